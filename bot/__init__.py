@@ -1,0 +1,1 @@
+"""The Slack face, and the only place that knows every part."""

@@ -1,0 +1,1 @@
+"""What the company has written, and what it answers."""
