@@ -1,0 +1,48 @@
+"""What `graphs` needs of the bot around it. `bot/app.py` joins them."""
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from psycopg import AsyncConnection
+
+from graphs.records import Clause, Notice
+
+Connection = AsyncConnection[dict[str, Any]]
+
+
+class ClauseMissing(Exception):
+    """The clause that governs a workflow cannot be resolved, so its requests are refused."""
+
+
+class Clock(Protocol):
+    """The one clock: UTC, milliseconds, from the database."""
+
+    async def now(self, conn: Connection) -> datetime:
+        """Return the time of this moment."""
+
+
+class Queue(Protocol):
+    """Where work waits to be run."""
+
+    async def advance(self, conn: Connection, run: str) -> None:
+        """Have `run` advanced soon, if the caller's transaction commits."""
+
+
+class Notifier(Protocol):
+    """What is shown to people. Each call writes in the caller's transaction and posts later."""
+
+    async def card(self, conn: Connection, approval: str) -> None:
+        """Have the approval's card posted, or drawn again as the record now stands."""
+
+    async def progress(self, conn: Connection, run: str) -> None:
+        """Have the run's own message in its thread posted, or drawn again as the record now stands."""
+
+    async def tell(self, conn: Connection, run: str, notice: Notice) -> None:
+        """Have something new said in the run's thread."""
+
+
+class Evidence(Protocol):
+    """The company's written policy."""
+
+    async def clause(self, document: str, anchor: str) -> Clause:
+        """Return the section as the active edition has it. Raises ClauseMissing."""

@@ -1,0 +1,189 @@
+"""What the rest of the bot may know of runs and approvals: frozen records, read from the database.
+
+They carry facts and keys. The sentences that people read are made in `bot`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+
+class Verdict(StrEnum):
+    """What an approver says."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+
+
+class ApprovalStatus(StrEnum):
+    """Where an approval stands. Only PENDING can change."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    VOID = "void"  # replaced by a newer card, because what it showed has changed
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. COLLECTING to RETRYING are open, the others are its end."""
+
+    STARTED = "started"
+    COLLECTING = "collecting"  # waits for the requester to fill in `Run.missing`
+    CHECKING = "checking"
+    WAITING = "waiting"  # for an approval
+    EXECUTING = "executing"
+    RETRYING = "retrying"  # an outside system cannot be reached; tried again by itself
+    SCHEDULED = "scheduled"  # begins at `Run.due_at`
+    UNKNOWN = "unknown"  # an interrupted call that nobody but a person can resolve
+    DONE = "done"
+    REFUSED = "refused"  # by a rule, an approver or the time; `Run.reason` says which
+    FAILED = "failed"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can still happen."""
+        return self not in {RunStatus.DONE, RunStatus.REFUSED, RunStatus.FAILED}
+
+
+class Answered(StrEnum):
+    """How a click on an approval card ended. Only RECORDED changed anything."""
+
+    RECORDED = "recorded"
+    ALREADY_DECIDED = "already_decided"
+    REPLACED = "replaced"  # the card is stale: a newer one shows what has changed
+    EXPIRED = "expired"
+    OWN_REQUEST = "own_request"
+    NOT_ALLOWED = "not_allowed"
+    REASON_MISSING = "reason_missing"  # a denial gives its reason
+    NO_SUCH_CARD = "no_such_card"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """A person as the records name them: `subject` is the identity, the rest is for reading."""
+
+    subject: str
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clause:
+    """The section of a policy that governs a request, as it read when the request was planned."""
+
+    document: str
+    anchor: str
+    title: str
+    section: str
+    text: str
+    hash: str
+    url: str | None
+    edition: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """One line of a card: what it is called and what it says."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One thing that is no longer as the former card showed it."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """Who decided what, when, and why."""
+
+    by: Actor
+    verdict: Verdict
+    at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Approval:
+    """One approval at one version of its content: what one card shows. `id` is the opaque id on its buttons."""
+
+    id: str
+    run: str
+    workflow: str
+    title: str
+    operation: str
+    status: ApprovalStatus
+    requester: Actor
+    beneficiary: Actor
+    lines: tuple[Shown, ...]  # every parameter, in words
+    sends: Mapping[str, str | int]  # every parameter, as it will be sent
+    before: str
+    after: str
+    clause: Clause
+    approvers: str  # the directory group whose members may decide
+    reason: str  # the requester's own words; "" where none were given
+    digest: str
+    created_at: datetime
+    decide_by: datetime
+    execute_within: int  # seconds, from the decision
+    decision: Decision | None = None
+    replaces: str | None = None
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """One thing a workflow must know before it can be checked."""
+
+    name: str
+    label: str
+    kind: Literal["choice", "number", "text"]
+    help: str = ""
+    options: tuple[str, ...] = ()  # of a choice
+    least: int | None = None  # of a number
+    most: int | None = None  # of a number; of a text: its characters
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One thing that happened in a run. `facts` hold what the sentence about it needs."""
+
+    key: str
+    at: datetime
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One case of a workflow. `origin` is the conversation it belongs to, opaque to `graphs`."""
+
+    id: str
+    workflow: str
+    title: str
+    status: RunStatus
+    requester: Actor
+    origin: Mapping[str, str]
+    values: Mapping[str, str]
+    missing: tuple[Field, ...]
+    problems: Mapping[str, str]  # field name -> key of what is wrong with its value
+    steps: tuple[Step, ...]
+    reason: str | None  # key of the reason of a refusal or failure
+    facts: Mapping[str, str]  # what the sentence about `reason` needs
+    due_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """Something new to be said in a run's thread. `key` is said at most once in a run."""
+
+    key: str
+    facts: Mapping[str, str] = field(default_factory=dict)

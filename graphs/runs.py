@@ -1,0 +1,1 @@
+"""start, submit, decide, advance: all that the bot may call."""
