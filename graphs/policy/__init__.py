@@ -1,0 +1,1 @@
+"""Who may request, approve and execute, in Cedar, and the engine around it."""
