@@ -1,0 +1,160 @@
+"""What a connector is made of: payloads, changes, results, and operations that act only under a permit."""
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from inspect import getmembers
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from connectors.errors import Invalid
+from connectors.permits import Act, Grant, Mint, Permit, act_under, canonical, digest
+
+__all__ = [
+    "Act",
+    "Change",
+    "Effect",
+    "Health",
+    "Mint",
+    "Operation",
+    "Payload",
+    "Permit",
+    "Repeat",
+    "Result",
+    "canonical",
+    "digest",
+]
+
+Effect = Literal["read", "write", "destructive"]
+Repeat = Literal["keyed", "findable", "blind"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Payload(_Frozen):
+    """What one effect needs to know. ASCII keys, strings and integers; decimals as strings."""
+
+
+class Result(_Frozen):
+    """What one effect left behind: enough to show it, to find it, and to undo it."""
+
+
+class Change(_Frozen):
+    """What would change, in words that a person understands, and the facts that it rests on.
+
+    `basis` holds what was read, as (name, value) pairs in a fixed order: an approval is bound to it, so it
+    names what must still hold at execution and leaves out what may move meanwhile (time stamps, versions).
+    `needed` is False when things are already as asked.
+    """
+
+    target: str
+    before: str
+    after: str
+    needed: bool
+    basis: tuple[tuple[str, str], ...] = ()
+
+
+class Health(_Frozen):
+    """A system that answered and accepted our credential; what it called itself."""
+
+    system: str
+    detail: str
+
+
+DataT = TypeVar("DataT", bound=Payload)
+ResultT = TypeVar("ResultT", bound=Result)
+
+
+class Operation(ABC, Generic[DataT, ResultT]):
+    """One thing that a connector can do.
+
+    `apply` and `undo` raise `NotPermitted` unless they run inside `with permit.open():` of an unused permit
+    that names this operation, this payload, this key and this act. Everything else only reads.
+    """
+
+    name: ClassVar[str]
+    effect: ClassVar[Effect]
+    repeat: ClassVar[Repeat]
+    scopes: ClassVar[frozenset[str]]
+    payload: ClassVar[type[Payload]]  # from the class's parameters: how to read one back from JSON
+    result: ClassVar[type[Result]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in getattr(cls, "__orig_bases__", ()):
+            parameters = get_args(base)
+            if len(parameters) == 2 and all(isinstance(parameter, type) for parameter in parameters):
+                cls.payload, cls.result = parameters
+        if "apply" in vars(cls):
+            cls.apply = _guard_apply(cls.apply)  # type: ignore[method-assign,assignment]  # the permit's one way in
+        if "undo" in vars(cls):
+            cls.undo = _guard_undo(cls.undo)  # type: ignore[method-assign,assignment]  # likewise
+        if not any(getattr(value, "__isabstractmethod__", False) for _, value in getmembers(cls)):
+            _check_declaration(cls)
+
+    @abstractmethod
+    async def preview(self, data: DataT) -> Change:
+        """What `apply` would change. Reads only."""
+
+    @abstractmethod
+    async def find(self, data: DataT, key: str) -> ResultT | None:
+        """The result of an `apply` of this payload and key that has happened, or None when it has not."""
+
+    @abstractmethod
+    async def apply(self, data: DataT, key: str) -> ResultT:
+        """Make the change. Applied twice with one key, it equals once."""
+
+    @abstractmethod
+    async def undo(self, data: DataT, result: ResultT, key: str) -> None:
+        """Restore what `apply` changed, as far as its result says that it changed anything."""
+
+    @abstractmethod
+    async def ping(self) -> Health:
+        """Ask the system for a sign of life, with our credential. Reads only."""
+
+
+def _guard_apply(apply: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(apply)
+    async def permitted(self: Operation[Any, Any], data: Payload, key: str) -> Any:
+        with act_under(Grant(operation=self.name, digest=digest(data), key=key, act="apply")):
+            return await apply(self, data, key)
+
+    return _sealed(permitted)
+
+
+def _guard_undo(undo: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(undo)
+    async def permitted(self: Operation[Any, Any], data: Payload, result: Result, key: str) -> None:
+        with act_under(Grant(operation=self.name, digest=digest(data), key=key, act="undo")):
+            await undo(self, data, result, key)
+
+    return _sealed(permitted)
+
+
+def _sealed(permitted: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    vars(permitted).pop("__wrapped__")  # left by wraps, it would lead around the permit
+    return permitted
+
+
+def _check_declaration(cls: type[Operation[Any, Any]]) -> None:
+    if "." not in getattr(cls, "name", ""):
+        raise TypeError(f"{cls.__name__} needs a name like 'system.verb'")
+    if getattr(cls, "effect", None) not in get_args(Effect):
+        raise TypeError(f"{cls.__name__} needs an effect: {', '.join(get_args(Effect))}")
+    if getattr(cls, "repeat", None) not in get_args(Repeat):
+        raise TypeError(f"{cls.__name__} says how it may be repeated: {', '.join(get_args(Repeat))}")
+    if not isinstance(getattr(cls, "scopes", None), frozenset):
+        raise TypeError(f"{cls.__name__} needs a frozenset of scopes")
+    if not hasattr(cls, "payload"):
+        raise TypeError(f"{cls.__name__} names its payload and result: Operation[Payload, Result]")
+
+
+def parse(operation: Operation[Any, Any], data: object) -> Payload:
+    """The payload of an operation from plain JSON. Raises `Invalid` and never repeats the values."""
+    try:
+        return operation.payload.model_validate(data)
+    except ValueError as error:
+        raise Invalid(f"the payload does not fit {operation.name}") from error

@@ -1,0 +1,68 @@
+"""What can go wrong with an outside system, in our own words.
+
+No class of a vendor's library leaves `connectors`; whoever calls a connector handles these and no others.
+Each class has a `key`; the sentence that a person reads is made from it in `bot`.
+"""
+
+from typing import ClassVar
+
+
+class ConnectorError(Exception):
+    """Something that a connector asked for did not happen as asked."""
+
+    key: ClassVar[str] = "connector.failed"
+
+
+class Denied(ConnectorError):
+    """The outside system refused our credential, or what it may do."""
+
+    key = "connector.denied"
+
+
+class Unavailable(ConnectorError):
+    """The outside system did not answer, and nothing was written: trying again is safe.
+
+    `retry_after` is the number of seconds that it asked us to wait, where it said so.
+    """
+
+    key = "connector.unavailable"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotFound(ConnectorError):
+    """The outside system knows nothing by that name or id."""
+
+    key = "connector.not_found"
+
+
+class Conflict(ConnectorError):
+    """The outside system holds something that contradicts the request, or changed under our hands."""
+
+    key = "connector.conflict"
+
+
+class Ambiguous(ConnectorError):
+    """A write was sent and its answer did not arrive: it may have happened. Look before writing again."""
+
+    key = "connector.ambiguous"
+
+
+class Invalid(ConnectorError):
+    """The request makes no sense to us or to the outside system; trying again will not help."""
+
+    key = "connector.invalid"
+
+
+class Mismatch(ConnectorError):
+    """What came back is not what was asked for: a filter that was ignored, another person, old data."""
+
+    key = "connector.mismatch"
+
+
+class NotPermitted(ConnectorError):
+    """A write was attempted without a permit that names it. Only the gate holds permits."""
+
+    key = "connector.not_permitted"

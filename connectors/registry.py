@@ -1,0 +1,79 @@
+"""The operations that this process can carry out, and the mint that lets the gate carry them out."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.base import Mint, Operation
+from connectors.directory import AddToGroup, Directory, RemoveFromGroup, open_directory
+from connectors.errors import Invalid
+
+
+class Registry:
+    """Operations by name. Each is registered explicitly; a name is taken once."""
+
+    def __init__(self, operations: Iterable[Operation[Any, Any]] = ()) -> None:
+        self._operations: dict[str, Operation[Any, Any]] = {}
+        for operation in operations:
+            self.register(operation)
+
+    def register(self, operation: Operation[Any, Any]) -> None:
+        """Add an operation. Raises `Invalid` when its name is taken."""
+        if operation.name in self._operations:
+            raise Invalid(f"the operation {operation.name} is registered already")
+        self._operations[operation.name] = operation
+
+    def operation(self, name: str) -> Operation[Any, Any]:
+        """The operation of that name. Raises `Invalid` when there is none."""
+        try:
+            return self._operations[name]
+        except KeyError:
+            raise Invalid(f"there is no operation {name}") from None
+
+    def __iter__(self) -> Iterator[Operation[Any, Any]]:
+        return iter(self._operations.values())
+
+    def __len__(self) -> int:
+        return len(self._operations)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._operations
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DirectorySettings:
+    """Where the directory is and how to be let in. `timeout` is seconds for one request.
+
+    `issuer` names the directory in every person's subject, also after it moved; the URL where it is empty.
+    """
+
+    url: str
+    token: str = field(repr=False)
+    issuer: str = ""
+    timeout: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connectors:
+    """Every outside system, connected: the directory to read from, and the operations."""
+
+    directory: Directory
+    registry: Registry
+
+
+@asynccontextmanager
+async def connect(*, directory: DirectorySettings) -> AsyncIterator[tuple[Connectors, Mint]]:
+    """Connect every outside system for as long as the block lasts, and hand out the mint, once.
+
+    The mint belongs to the gate. Leaving the block retires it and closes the connections.
+    """
+    mint = Mint()
+    try:
+        async with open_directory(
+            directory.url, directory.token, within=directory.timeout, issuer=directory.issuer
+        ) as people:
+            operations = (AddToGroup(people), RemoveFromGroup(people))
+            yield Connectors(directory=people, registry=Registry(operations)), mint
+    finally:
+        mint.retire()
