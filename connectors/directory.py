@@ -106,6 +106,8 @@ class Directory:
         Other members are untouched, also those that somebody changes meanwhile. Runs within a permitted act
         only (`NotPermitted`). Raises `Ambiguous` when the change may have been made and cannot be confirmed.
         """
+        if member:
+            await self._scim.user(person_id)  # some directories keep members that do not exist
         for _ in range(ATTEMPTS):
             record = await self._scim.group(group_id)
             if (person_id in _members(record)) is member:
@@ -142,7 +144,7 @@ class Directory:
             issuer=self.issuer,
             user_name=record.user_name or "",
             name=_full_name(record),
-            email=email or next(_emails(record), ""),
+            email=next((known for known in _emails(record) if _same(known, email)), ""),
             title=record.title or "",
             active=record.active is True,
             manager=_manager(record),
@@ -326,7 +328,11 @@ def _emails(record: "UserRecord") -> Iterator[str]:
 
 
 def _has_email(record: "UserRecord", email: str) -> bool:
-    return email.strip().casefold() in {known.casefold() for known in _emails(record)}
+    return any(_same(known, email) for known in _emails(record))
+
+
+def _same(known: str, email: str | None) -> bool:
+    return email is None or known.casefold() == email.strip().casefold()
 
 
 def _is_named(record: "GroupRecord", name: str) -> bool:

@@ -1,0 +1,298 @@
+"""The directory of the fictional company: a real SCIM 2.0 server on loopback.
+
+`python -m connectors.sandbox.directory --port N --state DIR --token-file FILE`
+"""
+
+import argparse
+import asyncio
+import hmac
+import re
+import signal
+import socket
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from pydantic import ValidationError
+from scim2_models import ScimProvider, UnauthorizedException
+from scim2_server.applications.asgi import ASGIApplication, Message, Receive, Scope, Send
+from scim2_server.memory import AsyncInMemoryStorage, InMemoryStorage
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
+from scim2_server.service import ScimService
+from scim2_server.utils import load_default_provider
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from connectors.sandbox import company
+from connectors.sandbox.faults import Fault, Faults
+from connectors.sandbox.storage import SqliteStorage, StateInUse
+
+PORT_TAKEN = 3
+STATE_UNUSABLE = 4
+TOKEN_UNUSABLE = 5
+
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+_STATUS_FAULTS = {
+    "down": HTTPStatus.SERVICE_UNAVAILABLE,
+    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "denied": HTTPStatus.FORBIDDEN,
+    "unsupported": HTTPStatus.NOT_IMPLEMENTED,
+}
+
+
+class DirectoryApplication(ASGIApplication):
+    """scim2-server behind a bearer token."""
+
+    def __init__(self, storage: InMemoryStorage, provider: ScimProvider, token: str) -> None:
+        super().__init__(AsyncInMemoryStorage(storage), provider, ScimService(provider))
+        self._token = token
+
+    def check_auth(self, request: ScimRequest) -> None:
+        """Refuse a request without our token."""
+        scheme, _, token = (request.header("Authorization") or "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), self._token.encode()):
+            raise UnauthorizedException
+
+
+class Sandbox:
+    """The ASGI application: the SCIM server, `/_sandbox/log`, and faults where they were asked for."""
+
+    def __init__(self, storage: SqliteStorage, provider: ScimProvider, token: str, *, faults: bool) -> None:
+        self._storage = storage
+        self._provider = provider
+        self._token = token
+        self._scim = DirectoryApplication(storage, provider, token)
+        self._then = self._scim  # the records of the moment when a `stale` fault was armed
+        self._faults = Faults() if faults else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["path"].startswith("/_sandbox/"):
+            request = await self._scim.read_request(scope, receive)
+            await self._scim.send_response(self._control(request, scope["path"]), send)
+            return
+        path = self._scim.split_path(scope["path"])
+        fault = self._faults.take(scope["method"], path) if self._faults else None
+        if fault is None:
+            await self._scim(scope, receive, send)
+        else:
+            await self._misbehave(fault, scope, receive, send)
+
+    def _control(self, request: ScimRequest, path: str) -> ScimResponse:
+        try:
+            self._scim.check_auth(request)
+        except UnauthorizedException as error:
+            return self._scim.service.error_response(error)
+        if path == "/_sandbox/log" and request.method == "GET":
+            return ScimResponse(HTTPStatus.OK, {"changes": self._storage.log()})
+        if path == "/_sandbox/faults" and self._faults is not None:
+            return self._change_faults(self._faults, request)
+        return ScimResponse(HTTPStatus.NOT_FOUND, {"error": "not found"})
+
+    def _change_faults(self, faults: Faults, request: ScimRequest) -> ScimResponse:
+        if request.method == "DELETE":
+            faults.clear()
+            return ScimResponse(HTTPStatus.OK, {"armed": False})
+        try:
+            fault = Fault.model_validate_json(request.body)
+        except ValidationError as error:
+            return ScimResponse(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+        if fault.kind == "stale":
+            then = InMemoryStorage()
+            then.resources = [found.model_copy(deep=True) for found in self._storage.resources]
+            self._then = DirectoryApplication(then, self._provider, self._token)
+        faults.arm(fault)
+        return ScimResponse(HTTPStatus.OK, {"armed": True})
+
+    async def _misbehave(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        match fault.kind:
+            case "down" | "rate_limited" | "denied" | "unsupported":
+                headers = [(b"retry-after", str(int(fault.seconds)).encode())] if fault.seconds else []
+                await _answer(send, _STATUS_FAULTS[fault.kind], b"", headers)
+            case "garbage":
+                await _answer(send, HTTPStatus.OK, b"<html>Welcome to the wireless network</html>", [])
+            case "drop_before":
+                await _drop(scope, receive)
+            case "delay_before":
+                await asyncio.sleep(fault.seconds)
+                await self._scim(scope, receive, send)
+            case "everybody":
+                await self._scim({**scope, "query_string": b""}, receive, send)
+            case "another":
+                await self._scim({**scope, "path": self._another(scope["path"])}, receive, send)
+            case "stale":
+                await self._then(scope, receive, send)
+            case "delay_after" | "error_after" | "drop_after":
+                await self._answer_badly(fault, scope, receive, send)
+
+    async def _answer_badly(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        await self._scim(scope, receive, keep)
+        if fault.kind == "drop_after":
+            await _drop(scope, receive)
+        elif fault.kind == "error_after":
+            await _answer(send, HTTPStatus.INTERNAL_SERVER_ERROR, b"", [])
+        else:
+            await asyncio.sleep(fault.seconds)
+            for message in answer:
+                await send(message)
+
+    def _another(self, path: str) -> str:
+        prefix, _, asked = path.rpartition("/")
+        kind = prefix.rpartition("/")[2].removesuffix("s")
+        others = (
+            str(found.id)
+            for found in self._storage.resources
+            if found.meta and found.meta.resource_type == kind and found.id != asked
+        )
+        return f"{prefix}/{next(others)}"
+
+
+async def _answer(send: Send, status: HTTPStatus, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class _Protocol(H11Protocol):
+    """Remembers its connections, so that a fault can cut one."""
+
+    transports: dict[tuple[str, int], asyncio.Transport] = {}  # noqa: RUF012  # one server in a process
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as h11_impl
+        super().connection_made(transport)
+        self.transports[transport.get_extra_info("peername")[:2]] = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transports.pop(self.transport.get_extra_info("peername")[:2], None)
+        super().connection_lost(exc)
+
+
+async def _drop(scope: Scope, receive: Receive) -> None:
+    """Close the connection of this request without a word."""
+    _Protocol.transports[tuple(scope["client"])].abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def seed(storage: SqliteStorage, provider: ScimProvider) -> None:
+    """Fill an empty directory with the people and groups of the company. One that was filled is left."""
+    types = {str(kind.name): kind for kind in provider.resource_types}
+    ids = {person.user_name: person.id for person in company.PEOPLE}
+    storage.seed(types["User"], [_user(person, ids) for person in company.PEOPLE])
+    storage.seed(types["Group"], [_group(team, ids) for team in company.GROUPS])
+
+
+def _user(person: company.Employee, ids: dict[str, str]) -> dict[str, Any]:
+    enterprise: dict[str, Any] = {"department": person.department, "organization": company.COMPANY}
+    if person.manager:
+        manager = ids[person.manager]
+        enterprise["manager"] = {"value": manager, "$ref": f"Users/{manager}"}
+    return {
+        "id": person.id,
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE],
+        "userName": person.user_name,
+        "name": {"givenName": person.given_name, "familyName": person.family_name},
+        "displayName": person.name,
+        "title": person.title,
+        "active": person.active,
+        "emails": [{"value": person.email, "type": "work", "primary": True}],
+        ENTERPRISE: enterprise,
+    }
+
+
+def _group(team: company.Team, ids: dict[str, str]) -> dict[str, Any]:
+    members = [{"value": ids[name], "type": "User", "$ref": f"Users/{ids[name]}"} for name in team.members]
+    return {
+        "id": team.id,
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+        "displayName": team.name,
+        **({"members": members} if members else {}),
+    }
+
+
+class _Server(uvicorn.Server):
+    """Leaves quietly: uvicorn's own handlers send themselves the signal again after they have shut down."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+async def serve(listener: socket.socket, sandbox: Sandbox) -> None:
+    """Answer requests on a bound socket until SIGTERM or SIGINT; says on stdout when it is ready."""
+    config = uvicorn.Config(
+        sandbox,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=2,
+    )
+    server = _Server(config)
+    host, port = listener.getsockname()[:2]
+    listener.listen()  # from here on a connection is answered, if only in a moment
+    print(f"directory ready on http://{host}:{port}/v2", flush=True)  # noqa: T201  # the supervisor reads it
+    await server.serve(sockets=[listener])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the server; the exit code says what went wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        token = options.token_file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        return _fail(TOKEN_UNUSABLE, f"cannot read the token file {options.token_file}: {error}")
+    if not re.fullmatch(r"[!-~]{16,}", token):
+        return _fail(TOKEN_UNUSABLE, f"{options.token_file} needs a token of 16 characters or more")
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", options.port))
+    except OSError as error:
+        return _fail(PORT_TAKEN, f"port {options.port} on 127.0.0.1 cannot be used: {error.strerror}")
+    provider = load_default_provider()
+    try:
+        options.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        storage = SqliteStorage(options.state / "directory.sqlite", provider)
+        seed(storage, provider)
+    except StateInUse:
+        return _fail(STATE_UNUSABLE, f"another directory server uses {options.state}")
+    except (OSError, sqlite3.Error) as error:
+        return _fail(STATE_UNUSABLE, f"cannot keep the directory in {options.state}: {error}")
+    asyncio.run(serve(listener, Sandbox(storage, provider, token, faults=options.faults)))
+    storage.close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="connectors.sandbox.directory", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--state", type=Path, required=True, help="folder for what must survive a restart")
+    parser.add_argument("--token-file", type=Path, required=True, help="file that holds the bearer token")
+    parser.add_argument("--faults", action="store_true", help="let tests arm faults at /_sandbox/faults")
+    return parser
+
+
+def _fail(code: int, sentence: str) -> int:
+    print(sentence, file=sys.stderr)  # noqa: T201  # for whoever started the process
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
