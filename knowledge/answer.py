@@ -1,0 +1,196 @@
+"""Passages to a cited answer, or a refusal to answer. No language model has a hand in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from knowledge.edition import Edition, Reader, linked
+from knowledge.errors import EmptyQuestion, QuestionTooLong
+from knowledge.lexical import terms
+from knowledge.retrieve import Hit, asked, rank
+
+if TYPE_CHECKING:
+    from knowledge.documents import Unit
+    from knowledge.embedder import Embedder
+
+LONGEST_QUESTION = 3000  # characters
+Status = Literal["answered", "cautioned", "not_covered"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Citation:
+    """One quoted span and where it stands."""
+
+    document: str
+    title: str
+    section: str
+    anchor: str
+    quote: str
+    url: str
+    edition: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return it for `ask --json`."""
+        return {
+            name: getattr(self, name)
+            for name in ("document", "title", "section", "anchor", "quote", "url", "edition")
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """A place that was considered, best first."""
+
+    document: str
+    title: str
+    section: str
+    anchor: str
+    url: str
+    owner: str
+    score: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for `ask --json`."""
+        return {"document": self.document, "section": self.section, "score": round(self.score, 4)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What the bot says to a question, and what it stands on.
+
+    `owner` is whom to ask where the documents do not say (empty where no document names one).
+    """
+
+    question: str
+    status: Status
+    answer: str
+    citations: tuple[Citation, ...]
+    passages: tuple[Passage, ...]
+    confidence: float
+    notes: tuple[str, ...]
+    edition: str
+    owner: str
+    timings_ms: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for `ask --json`."""
+        return {
+            "question": self.question,
+            "status": self.status,
+            "answer": self.answer,
+            "citations": [citation.as_json() for citation in self.citations],
+            "passages": [passage.as_json() for passage in self.passages],
+            "confidence": round(self.confidence, 4),
+            "notes": list(self.notes),
+            "edition": self.edition,
+            "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
+        }
+
+
+class Library:
+    """An open edition and a warm embedder. Safe to ask from several threads."""
+
+    def __init__(self, edition: Edition, embedder: Embedder) -> None:
+        self.edition = edition
+        self._embedder = embedder
+
+    def ask(self, question: str, *, reader: Reader, history: Sequence[str] = ()) -> Answer:
+        """Answer a question from what this reader may read and what is in force on their day.
+
+        `history` is the thread's earlier messages by the same person, oldest first. Raises EmptyQuestion and
+        QuestionTooLong.
+        """
+        question = checked(question)
+        started = time.perf_counter()
+        vector = self._embedder.embed([asked(question, history)])[0]
+        embedded = time.perf_counter()
+        hits = rank(self.edition, vector, question, history, reader=reader)
+        ranked = time.perf_counter()
+        citations = self._quoted(question, history, hits)
+        confidence = max((hit.dense for hit in hits), default=0.0)
+        status: Status = (
+            "answered" if confidence > 0.5 else "cautioned" if confidence > 0.4 else "not_covered"
+        )
+        if status == "not_covered":
+            citations = []
+        passages = self._passages(hits)
+        ended = time.perf_counter()
+        return Answer(
+            question=question,
+            status=status,
+            answer="\n".join(citation.quote for citation in citations),
+            citations=tuple(citations),
+            passages=passages,
+            confidence=confidence,
+            notes=(),
+            edition=self.edition.id,
+            owner=next((passage.owner for passage in passages if passage.owner), ""),
+            timings_ms={
+                "embed": (embedded - started) * 1000,
+                "retrieve": (ranked - embedded) * 1000,
+                "answer": (ended - ranked) * 1000,
+                "total": (ended - started) * 1000,
+            },
+        )
+
+    def _quoted(self, question: str, history: Sequence[str], hits: Sequence[Hit]) -> list[Citation]:
+        wanted = set(terms(asked(question, history)))
+        spans = self.edition.texts.spans([hit.number for hit in hits[:2]])
+        found: list[tuple[float, int, Citation]] = []
+        for order, span in enumerate(spans):
+            head, part = self.edition.documents[span.document], self.edition.part(span)
+            for unit in part.units[span.first : span.last]:
+                held = set(terms(unit.text))
+                share = len(wanted & held) / (len(wanted) or 1)
+                citation = Citation(
+                    document=head.document,
+                    title=head.title,
+                    section=" > ".join(part.path) or head.title,
+                    anchor=part.anchor,
+                    quote=quoted(unit),
+                    url=linked(head.terms.url, part.anchor),
+                    edition=self.edition.id,
+                )
+                found.append((share - 0.2 * order, -len(found), citation))
+        return [citation for _, _, citation in sorted(found, key=lambda row: row[:2], reverse=True)[:2]]
+
+    def _passages(self, hits: Sequence[Hit]) -> tuple[Passage, ...]:
+        kept: dict[tuple[int, int], Passage] = {}
+        for hit, span in zip(hits, self.edition.texts.spans([hit.number for hit in hits]), strict=True):
+            if (span.document, span.part) in kept:
+                continue
+            head, part = self.edition.documents[span.document], self.edition.part(span)
+            kept[span.document, span.part] = Passage(
+                document=head.document,
+                title=head.title,
+                section=" > ".join(part.path) or head.title,
+                anchor=part.anchor,
+                url=linked(head.terms.url, part.anchor),
+                owner=head.terms.owner,
+                score=hit.score,
+            )
+        return tuple(kept.values())
+
+
+def checked(question: str) -> str:
+    """Return a question that can be answered: not empty, not longer than anybody's question."""
+    from knowledge.hidden import visible
+
+    cleaned = " ".join(visible(question)[0].split())
+    if not any(mark.isalnum() for mark in cleaned):
+        raise EmptyQuestion("Please ask a question in words.")
+    if len(cleaned) > LONGEST_QUESTION:
+        raise QuestionTooLong(
+            f"The question has {len(cleaned):,} characters; please ask in at most {LONGEST_QUESTION:,}."
+        )
+    return cleaned
+
+
+def quoted(unit: Unit) -> str:
+    """Return a unit as it is quoted: a list item with the sentence that introduces it."""
+    if unit.kind == "item" and unit.lead.endswith(":"):
+        return f"{unit.lead} {unit.text}"
+    return unit.text

@@ -1,0 +1,271 @@
+"""Building an edition from sources, beside the one that serves, and putting it in its place at once."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from knowledge import cache, texts
+from knowledge.chunks import Chunk, chunks_of
+from knowledge.documents import Document
+from knowledge.edition import (
+    CHROMA,
+    FORMAT,
+    LEXICAL,
+    MANIFEST,
+    TEXTS,
+    VECTORS,
+    Edition,
+    current_id,
+    manifest_id,
+)
+from knowledge.edition import vectors_hash
+from knowledge.errors import BuildFailed, DamagedEdition, KnowledgeError, NothingToIngest, Unreadable
+from knowledge.lexical import Lexical
+from knowledge.sources import folder
+from knowledge.sources.folder import Entry, Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from knowledge.embedder import Embedder
+
+READING = 1  # a new number when the same files would give other sections or passages
+
+
+class Progress(Protocol):
+    """Hears how a build goes on."""
+
+    def step(self, name: str, done: int, total: int) -> None:
+        """`done` of `total` in the step called `name`: reading, embedding or indexing."""
+
+    def problem(self, problem: Problem) -> None:
+        """A file was left out."""
+
+    def note(self, text: str) -> None:
+        """Something else worth a line."""
+
+
+def build(home: Path, sources: Sequence[Path], embedder: Embedder, progress: Progress) -> Edition:
+    """Build an edition of exactly these sources and let it serve; return it open.
+
+    The edition before it keeps serving until the last moment, and for good when anything fails. Where nothing
+    has changed, nothing is built. Raises NothingToIngest, or BuildFailed when the home cannot take the files.
+    """
+    editions = home / "editions"
+    try:
+        editions.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _alone(editions, progress):
+            entries, problems = _entries(sources, progress)
+            inputs = _inputs(entries, problems, embedder)
+            return _unchanged(home, inputs) or _built(home, entries, problems, inputs, embedder, progress)
+    except OSError as error:
+        raise BuildFailed(_refused(home, error)) from error
+    except sqlite3.Error as error:
+        raise BuildFailed(f"The edition cannot be written to {home}: {error}. {_SAFE}") from error
+
+
+_SAFE = "The edition before it still serves."
+
+
+def _refused(home: Path, error: OSError) -> str:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    reason = "the disk is full" if full else error.strerror or str(error)
+    return f"The edition cannot be written to {home}: {reason}. {_SAFE}"
+
+
+@contextmanager
+def _alone(editions: Path, progress: Progress) -> Iterator[None]:
+    """Hold the home's ingest lock, waiting for whoever has it; then clear away what a killed ingest left."""
+    with (editions / ".lock").open("w") as lock:
+        waited = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not waited:
+                    progress.note("Another ingest is at work in this home; waiting for it to finish.")
+                waited = True
+                time.sleep(0.2)
+        for left in editions.glob(".building-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def _entries(sources: Sequence[Path], progress: Progress) -> tuple[list[Entry], list[Problem]]:
+    entries: dict[str, Entry] = {}
+    problems: list[Problem] = []
+    for source in sources:
+        before = len(entries) + len(problems)
+        for found in folder.entries(source):
+            if isinstance(found, Problem):
+                problems.append(found)
+            elif found.document in entries:
+                problems.append(Problem(document=found.document, reason="another document has the same name"))
+            else:
+                entries[found.document] = found
+        if before == len(entries) + len(problems):
+            raise NothingToIngest(f"{source} holds no document: no Markdown, HTML, PDF, DOCX or text file.")
+    for problem in problems:
+        progress.problem(problem)
+    return list(entries.values()), problems
+
+
+def _inputs(entries: Sequence[Entry], problems: Sequence[Problem], embedder: Embedder) -> str:
+    """Return a hash of all that decides what an edition holds."""
+    rows = [[entry.document, entry.sha256] for entry in entries] + [[str(problem)] for problem in problems]
+    whole = json.dumps([FORMAT, READING, embedder.fingerprint, rows], ensure_ascii=False)
+    return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _unchanged(home: Path, inputs: str) -> Edition | None:
+    try:
+        name = current_id(home)
+        if name is None:
+            return None
+        edition = Edition(home / "editions" / name)
+    except DamagedEdition:
+        return None
+    if edition.manifest["inputs"] == inputs:
+        return edition
+    edition.close()
+    return None
+
+
+def _built(
+    home: Path,
+    entries: Sequence[Entry],
+    problems: list[Problem],
+    inputs: str,
+    embedder: Embedder,
+    progress: Progress,
+) -> Edition:
+    documents = _documents(entries, problems, progress)
+    chunks = [(place, chunk) for place, document in enumerate(documents) for chunk in chunks_of(document)]
+
+    def embedded(done: int, reused: int) -> None:
+        progress.step("embedding", done, len(chunks))
+
+    written = [chunk.embedded for _, chunk in chunks]
+    matrix = cache.embed(home / "cache" / "vectors.sqlite", embedder, written, embedded)
+    with tempfile.TemporaryDirectory(
+        dir=home / "editions", prefix=".building-", ignore_cleanup_errors=True
+    ) as work:
+        making = Path(work) / "edition"
+        making.mkdir()
+        kept = _index(making, matrix, documents, chunks, progress)
+        manifest = {
+            "format": FORMAT,
+            "inputs": inputs,
+            "embedder": embedder.fingerprint,
+            "documents": {document.document: _content(document) for document in documents},
+            "passages": len(chunks),
+            "vectors": vectors_hash(kept),
+            "problems": [str(problem) for problem in problems],
+        }
+        (making / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+        target = home / "editions" / manifest_id(manifest)
+        _settle(making, target)
+    edition = Edition(target)
+    _activate(home, edition.id)
+    return edition
+
+
+def _documents(entries: Sequence[Entry], problems: list[Problem], progress: Progress) -> list[Document]:
+    documents: list[Document] = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            documents.append(folder.read(entry))
+        except Unreadable as error:
+            problems.append(Problem(document=entry.document, reason=str(error)))
+            progress.problem(problems[-1])
+        progress.step("reading", number, len(entries))
+    if not documents:
+        raise NothingToIngest("No document could be read.")
+    return documents
+
+
+def _index(
+    making: Path,
+    matrix: NDArray[np.float32],
+    documents: Sequence[Document],
+    chunks: Sequence[tuple[int, Chunk]],
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """Write an edition's files but for the manifest; return the vectors as Chroma gives them back."""
+    import numpy as np
+
+    from knowledge import vectors
+
+    texts.write(making / TEXTS, documents, chunks)
+    Lexical.build([chunk.embedded for _, chunk in chunks]).save(making / LEXICAL)
+    metadata = [
+        {"document": documents[place].document, "anchor": documents[place].parts[chunk.part].anchor}
+        for place, chunk in chunks
+    ]
+    vectors.write(
+        making / CHROMA, matrix, metadata, lambda done: progress.step("indexing", done, len(chunks))
+    )
+    kept = vectors.read(making / CHROMA)
+    np.save(making / VECTORS, kept)
+    return kept
+
+
+def _content(document: Document) -> dict[str, Any]:
+    """Return the hashes of a document's bytes and of what was understood of them."""
+    whole = "\n".join([texts.head_json(document), *(texts.part_json(part) for part in document.parts)])
+    return {
+        "file": document.sha256,
+        "text": hashlib.sha256(whole.encode()).hexdigest(),
+        "hidden": document.hidden,
+    }
+
+
+def _settle(making: Path, target: Path) -> None:
+    """Make an edition's files safe on disk and move them to their place, unless they are there already."""
+    for path in making.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    if target.exists():
+        try:
+            Edition(target).close()
+        except KnowledgeError:
+            shutil.rmtree(target)
+        else:
+            return
+    making.rename(target)
+    _sync(target.parent)
+
+
+def _activate(home: Path, name: str) -> None:
+    """Let an edition serve: readers see the old one or the new one, never neither."""
+    editions = home / "editions"
+    new = editions / ".current-new"
+    with new.open("w", encoding="ascii") as file:
+        file.write(f"{name}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(editions / "current")
+    _sync(editions)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,202 @@
+"""Editions: immutable indexes of what the company has written. Open one, read its sections.
+
+A home holds `editions/<id>/` and the file `editions/current`, which names the edition that serves. Building
+is in `knowledge.build`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from knowledge.documents import EVERYONE, Part, Section, section_text, text_hash
+from knowledge.errors import DamagedEdition, NoEdition
+from knowledge.lexical import Lexical
+from knowledge.texts import Head, Span, Texts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FORMAT = 1
+MANIFEST, TEXTS, VECTORS, LEXICAL, CHROMA = (
+    "manifest.json",
+    "texts.sqlite",
+    "vectors.npy",
+    "lexical",
+    "chroma",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Whom an answer is for: the audiences they belong to, and the day on which they ask."""
+
+    today: date
+    audiences: frozenset[str] = frozenset({EVERYONE})
+
+    def may_read(self, head: Head) -> bool:
+        """Tell whether a document is for this reader and in force today."""
+        terms = head.terms
+        return (
+            bool(terms.audience & (self.audiences | {EVERYONE}))
+            and (terms.effective is None or terms.effective <= self.today)
+            and (terms.expires is None or terms.expires >= self.today)
+        )
+
+
+class Edition:
+    """One edition, open for reading by any number of threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = _manifest(folder)
+        self.id: str = folder.name
+        self.texts = Texts(folder / TEXTS)
+
+    @property
+    def documents(self) -> tuple[Head, ...]:
+        """Every document, without its text, whoever may read it."""
+        return self.texts.heads
+
+    @property
+    def passages(self) -> int:
+        """How many passages can be found."""
+        return len(self.texts.documents)
+
+    @cached_property
+    def lexical(self) -> Lexical:
+        """The lexical index."""
+        return Lexical.open(self.folder / LEXICAL)
+
+    @cached_property
+    def matrix(self) -> NDArray[np.float32]:
+        """The vectors, row n for passage n: read from Chroma once, when the edition was built.
+
+        They are checked against the manifest; a copy that is missing or wrong is read from Chroma again.
+        """
+        import numpy as np
+
+        expected = self.manifest["vectors"]
+        try:
+            kept: NDArray[np.float32] = np.load(self.folder / VECTORS, mmap_mode="r")
+            if vectors_hash(kept) == expected:
+                return kept
+        except (OSError, ValueError):
+            pass
+        from knowledge import vectors
+
+        found = vectors.read(self.folder / CHROMA)
+        if vectors_hash(found) != expected:
+            raise DamagedEdition(
+                f"The vectors of edition {self.id} are not those it was built with; ingest again."
+            )
+        return found
+
+    @cached_property
+    def owners(self) -> NDArray[np.int32]:
+        """The document of each passage, as a place in `documents`."""
+        import numpy as np
+
+        return np.array(self.texts.documents, dtype=np.int32)
+
+    def section(self, document: str, anchor: str) -> Section | None:
+        """Return the section that an anchor names, or None when there is none of that name.
+
+        An empty anchor names what stands before the first heading. Who may read it is for the caller to ask
+        (`Reader.may_read` of the document, or `Section.audience`).
+        """
+        place = next(
+            (number for number, head in enumerate(self.documents) if head.document == document), None
+        )
+        if place is None:
+            return None
+        parts = self.texts.parts(place)
+        for number, part in enumerate(parts):
+            if part.anchor == anchor:
+                return _section(self.documents[place], parts, number)
+        return None
+
+    def part(self, span: Span) -> Part:
+        """Return the part of a document that a passage stands in."""
+        return self.texts.part(span.document, span.part)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.texts.close()
+
+
+def open_current(home: Path) -> Edition:
+    """Open the edition that serves. Raises NoEdition when nothing has been ingested, DamagedEdition otherwise."""
+    name = current_id(home)
+    if name is None:
+        raise NoEdition("There is nothing to answer from yet. Run: countersign ingest SOURCE")
+    return Edition(home / "editions" / name)
+
+
+def current_id(home: Path) -> str | None:
+    """Return the id of the edition that serves, or None. One small read."""
+    try:
+        name = (home / "editions" / "current").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DamagedEdition(f"{home / 'editions' / 'current'} cannot be read. Ingest again.") from error
+    if not name.isalnum():
+        raise DamagedEdition(f"{home / 'editions' / 'current'} names no edition. Ingest again.")
+    return name
+
+
+def vectors_hash(matrix: NDArray[np.float32]) -> str:
+    """Return the SHA-256 of vectors, row by row."""
+    import numpy as np
+
+    return hashlib.sha256(np.ascontiguousarray(matrix, dtype="<f4")).hexdigest()
+
+
+def manifest_id(manifest: dict[str, Any]) -> str:
+    """Return the id of the edition that a manifest describes: a hash of all that it says."""
+    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DamagedEdition(f"The edition in {folder} cannot be read. Ingest again.") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise DamagedEdition(f"The edition in {folder} was built by another version. Ingest again.")
+    if manifest_id(manifest) != folder.name:
+        raise DamagedEdition(f"The manifest of edition {folder.name} has been changed. Ingest again.")
+    return manifest
+
+
+def _section(head: Head, parts: list[Part], place: int) -> Section:
+    text, body = section_text(parts, place)
+    terms = head.terms
+    return Section(
+        document=head.document,
+        title=head.title,
+        path=parts[place].path,
+        anchor=parts[place].anchor,
+        text=text,
+        body=body,
+        hash=text_hash(text),
+        url=linked(terms.url, parts[place].anchor),
+        owner=terms.owner,
+        effective=terms.effective,
+        expires=terms.expires,
+        review=terms.review,
+        audience=terms.audience,
+    )
+
+
+def linked(url: str, anchor: str) -> str:
+    """Return the address that opens a section, or nothing where the document has none."""
+    return f"{url.split('#')[0]}#{anchor}" if url and anchor else url

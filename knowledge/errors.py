@@ -1,0 +1,47 @@
+"""What can go wrong with knowledge. Each message is a sentence that says what to do."""
+
+from __future__ import annotations
+
+
+class KnowledgeError(Exception):
+    """The base of all of them."""
+
+
+class NoEdition(KnowledgeError):
+    """Nothing has been ingested into this home."""
+
+
+class DamagedEdition(KnowledgeError):
+    """An edition's files are not what its manifest says."""
+
+
+class NothingToIngest(KnowledgeError):
+    """A source is missing or unreadable, or holds no document."""
+
+
+class BuildFailed(KnowledgeError):
+    """An edition could not be written. The one before it still serves."""
+
+
+class ModelUnavailable(KnowledgeError):
+    """The sentence model could not be made or is not what it was."""
+
+
+class Unreadable(KnowledgeError):
+    """One file cannot be read; the others can."""
+
+
+class BadQuestion(KnowledgeError):
+    """A question that cannot be answered as it stands."""
+
+
+class EmptyQuestion(BadQuestion):
+    """There is no question."""
+
+
+class QuestionTooLong(BadQuestion):
+    """The question is longer than anybody's question."""
+
+
+class BadQuestions(KnowledgeError):
+    """A question file cannot be used."""

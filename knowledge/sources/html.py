@@ -1,0 +1,172 @@
+"""HTML to blocks. Markdown comes this way too, so that one place decides what a reader sees."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from knowledge.documents import Block
+from knowledge.hidden import hides
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
+
+_UNREAD = frozenset(
+    "script style template noscript head nav svg iframe object embed canvas audio video form del s strike".split()
+)
+_BLOCKS = frozenset(
+    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer "
+    "header hgroup hr html li main menu ol p pre section summary table tbody td tfoot th thead tr ul".split()
+)
+_HEADING = re.compile(r"h([1-6])$")
+_LONGEST_LEAD = 45  # words
+
+
+@dataclass(kw_only=True)
+class Reading:
+    """What came out of a page."""
+
+    title: str = ""
+    blocks: list[Block] = field(default_factory=list)
+    hidden: int = 0
+
+
+def read(html: str) -> Reading:
+    """Return a page's blocks in reading order, without what its reader would not see."""
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(html, "lxml")
+    reading = Reading(title=_squeezed(soup.title.get_text()) if soup.title else "")
+    reading.hidden = _strip(soup)
+    walker = _Walker(reading.blocks)
+    for child in (soup.body or soup).children:
+        walker.walk(child)
+    walker.flush()
+    return reading
+
+
+def _strip(soup: BeautifulSoup) -> int:
+    """Remove comments and elements that are not shown; return how many of them held words."""
+    from bs4 import Comment, Tag
+    from bs4.element import PreformattedString
+
+    count = 0
+    for node in soup.find_all(string=lambda text: isinstance(text, PreformattedString)):
+        count += isinstance(node, Comment) and bool(node.strip())
+        node.extract()
+    for element in soup.find_all(_is_unseen):
+        if isinstance(element, Tag) and not element.decomposed:
+            count += bool(element.get_text(strip=True))
+            element.decompose()
+    return count
+
+
+def _is_unseen(element: Tag) -> bool:
+    if element.has_attr("hidden") or element.get("aria-hidden") == "true":
+        return True
+    style = element.get("style")
+    return isinstance(style, str) and hides(style)
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+class _Walker:
+    """Walks a page once, gathering inline text until a block ends."""
+
+    def __init__(self, blocks: list[Block]) -> None:
+        self._blocks = blocks
+        self._text: list[str] = []
+        self._items: list[str] = []  # the open list items' own texts, outermost first
+        self._intro = ""  # a paragraph that ends in a colon, just before a list or a table
+
+    def flush(self) -> None:
+        """End the block whose text is being gathered."""
+        text = _squeezed("".join(self._text))
+        self._text.clear()
+        if not text:
+            return
+        if self._items:
+            self._item(text)
+        else:
+            self._blocks.append(Block(kind="paragraph", text=text))
+            self._intro = text if text.endswith(":") else ""
+
+    def _item(self, text: str) -> None:
+        if not self._items[-1]:
+            outer = next((own for own in reversed(self._items[:-1]) if own), self._intro)
+            self._items[-1] = text
+        else:  # a second paragraph of the same item
+            outer = self._items[-1]
+        lead = outer if len(outer.split()) <= _LONGEST_LEAD else ""
+        self._blocks.append(Block(kind="item", text=text, level=len(self._items), lead=lead))
+
+    def walk(self, node: object) -> None:
+        """Take in one node and all that it holds."""
+        from bs4 import NavigableString, Tag
+
+        if isinstance(node, NavigableString):
+            self._text.append(str(node))
+        elif isinstance(node, Tag) and node.name not in _UNREAD:
+            self._tag(node)
+
+    def _tag(self, tag: Tag) -> None:
+        heading = _HEADING.match(tag.name)
+        if heading:
+            self._heading(tag, int(heading[1]))
+        elif tag.name in {"br", "wbr"}:
+            self._text.append(" ")
+        elif tag.name == "table":
+            self.flush()
+            self._table(tag)
+        elif tag.name == "pre":
+            self.flush()
+            self._blocks.append(Block(kind="code", text=tag.get_text().strip("\n")))
+        elif tag.name in {"li", "dd"}:
+            self._nested(tag)
+        elif tag.name in _BLOCKS:
+            self.flush()
+            self._inside(tag)
+            self.flush()
+            if tag.name in {"ul", "ol", "dl"} and not self._items:
+                self._intro = ""
+        else:
+            self._inside(tag)
+
+    def _inside(self, tag: Tag) -> None:
+        for child in tag.children:
+            self.walk(child)
+
+    def _heading(self, tag: Tag, level: int) -> None:
+        self.flush()
+        text = _squeezed(tag.get_text())
+        anchor = tag.get("id")
+        if text:
+            self._intro = ""
+            self._blocks.append(
+                Block(
+                    kind="heading", text=text, level=level, anchor=anchor if isinstance(anchor, str) else ""
+                )
+            )
+
+    def _nested(self, tag: Tag) -> None:
+        self.flush()
+        self._items.append("")
+        self._inside(tag)
+        self.flush()
+        self._items.pop()
+
+    def _table(self, table: Tag) -> None:
+        header: list[str] = []
+        for number, row in enumerate(table.find_all("tr")):
+            cells = row.find_all(["td", "th"], recursive=False)
+            texts = [_squeezed(cell.get_text(" ")) for cell in cells]
+            heads = all(cell.name == "th" for cell in cells)
+            if number == 0 and heads and len(table.find_all("tr")) > 1:
+                header = texts
+            elif any(texts):
+                lead = " | ".join(header) if any(header) else ""
+                self._blocks.append(Block(kind="row", text=" | ".join(texts), lead=lead))
+        self._intro = ""

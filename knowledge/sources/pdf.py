@@ -1,0 +1,64 @@
+"""PDF to blocks. A page with no numbered heading of its own is a section named by its number."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from knowledge.documents import Block
+from knowledge.errors import Unreadable
+from knowledge.sources import plain
+from knowledge.sources.html import Reading
+
+
+def read(path: Path) -> Reading:
+    """Return the blocks of a PDF's text. Raises Unreadable for one that is broken, locked or only pictures."""
+    import pypdf
+    from pypdf.errors import PyPdfError
+
+    # pypdf reports each oddity of a broken file through logging; one sentence of ours is enough.
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+    try:
+        reader = pypdf.PdfReader(path)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise Unreadable("it is protected by a password")
+        pages = [page.extract_text() for page in reader.pages]
+        title = str((reader.metadata or {}).get("/Title") or "")
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
+        # pypdf meets a damaged object with whatever its parser was doing.
+        raise Unreadable(f"it is not a sound PDF ({_reason(error)})") from error
+    except RecursionError as error:
+        raise Unreadable("it is not a sound PDF (its objects contain each other)") from error
+    if not any(page.strip() for page in pages):
+        raise Unreadable("it holds no text, only pictures")
+    return Reading(title=_title(title), blocks=_blocks(pages))
+
+
+def _blocks(pages: list[str]) -> list[Block]:
+    blocks = plain.read("\n".join(_unhyphenated(page) for page in pages), headings=True)
+    if any(block.kind == "heading" for block in blocks):
+        return blocks
+    found: list[Block] = []
+    for number, page in enumerate(pages, start=1):
+        content = plain.read(_unhyphenated(page))
+        if content:
+            found += [
+                Block(kind="heading", text=f"Page {number}", level=2, anchor=f"page={number}"),
+                *content,
+            ]
+    return found
+
+
+def _unhyphenated(page: str) -> str:
+    return re.sub(r"(?<=[a-z])-\n(?=[a-z])", "", page)
+
+
+def _title(found: str) -> str:
+    """Return a PDF's own title unless it is a program's leftover such as "Microsoft Word - draft.docx"."""
+    found = " ".join(found.split())
+    return "" if re.search(r"\.(docx?|pdf|indd)$|^(untitled|microsoft word)", found, re.IGNORECASE) else found
+
+
+def _reason(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:120]

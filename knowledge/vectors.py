@@ -1,0 +1,87 @@
+"""Chroma holds an edition's vectors: embedded in the process, with our own embedder, telemetry off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from knowledge.errors import BuildFailed, DamagedEdition
+
+if TYPE_CHECKING:
+    import numpy as np
+    from chromadb.api import ClientAPI
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+_COLLECTION = "passages"
+_BATCH = 2000
+
+
+@contextmanager
+def _client(folder: Path) -> Iterator[ClientAPI]:
+    import chromadb
+    from chromadb.config import Settings
+
+    client = chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def write(
+    folder: Path,
+    matrix: Matrix,
+    metadata: Sequence[dict[str, str]],
+    done: Callable[[int], None] | None = None,
+) -> None:
+    """Write vectors as a new Chroma index, row n under the id n. Raises BuildFailed when it cannot."""
+    import chromadb.errors
+
+    try:
+        with _client(folder) as client:
+            collection = client.create_collection(
+                _COLLECTION, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+            )
+            for start in range(0, len(matrix), _BATCH):
+                end = min(start + _BATCH, len(matrix))
+                collection.add(
+                    ids=[str(number) for number in range(start, end)],
+                    embeddings=matrix[start:end],
+                    metadatas=[dict(row) for row in metadata[start:end]],
+                )
+                if done:
+                    done(end)
+    except chromadb.errors.ChromaError as error:
+        raise BuildFailed(f"Chroma could not write the index: {error}.") from error
+
+
+def read(folder: Path) -> Matrix:
+    """Return all vectors of an index in the order of their ids. Raises DamagedEdition when it cannot."""
+    import chromadb.errors
+    import numpy as np
+
+    try:
+        with _client(folder) as client:
+            collection = client.get_collection(_COLLECTION, embedding_function=None)
+            count = collection.count()
+            rows = [collection.get(ids=ids, include=["embeddings"]) for ids in _batches(count)]
+    except chromadb.errors.ChromaError as error:
+        raise DamagedEdition(f"The index in {folder} cannot be read: {error}.") from error
+    matrix: Matrix | None = None
+    for row in rows:
+        found = np.asarray(row["embeddings"], dtype=np.float32)
+        if matrix is None:
+            matrix = np.zeros((count, found.shape[1]), dtype=np.float32)
+        matrix[[int(name) for name in row["ids"]]] = found
+    if matrix is None:
+        raise DamagedEdition(f"The index in {folder} is empty.")
+    return matrix
+
+
+def _batches(count: int) -> Iterator[list[str]]:
+    for start in range(0, count, _BATCH):
+        yield [str(number) for number in range(start, min(start + _BATCH, count))]
