@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg import AsyncConnection
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, TupleRow, dict_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from bot import external
 from bot.cluster import APPLICATION_ROLE, DatabaseUnavailable
 from bot.migrations import SCHEMA, Plan, Source, sources
 from bot.postgres import Embedded
 
-__all__ = ["Database", "DatabaseUnavailable", "Pool", "open_database"]
+__all__ = ["Database", "DatabaseUnavailable", "Pool", "open_database", "open_owner"]
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
 _OPTIONS = f"-c search_path={SCHEMA} -c timezone=UTC"
-_CONNECT_TIMEOUT = 10  # seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +28,7 @@ class Database:
 
     pool: Pool
     saver_pool: Pool  # as LangGraph's saver wants it: autocommit, and nothing prepared
-    conninfo: str  # for procrastinate's own pool
+    conninfo: str  # for procrastinate's own pool; in your own database it may hold a password
 
 
 @asynccontextmanager
@@ -40,32 +40,70 @@ async def open_database(
     tenant: str = "main",
     migrations: Sequence[Source] | None = None,
 ) -> AsyncIterator[Database]:
-    """Open the database of a home: embedded, or at `url`. Raises DatabaseUnavailable."""
+    """Open the database of a home, embedded or at `url`, and bring it up to date.
+
+    `owner_url` is another login for migrating, where the application's own may not. Raises
+    DatabaseUnavailable.
+    """
     async with AsyncExitStack() as stack:
-        owner = await stack.enter_async_context(Embedded(home))
-        application = make_conninfo(owner, user=APPLICATION_ROLE)
-        await _migrate(owner, sources() if migrations is None else migrations)
-        options = f"{_OPTIONS} -c countersign.tenant={tenant}"
-        conninfo = make_conninfo(application, options=options, application_name="countersign")
-        pool = await stack.enter_async_context(_pool(conninfo, "application", autocommit=False))
-        saver_pool = await stack.enter_async_context(_pool(conninfo, "checkpoints", autocommit=True))
+        application, owner = await _places(stack, home, url, owner_url)
+        await _migrate(application, owner, sources() if migrations is None else migrations)
+        conninfo = external.application(application, f"{_OPTIONS} -c countersign.tenant={tenant}")
+        if url is not None:  # a pool would hide why it cannot connect
+            async with external.connection(conninfo, ""):
+                pass
+        pool = await stack.enter_async_context(_open_pool(conninfo, "application", autocommit=False))
+        saver_pool = await stack.enter_async_context(_open_pool(conninfo, "checkpoints", autocommit=True))
         yield Database(pool=pool, saver_pool=saver_pool, conninfo=conninfo)
 
 
-async def _migrate(conninfo: str, migrations: Sequence[Source]) -> None:
+@asynccontextmanager
+async def open_owner(
+    home: Path, url: str | None, *, owner_url: str | None = None
+) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    """A connection of the owner's role, for the little that the application may not do itself.
+
+    It is in autocommit mode. Raises DatabaseUnavailable.
+    """
+    async with AsyncExitStack() as stack:
+        application, owner = await _places(stack, home, url, owner_url)
+        conn = await stack.enter_async_context(external.connection(owner, _OPTIONS))
+        await external.prepare(conn, _user(application, conn))
+        yield conn
+
+
+async def _places(
+    stack: AsyncExitStack, home: Path, url: str | None, owner_url: str | None
+) -> tuple[str, str]:
+    """How the application and the owner connect."""
+    if url is None:
+        owner = await stack.enter_async_context(Embedded(home))
+        application = make_conninfo(owner, user=APPLICATION_ROLE)
+    else:
+        application = external.parse(url, "COUNTERSIGN_DATABASE_URL")
+        owner = application if owner_url is None else external.parse(owner_url, "the owner's database URL")
+    named = {"application_name": "countersign"}
+    return make_conninfo(application, **named), make_conninfo(owner, **named)
+
+
+async def _migrate(application: str, owner: str, migrations: Sequence[Source]) -> None:
     plan = Plan(migrations)
-    options = make_conninfo(conninfo, options=_OPTIONS, application_name="countersign migration")
-    async with await AsyncConnection[TupleRow].connect(options, autocommit=True) as conn:
-        await conn.execute("CREATE SCHEMA IF NOT EXISTS countersign")
+    async with external.connection(owner, _OPTIONS) as conn:
+        await external.prepare(conn, _user(application, conn))
         if not await plan.is_done(conn):
             await plan.apply(conn)
 
 
-def _pool(conninfo: str, name: str, *, autocommit: bool) -> Pool:
+def _user(application: str, conn: AsyncConnection[TupleRow]) -> str:
+    return str(conninfo_to_dict(application).get("user") or conn.info.user)
+
+
+@asynccontextmanager
+async def _open_pool(conninfo: str, name: str, *, autocommit: bool) -> AsyncIterator[Pool]:
     kwargs: dict[str, object] = {"row_factory": dict_row, "autocommit": autocommit}
     if autocommit:
         kwargs["prepare_threshold"] = 0
-    return AsyncConnectionPool(
+    pool: Pool = AsyncConnectionPool(
         conninfo,
         connection_class=AsyncConnection[DictRow],
         kwargs=kwargs,
@@ -73,5 +111,14 @@ def _pool(conninfo: str, name: str, *, autocommit: bool) -> Pool:
         max_size=10,
         name=name,
         open=False,
-        check=AsyncConnectionPool.check_connection,
+        check=AsyncConnectionPool.check_connection,  # a server that came back costs nobody an error
     )
+    try:
+        await pool.open(wait=True, timeout=external.CONNECT_TIMEOUT)
+    except PoolTimeout:
+        await pool.close()
+        raise DatabaseUnavailable(
+            "The database gives us no connection. Are there too many? Raise its max_connections."
+        ) from None
+    async with pool:
+        yield pool

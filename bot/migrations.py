@@ -16,6 +16,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import cast
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, TupleRow
 
@@ -92,7 +93,7 @@ class Plan:
         Several processes may try at once: one does it, the others wait. Raises MigrationRefused,
         DatabaseUnavailable.
         """
-        async with _alone(conn):
+        async with alone(conn):
             await conn.execute(_JOURNAL.encode())
             for file in await self._missing(conn):
                 await _apply(conn, file)
@@ -150,7 +151,12 @@ def _read(source: Source) -> list[_File]:
 
 async def _apply(conn: Connection, file: _File) -> None:
     async with conn.transaction():
-        await conn.execute(file.text)
+        try:
+            await conn.execute(file.text)
+        except psycopg.Error as error:
+            raise MigrationRefused(
+                f"{file.package}/schema/{file.name} cannot be applied: {error.diag.message_primary or error}"
+            ) from error
         await conn.execute(
             "INSERT INTO migration (package, name, sha256) VALUES (%s, %s, %s)",
             (file.package, file.name, file.sha256),
@@ -229,7 +235,7 @@ async def _exists(conn: Connection, table: str) -> bool:
 
 
 @asynccontextmanager
-async def _alone(conn: Connection) -> AsyncIterator[None]:
+async def alone(conn: Connection) -> AsyncIterator[None]:
     """Hold the advisory lock. It is polled: a process that waits inside the server holds a snapshot, for
     which LangGraph's CREATE INDEX CONCURRENTLY, run by the process that has the lock, would wait in turn.
     """

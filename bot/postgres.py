@@ -12,6 +12,7 @@ No process id is ever trusted to say that a server runs. That is decided by conn
 import asyncio
 import errno
 import fcntl
+import logging
 import os
 import signal
 import socket
@@ -31,8 +32,12 @@ __all__ = ["DatabaseUnavailable", "Embedded"]
 
 _PATIENCE = 60.0  # seconds for a start, with recovery after a crash, or for a stop
 _PAUSE = 0.01
+_WATCH = 1.0
 _LONGEST_LOG = 4_000_000
 _LAUNCH = 'umask 077; log=$1; shift; "$@" </dev/null >>"$log" 2>&1 &'  # reparented: never a child of a user
+
+
+_logger = logging.getLogger(__name__)
 
 
 class Embedded:
@@ -41,6 +46,7 @@ class Embedded:
     def __init__(self, home: Path) -> None:
         self._server = _Server(Cluster(home))
         self._user = -1
+        self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> str:
         """Return how to connect as the owner. Raises DatabaseUnavailable."""
@@ -50,6 +56,7 @@ class Embedded:
         except asyncio.CancelledError:  # whoever interrupts a start does not leave a server behind
             await asyncio.to_thread(self._server.leave, await joining)
             raise
+        self._watch = asyncio.create_task(self._keep_running())
         return self._server.cluster.conninfo(OWNER_ROLE)
 
     async def __aexit__(
@@ -58,7 +65,23 @@ class Embedded:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
         await asyncio.shield(asyncio.to_thread(self._server.leave, self._user))
+
+    async def _keep_running(self) -> None:
+        """Start a server that died under its users again. The pools find it by themselves."""
+        said = ""
+        while True:
+            await asyncio.sleep(_WATCH)
+            try:
+                if not self._server.alive():
+                    _logger.warning("the database server died; starting it again")
+                    await asyncio.to_thread(self._server.revive)
+            except (DatabaseUnavailable, OSError) as error:
+                if str(error) != said:
+                    _logger.warning("the database server stays down: %s", said := str(error))
 
 
 class _Server:
@@ -83,8 +106,16 @@ class _Server:
         except OSError as error:
             raise DatabaseUnavailable(self._explain(error)) from error
 
+    def revive(self) -> None:
+        """Start the server if it does not run. Raises DatabaseUnavailable, OSError."""
+        with self._alone():
+            self._ensure_running()
+
     def leave(self, user: int) -> None:
         """Stop being a user; stop the server when there is no other."""
+        if not self.cluster.folder.exists():  # removed under our feet: the server notices within a minute
+            os.close(user)
+            return
         with self._alone():
             os.close(user)
             last = self._open("users.lock")
@@ -118,7 +149,7 @@ class _Server:
             os.close(lock)
         deadline = time.monotonic() + _PATIENCE
         while problem := self._problem():
-            if not self._alive():
+            if not self.alive():
                 with cluster.log.open(encoding="utf-8", errors="replace") as log:
                     log.seek(began)
                     raise DatabaseUnavailable(cluster.explain(log.read()))
@@ -132,7 +163,7 @@ class _Server:
             with suppress(ProcessLookupError):
                 os.kill(pid, how)
             deadline = time.monotonic() + patience
-            while self._alive() and time.monotonic() < deadline:
+            while self.alive() and time.monotonic() < deadline:
                 time.sleep(_PAUSE)
 
     def _problem(self) -> str:
@@ -148,7 +179,7 @@ class _Server:
             return str(error)
         return ""
 
-    def _alive(self) -> bool:
+    def alive(self) -> bool:
         """Whether any process of the server is left."""
         lock = self._open("server.lock")
         try:
