@@ -47,7 +47,9 @@ async def append(
     """Append one event in the caller's transaction. Call it last: it holds the chain's head until commit."""
     salt = secrets.token_urlsafe(16)
     kept = rfc8785.dumps(dict(detail)).decode()
-    await conn.execute("SELECT pg_advisory_xact_lock(hashtext('audit ' || current_setting('countersign.tenant')))")
+    await conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtext('audit ' || current_setting('countersign.tenant')))"
+    )
     cursor = await conn.execute(
         "SELECT moment() AS at, last.seq, last.hash FROM (SELECT 1) AS one LEFT JOIN LATERAL"
         " (SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1) AS last ON true"

@@ -113,7 +113,7 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Approval:
-    """One approval at one version of its content: what one card shows. `id` is the opaque id on its buttons."""
+    """One approval at one version of its content: what a card shows. `id` is on its buttons."""
 
     id: str
     run: str

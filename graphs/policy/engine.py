@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import cedarpy
 
@@ -64,29 +64,22 @@ class Policy:
     def rule(
         self,
         action: Action,
-        person: Person,
+        person: Person | None,
         resource: tuple[str, str, Mapping[str, Attribute]],
         context: Mapping[str, Attribute] | None = None,
     ) -> Ruling:
-        """Say whether `person` may do `action` to `resource` (type, id, attributes).
+        """Say whether `person` (None: the bot itself) may do `action` to `resource` (type, id, attributes).
 
         Any evaluation error is a refusal: Cedar by itself skips a `forbid` that fails to evaluate.
         """
         kind, name, attributes = resource
+        principal = _entity(person)
         entities = [
-            {
-                "uid": {"type": "Person", "id": person.subject},
-                "attrs": {
-                    "subject": person.subject,
-                    "active": person.active,
-                    "groups": sorted(person.groups),
-                },
-                "parents": [],
-            },
+            principal,
             {"uid": {"type": kind, "id": name}, "attrs": dict(attributes), "parents": []},
         ]
         request = {
-            "principal": {"type": "Person", "id": person.subject},
+            "principal": principal["uid"],
             "action": {"type": "Action", "id": action},
             "resource": {"type": kind, "id": name},
             "context": dict(context or {}),
@@ -98,3 +91,13 @@ class Policy:
             policies=names,
             hash=self.hash,
         )
+
+
+def _entity(person: Person | None) -> dict[str, Any]:
+    if person is None:
+        return {"uid": {"type": "Service", "id": "countersign"}, "attrs": {}, "parents": []}
+    return {
+        "uid": {"type": "Person", "id": person.subject},
+        "attrs": {"subject": person.subject, "active": person.active, "groups": sorted(person.groups)},
+        "parents": [],
+    }

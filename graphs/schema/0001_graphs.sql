@@ -87,7 +87,7 @@ CREATE TABLE effect (
     operation text NOT NULL,
     key text NOT NULL,  -- the idempotency key that the other side is given
     payload jsonb NOT NULL,
-    state text NOT NULL CHECK (state IN ('intended', 'done', 'unknown')),
+    state text NOT NULL CHECK (state IN ('intended', 'done', 'failed', 'unknown')),
     found boolean NOT NULL DEFAULT false,  -- done, and known by looking instead of by an answer
     result jsonb,
     token bigint NOT NULL,

@@ -1,0 +1,187 @@
+"""The rows of runs: what each case knows, where it stands, and when it must be looked at again."""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from graphs.ports import Connection, Queue
+from graphs.records import Actor, Field, Run, RunStatus, Step
+
+CLOSED = tuple(status.value for status in RunStatus if not status.is_open)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A run as its row has it: the record, and what only the state machine needs."""
+
+    run: Run
+    version: int
+    submissions: int
+    attempts: int
+
+
+class NoSuchRun(Exception):
+    """There is no run of that id."""
+
+
+async def create(
+    conn: Connection,
+    *,
+    key: str,
+    workflow: str,
+    version: int,
+    requester: Actor,
+    origin: Mapping[str, str],
+    values: Mapping[str, str],
+    due_at: datetime | None = None,
+) -> tuple[str, bool]:
+    """Store a run and return its id and whether it is new: the same key gives the same run."""
+    status = RunStatus.SCHEDULED if due_at else RunStatus.STARTED
+    cursor = await conn.execute(
+        "INSERT INTO run (id, key, workflow, version, status, requester, origin, slots, due_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant, key) DO NOTHING RETURNING id",
+        (
+            secrets.token_urlsafe(16),
+            key,
+            workflow,
+            version,
+            status.value,
+            Jsonb(asdict(requester)),
+            Jsonb(dict(origin)),
+            Jsonb(dict(values)),
+            due_at,
+        ),
+    )
+    if row := await cursor.fetchone():
+        if due_at:
+            await wake(conn, row["id"], due_at)
+        return str(row["id"]), True
+    cursor = await conn.execute("SELECT id FROM run WHERE key = %s", (key,))
+    row = await cursor.fetchone()
+    assert row is not None
+    return str(row["id"]), False
+
+
+async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
+    """Return the row of a run. Raises NoSuchRun."""
+    cursor = await conn.execute("SELECT * FROM run WHERE id = %s", (run,))
+    row = await cursor.fetchone()
+    if row is None:
+        raise NoSuchRun(run)
+    cursor = await conn.execute("SELECT key, at, facts FROM run_step WHERE run = %s ORDER BY seq", (run,))
+    steps = tuple(Step(**step) for step in await cursor.fetchall())
+    record = Run(
+        id=row["id"],
+        workflow=row["workflow"],
+        title=title.get(row["workflow"], row["workflow"]),
+        status=RunStatus(row["status"]),
+        requester=Actor(**row["requester"]),
+        origin=row["origin"],
+        values=row["slots"],
+        missing=tuple(Field(**{**field, "options": tuple(field["options"])}) for field in row["missing"]),
+        problems=row["problems"],
+        steps=steps,
+        reason=row["reason"],
+        facts=row["facts"],
+        due_at=row["due_at"],
+        created_at=row["created_at"],
+    )
+    return Row(run=record, version=row["version"], submissions=row["submissions"], attempts=row["attempts"])
+
+
+async def take(conn: Connection, run: str) -> int:
+    """Take the run for this worker and return the token that fences off every earlier one."""
+    cursor = await conn.execute("UPDATE run SET token = token + 1 WHERE id = %s RETURNING token", (run,))
+    row = await cursor.fetchone()
+    if row is None:
+        raise NoSuchRun(run)
+    return int(row["token"])
+
+
+async def move(
+    conn: Connection,
+    run: str,
+    status: RunStatus,
+    *,
+    reason: str | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Say where an open run stands now. A run that has ended stays as it ended."""
+    await conn.execute(
+        "UPDATE run SET status = %s, reason = %s, facts = %s, attempts = 0"
+        " WHERE id = %s AND status <> ALL(%s)",
+        (status.value, reason, Jsonb(dict(facts or {})), run, list(CLOSED)),
+    )
+
+
+async def note(conn: Connection, run: str, key: str, *, mark: str | None = None, **facts: str) -> None:
+    """Add a step to the run's story, once for each mark (by default its key)."""
+    await conn.execute(
+        "INSERT INTO run_step (run, mark, key, facts) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (run, mark or key, key, Jsonb(facts)),
+    )
+
+
+async def await_form(
+    conn: Connection, run: str, missing: Iterable[Field], problems: Mapping[str, str]
+) -> None:
+    """Say what the requester must still fill in."""
+    await conn.execute(
+        "UPDATE run SET status = %s, missing = %s, problems = %s WHERE id = %s",
+        (
+            RunStatus.COLLECTING.value,
+            Jsonb([asdict(field) for field in missing]),
+            Jsonb(dict(problems)),
+            run,
+        ),
+    )
+
+
+async def fill(conn: Connection, run: str, values: Mapping[str, str]) -> bool:
+    """Take what the requester filled in. False when the run no longer waits for it."""
+    cursor = await conn.execute(
+        "UPDATE run SET slots = slots || %s, submissions = submissions + 1, missing = '[]', problems = '{}',"
+        " status = %s WHERE id = %s AND status = %s",
+        (Jsonb(dict(values)), RunStatus.CHECKING.value, run, RunStatus.COLLECTING.value),
+    )
+    return cursor.rowcount == 1
+
+
+async def retry(conn: Connection, run: str, due_at: datetime, *, attempts: int) -> None:
+    """Have the run tried again later."""
+    await conn.execute(
+        "UPDATE run SET status = %s, attempts = %s WHERE id = %s",
+        (RunStatus.RETRYING.value, attempts, run),
+    )
+    await wake(conn, run, due_at)
+
+
+async def wake(conn: Connection, run: str, due_at: datetime) -> None:
+    """Have the run looked at again when that time has come."""
+    await conn.execute(
+        "INSERT INTO timer (run, due_at) VALUES (%s, %s) ON CONFLICT DO NOTHING", (run, due_at)
+    )
+
+
+async def ring(conn: Connection, queue: Queue) -> int:
+    """Turn every timer that is due into a job, in the caller's transaction. Returns how many there were."""
+    cursor = await conn.execute(
+        "DELETE FROM timer WHERE ctid IN"
+        " (SELECT ctid FROM timer WHERE due_at <= moment() LIMIT 100 FOR UPDATE SKIP LOCKED) RETURNING run"
+    )
+    rows: list[dict[str, Any]] = await cursor.fetchall()
+    for run in {row["run"] for row in rows}:
+        await queue.advance(conn, run)
+    return len(rows)
+
+
+async def versions(conn: Connection) -> set[tuple[str, int]]:
+    """Return the workflows and versions that open runs name."""
+    cursor = await conn.execute(
+        "SELECT DISTINCT workflow, version FROM run WHERE status <> ALL(%s)", (list(CLOSED),)
+    )
+    return {(row["workflow"], row["version"]) for row in await cursor.fetchall()}

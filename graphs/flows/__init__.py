@@ -1,0 +1,1 @@
+"""One module per workflow. They do not know each other."""

@@ -1,0 +1,216 @@
+"""Membership of a group, for some days: collect, check, plan, approve, grant, read back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from connectors.base import parse
+from connectors.directory import Membership
+from connectors.errors import NotFound
+from graphs import approvals, cases, effects, steps
+from graphs.approvals import Proposal
+from graphs.effects import Effect
+from graphs.gate import Changed, Refused
+from graphs.kit import Case, Workflow
+from graphs.ports import ClauseMissing, Connection
+from graphs.records import Approval, Field, RunStatus, Shown
+from graphs.steps import State
+
+NAME = "it_access"
+OPERATION = "directory.add_to_group"
+ENDING = ("it_access_end", 1)  # the workflow that ends what this one granted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestableGroup:
+    """A group that may be asked for. `approvers` is the group whose members may approve."""
+
+    approvers: str
+    max_days: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What the installation has decided about access."""
+
+    groups: Mapping[str, RequestableGroup]
+    clause_document: str
+    clause_anchor: str
+    decide_within: timedelta = field(default=timedelta(hours=24))
+    execute_within: timedelta = field(default=timedelta(minutes=15))
+
+
+def workflow(rules: Rules) -> Workflow:
+    """Return the workflow under these rules."""
+    most = max((group.max_days for group in rules.groups.values()), default=1)
+    fields = (
+        Field(name="group", label="Which access", kind="choice", options=tuple(sorted(rules.groups))),
+        Field(name="days", label="For how many days", kind="number", least=1, most=most),
+        Field(
+            name="reason",
+            label="What for",
+            kind="text",
+            most=500,
+            help="The approver reads this, in your words.",
+        ),
+    )
+    return Workflow(
+        name=NAME,
+        title="Access to data",
+        version=1,
+        fields=fields,
+        build=lambda: _machine(_Access(rules), fields),
+    )
+
+
+def _machine(access: "_Access", fields: tuple[Field, ...]) -> StateGraph[State, Case, State, State]:
+    graph = StateGraph(State, context_schema=Case)
+    graph.add_node("collect", steps.collect(fields), destinations=("ask", "check"))
+    graph.add_node("ask", steps.ask, destinations=("collect",))
+    graph.add_node("check", access.check, destinations=("plan", "refused"))
+    graph.add_node("plan", steps.plan(access.propose), destinations=("approve", "refused"))
+    graph.add_node("approve", steps.approve, destinations=("decided",))
+    graph.add_node("decided", steps.decided("grant"), destinations=("grant", "refused"))
+    graph.add_node("grant", access.grant, destinations=("confirm", "plan", "refused"))
+    graph.add_node("confirm", access.confirm)
+    graph.add_node("refused", steps.refused)
+    graph.add_edge(START, "collect")
+    graph.add_edge("confirm", END)
+    graph.add_edge("refused", END)
+    return graph
+
+
+class _Access:
+    """The nodes that only this workflow has."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    async def check(self, state: State, runtime: Runtime[Case]) -> Command[str]:
+        """Is the person allowed to ask, and does the request stay within the group's limit?"""
+        case = runtime.context
+        values = (await case.row()).run.values
+        rule = self._rules.groups.get(values["group"])
+        if rule is None:
+            return steps.refuse(Refused("not_requestable", group=values["group"]))
+        if int(values["days"]) > rule.max_days:
+            return steps.refuse(Refused("too_long", group=values["group"], most=str(rule.max_days)))
+        person = await case.kit.directory.person(_sub((await case.row()).run.requester.subject))
+        ruling = case.kit.policy.rule("request", person, ("Workflow", NAME, {"name": NAME}))
+        if not ruling.allowed:
+            return steps.refuse(Refused("not_authorised" if person.active else "person_inactive"))
+        async with case.kit.pool.connection() as conn:
+            await cases.note(conn, case.id, "checked")
+        return Command(goto="plan")
+
+    async def propose(self, case: Case) -> Proposal:
+        """Read the world and say exactly what would be done. Raises Refused where it cannot be."""
+        kit, run = case.kit, (await case.row()).run
+        name, days = run.values["group"], int(run.values["days"])
+        rule = self._rules.groups.get(name)
+        if rule is None:
+            raise Refused("not_requestable", group=name)
+        person = await kit.directory.person(_sub(run.requester.subject))
+        if not person.active:
+            raise Refused("person_inactive")
+        payload = Membership(group=name, person=person.id)
+        try:
+            change = await kit.registry.operation(OPERATION).preview(payload)
+            approvers = await kit.directory.group_by_name(rule.approvers)
+        except NotFound as error:
+            raise Refused("no_such_group", group=name) from error
+        if not change.needed:
+            raise Refused("already_member", group=name)
+        if not approvers.members - {person.id}:
+            raise Refused("nobody_may_approve", group=rule.approvers)
+        try:
+            clause = await kit.evidence.clause(self._rules.clause_document, self._rules.clause_anchor)
+        except ClauseMissing as error:
+            raise Refused("clause_missing") from error
+        return Proposal(
+            operation=OPERATION,
+            payload=payload,
+            terms={"days": days},
+            change=change,
+            clause=clause,
+            beneficiary=approvals.actor(person),
+            approvers=rule.approvers,
+            lines=(
+                Shown(label="Person", value=f"{person.name} ({person.email})"),
+                Shown(label="Access to", value=name),
+                Shown(label="For", value=f"{days} day{'' if days == 1 else 's'}, then it ends by itself"),
+            ),
+            reason=run.values["reason"],
+            decide_within=self._rules.decide_within,
+            execute_within=self._rules.execute_within,
+        )
+
+    async def grant(self, state: State, runtime: Runtime[Case]) -> Command[str]:
+        """Carry out what was approved. Its end becomes a run of its own, in the same transaction."""
+        case = runtime.context
+        held = await case.held()
+
+        async def schedule_end(conn: Connection, effect: Effect) -> None:
+            assert effect.ends_at is not None
+            await cases.create(
+                conn,
+                key=f"end {effect.id}",
+                workflow=ENDING[0],
+                version=ENDING[1],
+                requester=held.run.requester,
+                origin=held.run.origin,
+                values={"run": case.id, "approval": effect.approval, "group": held.run.values["group"]},
+                due_at=effect.ends_at,
+            )
+            await cases.note(conn, case.id, "granted", until=effect.ends_at.isoformat())
+
+        try:
+            await case.kit.gate.execute(
+                held,
+                state["approval"],
+                again=lambda: self.propose(case),
+                lasts=timedelta(days=int(held.run.values["days"])),
+                also=schedule_end,
+            )
+        except Changed as change:
+            return await steps.changed(case, state, change)
+        except Refused as refusal:
+            return steps.refuse(refusal)
+        return Command(goto="confirm")
+
+    async def confirm(self, state: State, runtime: Runtime[Case]) -> State:
+        """Look whether the directory has it, and say so."""
+        case = runtime.context
+        effect, approval = await _granted(case, state["approval"])
+        operation = case.kit.registry.operation(OPERATION)
+        if await operation.find(parse(operation, effect.payload), effect.key) is None:
+            await steps.end(case, RunStatus.FAILED, "read_back_failed", {})
+            return {}
+        assert effect.ends_at is not None
+        assert approval.decision is not None
+        facts = {
+            "group": str(effect.payload["group"]),
+            "until": effect.ends_at.isoformat(),
+            "by": approval.decision.by.name,
+        }
+        async with case.kit.pool.connection() as conn:
+            await cases.note(conn, case.id, "confirmed")
+        await steps.end(case, RunStatus.DONE, None, facts, notice="granted")
+        return {}
+
+
+async def _granted(case: Case, card: str) -> tuple[Effect, Approval]:
+    async with case.kit.pool.connection() as conn:
+        effect = await effects.find(conn, card, "apply")
+        approval = await approvals.load(conn, card)
+    assert effect is not None
+    assert approval is not None
+    return effect, approval
+
+
+def _sub(subject: str) -> str:
+    return subject.rpartition("#")[2]

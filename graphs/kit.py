@@ -1,0 +1,61 @@
+"""What the nodes of every workflow work with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg_pool import AsyncConnectionPool
+
+from connectors.directory import Directory
+from connectors.registry import Registry
+from graphs import cases
+from graphs.gate import Gate, Held
+from graphs.policy.engine import Policy
+from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
+from graphs.records import Field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workflow:
+    """One kind of request. `build` returns its state machine; a changed machine needs a new `version`."""
+
+    name: str
+    title: str
+    version: int
+    fields: tuple[Field, ...]
+    build: Callable[[], Any]  # a StateGraph, imported only when a process runs workflows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kit:
+    """The parts around the workflows, wired once."""
+
+    pool: AsyncConnectionPool[Connection]
+    clock: Clock
+    queue: Queue
+    notifier: Notifier
+    evidence: Evidence
+    directory: Directory
+    registry: Registry
+    policy: Policy
+    gate: Gate
+    titles: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One run in the hands of one worker: the context of its nodes."""
+
+    kit: Kit
+    id: str
+    token: int
+
+    async def row(self) -> cases.Row:
+        """Return the run as it stands now."""
+        async with self.kit.pool.connection() as conn:
+            return await cases.load(conn, self.id, self.kit.titles)
+
+    async def held(self) -> Held:
+        """Return the run as the gate wants it."""
+        row = await self.row()
+        return Held(run=row.run, version=row.version, token=self.token)

@@ -1,0 +1,203 @@
+"""The nodes that workflows share: collect what is missing, wait for the form or the approval, refuse.
+
+`interrupt()` stands alone in its node, because a resume runs the node again from its top. What resumes it
+carries no authority: the records are read again.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypedDict
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
+
+from graphs import approvals, audit, authority, cases, forms
+from graphs.approvals import Proposal
+from graphs.gate import Changed, Refused
+from graphs.kit import Case
+from graphs.ports import Connection
+from graphs.records import Approval, ApprovalStatus, Field, Notice, RunStatus
+
+Facts = dict[str, str]
+
+
+class State(TypedDict, total=False):
+    """What a checkpoint holds: plain JSON, and ids instead of what they name."""
+
+    run: str
+    form: int  # the submission of the form that is waited for
+    round: int  # how often the run has asked for approval
+    approval: str
+    refusal: dict[str, Any]
+
+
+class Node(Protocol):
+    """A node of a workflow. Where it goes from there is in the Command."""
+
+    async def __call__(self, state: State, runtime: Runtime[Case]) -> Command[str]:
+        """Do one step."""
+
+
+Propose = Callable[[Case], Awaitable[Proposal]]
+
+
+def refuse(refusal: Refused) -> Command[str]:
+    """Go to the end that says no."""
+    return Command(goto="refused", update={"refusal": {"key": refusal.key, "facts": dict(refusal.facts)}})
+
+
+def collect(fields: tuple[Field, ...]) -> Node:
+    """Make the node that looks whether all is there; what is missing or does not fit is asked for."""
+
+    async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
+        case = runtime.context
+        row = await case.row()
+        problems = forms.examine(fields, row.run.values)
+        async with case.kit.pool.connection() as conn:
+            if problems:
+                missing = [field for field in fields if field.name in problems]
+                told = {name: problem for name, problem in problems.items() if row.run.values.get(name)}
+                await cases.await_form(conn, case.id, missing, told)
+            else:
+                await cases.move(conn, case.id, RunStatus.CHECKING)
+                await cases.note(conn, case.id, "collected", **row.run.values)
+            await case.kit.notifier.progress(conn, case.id)
+        if problems:
+            return Command(goto="ask", update={"form": row.submissions + 1})
+        return Command(goto="check")
+
+    return node
+
+
+def ask(state: State) -> Command[str]:
+    """Wait until the requester has filled in the form."""
+    interrupt({"form": state["form"]})
+    return Command(goto="collect")
+
+
+def plan(propose: Propose) -> Node:
+    """Make the node that reads the world and asks for approval of exactly what it would do."""
+
+    async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
+        case = runtime.context
+        try:
+            proposal = await propose(case)
+        except Refused as refusal:
+            return refuse(refusal)
+        row = await case.row()
+        async with case.kit.pool.connection() as conn:
+            level = await authority.level(conn, proposal.operation)
+            card = await approvals.propose(
+                conn, row.run, proposal, round_=state.get("round", 1), version=row.version, level=level
+            )
+            approval = await approvals.load(conn, card)
+            assert approval is not None
+            await _ask_for(conn, case, approval)
+        return Command(goto="approve", update={"approval": card})
+
+    return node
+
+
+async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
+    notifier = case.kit.notifier
+    await cases.move(conn, case.id, RunStatus.WAITING)
+    await cases.note(conn, case.id, "planned", mark=f"planned {approval.id}", approvers=approval.approvers)
+    await cases.wake(conn, case.id, approval.decide_by)
+    await notifier.card(conn, approval.id)
+    if approval.replaces:
+        await notifier.card(conn, approval.replaces)
+        await notifier.tell(conn, case.id, Notice(key=f"changed:{approval.id}"))
+    await notifier.progress(conn, case.id)
+    await audit.append(
+        conn,
+        "approval.requested",
+        run=case.id,
+        facts={
+            "approval": approval.id,
+            "digest": approval.digest,
+            "clause": approval.clause.hash,
+            "edition": approval.clause.edition,
+            "replaces": approval.replaces or "",
+            "policy": case.kit.policy.hash,
+        },
+        detail={
+            "requester": approval.requester.subject,
+            "change": f"{approval.before} -> {approval.after}",
+            "sends": dict(approval.sends),
+            "clause": f"{approval.clause.title}, {approval.clause.section}",
+            "approvers": approval.approvers,
+        },
+    )
+
+
+def approve(state: State) -> Command[str]:
+    """Wait for the decision, or for its time to be over."""
+    interrupt({"approval": state["approval"]})
+    return Command(goto="decided")
+
+
+def decided(execute: str) -> Node:
+    """Make the node that reads what was decided and goes on to `execute`, or refuses."""
+
+    async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
+        case = runtime.context
+        async with case.kit.pool.connection() as conn:
+            approval = await approvals.load(conn, state["approval"])
+            assert approval is not None
+            if approval.status is not ApprovalStatus.APPROVED or approval.decision is None:
+                return refuse(_no(approval))
+            await cases.move(conn, case.id, RunStatus.EXECUTING)
+            mark = f"approved {approval.id}"
+            await cases.note(conn, case.id, "approved", mark=mark, by=approval.decision.by.name)
+            await case.kit.notifier.progress(conn, case.id)
+        return Command(goto=execute)
+
+    return node
+
+
+def _no(approval: Approval) -> Refused:
+    if approval.decision is not None:
+        return Refused("denied", by=approval.decision.by.name, reason=approval.decision.reason or "")
+    return Refused("expired")
+
+
+async def changed(case: Case, state: State, change: Changed) -> Command[str]:
+    """Ask again, because what was approved is no longer what would be done."""
+    async with case.kit.pool.connection() as conn:
+        await audit.append(
+            conn,
+            "approval.outdated",
+            run=case.id,
+            facts={"approval": state["approval"]},
+            detail={"differences": {one.name: f"{one.before} -> {one.after}" for one in change.differences}},
+        )
+    return Command(goto="plan", update={"round": state.get("round", 1) + 1})
+
+
+async def refused(state: State, runtime: Runtime[Case]) -> State:
+    """End the run with its reason, and say so."""
+    refusal = state["refusal"]
+    await end(runtime.context, RunStatus.REFUSED, refusal["key"], refusal["facts"])
+    return {}
+
+
+async def end(
+    case: Case, status: RunStatus, reason: str | None, facts: Mapping[str, str], *, notice: str | None = None
+) -> None:
+    """Close the run. Its thread hears `notice` once; of a run that did not succeed, why."""
+    if reason is not None:
+        notice = reason if reason in {"denied", "expired"} else status.value
+        facts = {**facts, "key": reason}
+    async with case.kit.pool.connection() as conn:
+        await cases.move(conn, case.id, status, reason=reason, facts=facts)
+        if reason is not None:
+            await cases.note(conn, case.id, status.value, reason=reason)
+        if notice is not None:
+            await case.kit.notifier.progress(conn, case.id)
+            await case.kit.notifier.tell(conn, case.id, Notice(key=notice, facts=facts))
+        await audit.append(
+            conn,
+            "run.ended",
+            run=case.id,
+            facts={"status": status.value, "reason": reason or ""},
+            detail={"facts": dict(facts)},
+        )
