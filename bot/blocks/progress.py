@@ -1,0 +1,86 @@
+"""A run in its own thread: where it stands, what has happened, and what news there is."""
+
+from collections.abc import Iterator, Mapping
+
+from bot import sentences
+from bot.blocks import parts
+from bot.blocks.parts import Block, Message
+from bot.render import Markup, bold, date, join, mention, ours, safe
+from graphs.records import Notice, Run, RunStatus
+
+FILL_IN = "request.fill_in"
+
+STANDINGS: Mapping[RunStatus, str] = {
+    RunStatus.STARTED: "Received",
+    RunStatus.COLLECTING: "Waiting for you: something is missing",
+    RunStatus.CHECKING: "Being checked",
+    RunStatus.WAITING: "Waiting for approval",
+    RunStatus.EXECUTING: "Being carried out",
+    RunStatus.RETRYING: "A system cannot be reached; I keep trying",
+    RunStatus.SCHEDULED: "Scheduled",
+    RunStatus.UNKNOWN: "Needs a person: I cannot tell whether it was carried out",
+    RunStatus.DONE: "Done",
+    RunStatus.REFUSED: "Closed without being carried out",
+    RunStatus.FAILED: "Failed",
+}
+
+
+def progress(run: Run) -> Message:
+    """Draw the run as its record now stands."""
+    standing = STANDINGS[run.status]
+    return parts.message(f"{safe(run.title, 300)}: {standing}", list(_body(run, ours(standing))))
+
+
+def notice(news: Notice, *, requester: str | None) -> Message:
+    """Say something new, to the requester by Slack user id where the news is theirs."""
+    said = sentences.notice(news.key, news.facts)
+    shown = said if requester is None else join(mention(requester), ours(" "), said)
+    return parts.message(said, [parts.section(shown)])
+
+
+def _body(run: Run, standing: Markup) -> Iterator[Block]:
+    yield parts.section(join(bold(safe(run.title, 300)), ours("\n"), standing))
+    if run.values:
+        yield parts.section(_values(run))
+    if run.status is RunStatus.COLLECTING:
+        yield from _missing(run)
+    if run.status in {RunStatus.REFUSED, RunStatus.FAILED} and run.reason:
+        yield parts.section(join(ours("Why: "), sentences.reason(run.reason, run.facts), ours(".")))
+    if run.status is RunStatus.SCHEDULED and run.due_at is not None:
+        yield parts.section(join(ours("Begins "), date(run.due_at)))
+    if run.steps:
+        yield parts.context(_steps(run))
+    yield parts.context(safe(f"Request {run.id}", 100))
+
+
+def _values(run: Run) -> Markup:
+    lines = [
+        join(safe(name.replace("_", " ").capitalize(), 60), ours(": "), safe(value, 250))
+        for name, value in list(run.values.items())[:8]
+    ]
+    return join(*lines, by="\n")
+
+
+def _missing(run: Run) -> Iterator[Block]:
+    wanted = [
+        join(ours("• "), safe(field.label, 100), _wrong(run.problems.get(field.name)))
+        for field in run.missing[:10]
+    ]
+    if wanted:
+        yield parts.section(join(ours("I still need:\n"), *[join(line, ours("\n")) for line in wanted]))
+    fill = parts.button(
+        "Fill in", action=FILL_IN, value=run.id, style="primary", label="Fill in what is missing"
+    )
+    yield parts.actions("request", [fill])
+
+
+def _wrong(key: str | None) -> Markup:
+    return ours("") if key in {None, "required"} else join(ours(": "), ours(sentences.problem(key or "")))
+
+
+def _steps(run: Run) -> Markup:
+    lines = [
+        join(ours("• "), sentences.step(step.key, step.facts), ours(" · "), date(step.at))
+        for step in run.steps[-6:]
+    ]
+    return join(*lines, by="\n")

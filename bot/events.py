@@ -1,0 +1,78 @@
+"""Events as Slack sent them: stored once, taken once, and given again when nobody took them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from bot.database import Pool
+from graphs.ports import Connection
+
+PATIENCE = 10  # seconds from the store to the take, before a sweep gives the event again
+TRIES = 3
+KEPT = 7  # days
+
+
+class Events:
+    """The stored events."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def store(self, body: Mapping[str, Any]) -> bool:
+        """Keep the event, and say whether it is new. It is there for good when this returns."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "INSERT INTO event (event_id, body, next_at)"
+                " VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s)) ON CONFLICT DO NOTHING",
+                (body["event_id"], Jsonb(dict(body)), PATIENCE),
+            )
+            return cursor.rowcount == 1
+
+    async def take(self, conn: Connection, event_id: str) -> bool:
+        """Take the event in the caller's transaction, and say whether nobody else has."""
+        cursor = await conn.execute(
+            "UPDATE event SET taken_at = clock_timestamp() WHERE event_id = %s AND taken_at IS NULL",
+            (event_id,),
+        )
+        return cursor.rowcount == 1
+
+    async def body(self, event_id: str) -> dict[str, Any] | None:
+        """Return the event as Slack sent it, unless it has been swept away."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute("SELECT body FROM event WHERE event_id = %s", (event_id,))
+            row = await cursor.fetchone()
+        return None if row is None else row["body"]
+
+    async def earlier(self, *, channel: str, thread: str, user: str, before: str) -> list[str]:
+        """Return what the person said to the bot in the thread before, oldest first, at most five texts."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT body->'event'->>'text' AS text FROM event"
+                " WHERE body->'event'->>'channel' = %(channel)s AND body->'event'->>'user' = %(user)s"
+                " AND coalesce(body->'event'->>'thread_ts', body->'event'->>'ts') = %(thread)s"
+                " AND body->'event'->>'ts' < %(before)s ORDER BY body->'event'->>'ts' DESC LIMIT 5",
+                {"channel": channel, "thread": thread, "user": user, "before": before},
+            )
+            rows = await cursor.fetchall()
+        return [row["text"] for row in reversed(rows) if row["text"]]
+
+    async def untaken(self) -> list[dict[str, Any]]:
+        """Return events that no listener took in time, each at most three times."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "UPDATE event SET tries = tries + 1, next_at = clock_timestamp() + make_interval(secs => %s)"
+                " WHERE taken_at IS NULL AND next_at <= clock_timestamp() AND tries < %s RETURNING body",
+                (PATIENCE, TRIES),
+            )
+            return [row["body"] for row in await cursor.fetchall()]
+
+    async def forget(self) -> None:
+        """Drop what is older than we keep: events after a week, signatures after ten minutes."""
+        async with self._pool.connection() as conn:
+            await conn.execute(
+                "DELETE FROM event WHERE received_at < clock_timestamp() - make_interval(days => %s)", (KEPT,)
+            )
+            await conn.execute(
+                "DELETE FROM signature WHERE seen_at < clock_timestamp() - interval '10 minutes'"
+            )

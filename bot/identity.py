@@ -1,0 +1,118 @@
+"""Who a Slack user is: the person of the company directory, or nobody we act for."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.database import Pool
+from connectors.directory import Person
+from connectors.errors import ConnectorError, NotFound
+
+CLICK = 1.5  # seconds that a click can wait for the directory; Slack wants its answer within three
+JOB = 10.0
+
+
+class Refused(Exception):
+    """We do not act for this Slack user. `key` says why."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class Unknown(Exception):
+    """Nobody can say at the moment who this is. Nothing was done; it can be tried again."""
+
+    key = "unavailable"
+
+
+class People(Protocol):
+    """What of the directory is needed here."""
+
+    async def person_by_email(self, email: str, *, within: float | None = None) -> Person:
+        """Return the one person with that e-mail address, read now."""
+
+
+class Identity:
+    """Finds the person behind a Slack user, afresh each time."""
+
+    def __init__(self, pool: Pool, slack: AsyncWebClient, people: People, team: str) -> None:
+        self._pool = pool
+        self._slack = slack
+        self._people = people
+        self._team = team
+
+    async def person(self, user: str, *, within: float = CLICK) -> Person:
+        """The active person whose account this is. Raises Refused, or Unknown when it takes too long."""
+        email = await self._email(user, within)
+        try:
+            person = await self._people.person_by_email(email, within=within)
+        except NotFound as error:
+            raise Refused("not_in_directory") from error
+        except ConnectorError as error:
+            raise Unknown(str(error)) from error
+        if not person.active:
+            raise Refused("inactive")
+        if await self._pin(user, person.subject) != person.subject:
+            raise Refused("changed")
+        return person
+
+    async def users(self, subjects: set[str]) -> Mapping[str, str]:
+        """Return the Slack user ids of those subjects whom we have met."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT subject, min(slack_user) AS slack_user FROM slack_person"
+                " WHERE team = %s AND subject = ANY(%s) GROUP BY subject",
+                (self._team, sorted(subjects)),
+            )
+            return {row["subject"]: row["slack_user"] for row in await cursor.fetchall()}
+
+    async def _email(self, user: str, within: float) -> str:
+        try:
+            async with asyncio.timeout(within):
+                answer = await self._slack.users_info(user=user)
+        except SlackApiError as error:
+            if error.response.get("error") in {"user_not_found", "user_not_visible"}:
+                raise Refused("stranger") from error
+            raise Unknown(str(error.response.get("error"))) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unknown("Slack does not say who this is") from error
+        account: dict[str, Any] = answer["user"]
+        if refusal := _refusal(account, self._team):
+            raise Refused(refusal)
+        email = str(account.get("profile", {}).get("email") or "")
+        if not email:
+            raise Refused("no_email")
+        return email
+
+    async def _pin(self, user: str, subject: str) -> str:
+        """Return the subject to whom the account belonged at first sight, which is now if there was none."""
+        async with self._pool.connection() as conn:
+            await conn.execute(
+                "INSERT INTO slack_person (team, slack_user, subject) VALUES (%s, %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (self._team, user, subject),
+            )
+            cursor = await conn.execute(
+                "SELECT subject FROM slack_person WHERE team = %s AND slack_user = %s", (self._team, user)
+            )
+            row = await cursor.fetchone()
+        assert row is not None  # inserted above at the latest
+        return str(row["subject"])
+
+
+def _refusal(account: Mapping[str, Any], team: str) -> str | None:
+    """Say which of our rules keeps this account out. Whatever Slack does not say counts as a stranger's."""
+    if account.get("deleted"):
+        return "deactivated"
+    if account.get("is_bot") or account.get("is_workflow_bot") or account.get("id") == "USLACKBOT":
+        return "bot"
+    if account.get("is_restricted") or account.get("is_ultra_restricted"):
+        return "guest"
+    if account.get("is_stranger") or account.get("team_id") != team:
+        return "stranger"
+    return None

@@ -1,0 +1,202 @@
+"""What is to be posted, as rows: wanted, attempted, there, or given up."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg.types.json import Jsonb
+
+from bot.database import Pool
+from graphs.ports import Connection
+
+Kind = Literal["card", "progress", "notice", "reply"]
+
+GRACE = 10  # seconds that a delivery has before the sweep starts another
+LONGEST = 60  # seconds between two attempts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One message that is due."""
+
+    id: str
+    seq: int
+    kind: Kind
+    ref: str
+    channel: str | None
+    thread: str | None
+    to_user: str | None
+    payload: Mapping[str, Any] | None
+    ts: str | None
+    posted_in: str | None
+    wanted: int
+    attempted_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where in Slack a message is."""
+
+    channel: str
+    ts: str
+
+
+_COLUMNS = "id, seq, kind, ref, channel, thread, to_user, payload, ts, posted_in, wanted, attempted_at"
+
+
+class Messages:
+    """The rows of the outbox."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def want(
+        self,
+        conn: Connection,
+        *,
+        name: str,
+        kind: Kind,
+        ref: str,
+        channel: str | None = None,
+        thread: str | None = None,
+        to_user: str | None = None,
+        payload: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Want the message in the caller's transaction; one that has fixed content only once.
+
+        Says whether something is to be delivered.
+        """
+        again = "DO NOTHING"
+        if payload is None:  # drawn from a record, which has changed
+            again = (
+                "(tenant, id) DO UPDATE SET wanted = message.wanted + 1, next_at = excluded.next_at,"
+                " state = 'due', tries = 0"
+            )
+        cursor = await conn.execute(
+            "INSERT INTO message (id, kind, ref, channel, thread, to_user, payload, next_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))"
+            f" ON CONFLICT {again}".encode(),
+            (name, kind, ref, channel, thread, to_user, None if payload is None else Jsonb(payload), GRACE),
+        )
+        return cursor.rowcount == 1
+
+    async def exists(self, name: str) -> bool:
+        """Whether the message was wanted before."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute("SELECT 1 FROM message WHERE id = %s", (name,))
+            return await cursor.fetchone() is not None
+
+    async def due(self, name: str) -> Row | None:
+        """Return the message, unless there is nothing left to do about it."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                f"SELECT {_COLUMNS} FROM message WHERE id = %s AND state = 'due'".encode(), (name,)
+            )
+            row = await cursor.fetchone()
+        return None if row is None else Row(**row)
+
+    async def is_behind(self, row: Row) -> bool:
+        """Whether something said earlier about the same run is still to be posted."""
+        if row.kind != "notice":
+            return False
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT 1 FROM message WHERE ref = %s AND kind IN ('progress', 'notice') AND seq < %s"
+                " AND state = 'due' AND ts IS NULL LIMIT 1",
+                (row.ref, row.seq),
+            )
+            return await cursor.fetchone() is not None
+
+    async def place(self, name: str) -> Place | None:
+        """Return where the message is, once it is in Slack."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute("SELECT posted_in, ts FROM message WHERE id = %s", (name,))
+            row = await cursor.fetchone()
+        if row is None or row["ts"] is None:
+            return None
+        return Place(channel=row["posted_in"], ts=row["ts"])
+
+    async def attempted(self, name: str) -> None:
+        """Record, before a post, that it may have happened from now on."""
+        await self._set(name, "attempted_at = clock_timestamp()")
+
+    async def not_attempted(self, name: str) -> None:
+        """Record that no post happened, because Slack said so or the message is gone."""
+        await self._set(name, "attempted_at = NULL, ts = NULL, posted_in = NULL")
+
+    async def landed(self, name: str, place: Place) -> None:
+        """Record where the message is."""
+        await self._set(name, "ts = %s, posted_in = %s", place.ts, place.channel)
+
+    async def shown(self, name: str, wanted: int) -> None:
+        """Record which state of the message is shown. It stays due if that has changed since."""
+        await self._set(
+            name,
+            "sent = %s, tries = 0, error = NULL, next_at = clock_timestamp(),"
+            " state = CASE WHEN wanted > %s THEN 'due' ELSE 'done' END",
+            wanted,
+            wanted,
+        )
+
+    async def later(self, name: str, *, error: str, seconds: float | None = None) -> None:
+        """Try again after `seconds`, or after a pause that grows with each attempt."""
+        await self._set(
+            name,
+            "tries = tries + 1, error = %s, next_at = clock_timestamp() + make_interval(secs =>"
+            " coalesce(%s::float8, least(power(2, least(tries, 10)), %s)))",
+            error,
+            seconds,
+            LONGEST,
+        )
+
+    async def failed(self, name: str, error: str) -> None:
+        """Give up on the message."""
+        await self._set(name, "state = 'failed', error = %s", error)
+
+    async def _set(self, name: str, assignment: str, *values: object) -> None:
+        async with self._pool.connection() as conn:
+            await conn.execute(f"UPDATE message SET {assignment} WHERE id = %s".encode(), (*values, name))
+
+    async def claim(self, conn: Connection) -> Sequence[str]:
+        """Return, in the caller's transaction, what is due and has nobody at work on it."""
+        cursor = await conn.execute(
+            "UPDATE message SET next_at = clock_timestamp() + make_interval(secs => %s)"
+            " WHERE state = 'due' AND next_at <= clock_timestamp() RETURNING id, seq",
+            (GRACE,),
+        )
+        return [row["id"] for row in sorted(await cursor.fetchall(), key=lambda row: row["seq"])]
+
+    async def reserve(self, channel: str) -> float:
+        """Take the channel's turn to be posted to: 0.0, or the seconds until it is free.
+
+        Slack: about one post a second a channel.
+        """
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "INSERT INTO channel_pace (channel, free_at)"
+                " VALUES (%s, clock_timestamp() + interval '1 second')"
+                " ON CONFLICT (tenant, channel) DO UPDATE SET free_at = excluded.free_at"
+                " WHERE channel_pace.free_at <= clock_timestamp()",
+                (channel,),
+            )
+            if cursor.rowcount == 1:
+                return 0.0
+            cursor = await conn.execute(
+                "SELECT greatest(extract(epoch FROM free_at - clock_timestamp()), 0.01)::float8 AS wait"
+                " FROM channel_pace WHERE channel = %s",
+                (channel,),
+            )
+            row = await cursor.fetchone()
+        return float(row["wait"]) if row is not None else 0.01
+
+    async def hold(self, channel: str, seconds: float) -> None:
+        """Let nobody post to the channel for a while."""
+        async with self._pool.connection() as conn:
+            await conn.execute(
+                "INSERT INTO channel_pace (channel, free_at)"
+                " VALUES (%s, clock_timestamp() + make_interval(secs => %s))"
+                " ON CONFLICT (tenant, channel) DO UPDATE SET free_at = greatest(channel_pace.free_at,"
+                " excluded.free_at)",
+                (channel, seconds),
+            )

@@ -1,0 +1,135 @@
+"""The one renderer of text: nothing that a person, a document or a model wrote becomes markup here.
+
+Text from outside is a `str`. `Markup` is text that is safe to show as Slack's mrkdwn; only this module makes
+it, so the type checker finds whoever forgets. Sizes are counted in UTF-16 units, as Slack's clients do.
+"""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import NewType
+from urllib.parse import quote, urlsplit
+
+Markup = NewType("Markup", str)
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_JOINERS = {"\u200c", "\u200d"}  # part of how some scripts and emoji are written
+_ELLIPSIS = "…"
+
+
+def plain(text: str, limit: int) -> str:
+    """Return the text for a plain_text object: without invisible characters, cut at a word within `limit`."""
+    return _cut(clean(text), limit, escaped=False)
+
+
+def safe(text: str, limit: int = 2900) -> Markup:
+    """Return the text to be read: escaped, without invisible characters, cut at a word within `limit`."""
+    return Markup(_escape(_cut(clean(text), limit, escaped=True)))
+
+
+def clean(text: str) -> str:
+    """Drop what cannot be seen and could mislead: controls, bidirectional overrides, zero width."""
+    return "".join(char for char in text.replace("\r\n", "\n") if _is_visible(char))
+
+
+def exact(text: str) -> str:
+    """Return the text with every character that cannot be seen written out, as in `a\\u202eb`."""
+    return "".join(char if _is_visible(char) else f"\\u{ord(char):04x}" for char in text)
+
+
+def size(text: str) -> int:
+    """Count the text as Slack does."""
+    return len(text.encode("utf-16-le", "replace")) // 2
+
+
+def bold(markup: Markup) -> Markup:
+    """Return a label in bold. For our own words: text from outside may hold asterisks."""
+    return Markup(f"*{markup}*")
+
+
+def quoted(text: str, limit: int) -> Markup:
+    """Return the text as a block quote."""
+    return Markup("\n".join(f">{line}" for line in safe(text, limit).split("\n")))
+
+
+def mention(user: str) -> Markup:
+    """Name a person by Slack user id, which must come from our own records."""
+    if not user.isalnum():
+        raise ValueError("a mention needs a Slack user id")
+    return Markup(f"<@{user}>")
+
+
+def link(url: str | None, label: str, limit: int = 300) -> Markup:
+    """Return a link for a citation, or the label alone where the address is none that may be opened."""
+    text = safe(label, limit)
+    target = web_address(url)
+    return Markup(f"<{target}|{text.replace('|', '¦')}>") if target is not None else text
+
+
+def web_address(url: str | None) -> str | None:
+    """Return the address, encoded, if it is a plain web address."""
+    if url is None or size(url) > 1000:
+        return None
+    try:
+        parts = urlsplit(url.strip())
+        host = parts.hostname
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
+        return None
+    return quote(parts.geturl(), safe=":/?#[]@!$&'()*+,;=%~")
+
+
+def date(at: datetime) -> Markup:
+    """Return the moment in each reader's own time zone, or in UTC where a client cannot."""
+    moment = at.astimezone(UTC)
+    fallback = moment.strftime("%Y-%m-%d %H:%M UTC")
+    return Markup(f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>")
+
+
+def join(*parts: Markup, by: str = "") -> Markup:
+    """Join markup with a separator of our own."""
+    return Markup(by.join(parts))
+
+
+def ours(text: str) -> Markup:
+    """Take a sentence that is written in this program, with no value from outside in it."""
+    return Markup(text)
+
+
+def pieces(text: str, limit: int) -> list[Markup]:
+    """Return the whole text as markup in as many pieces of at most `limit` as it takes."""
+    found, piece, used = [], "", 0
+    for char in text:
+        shown = _ENTITIES.get(char, char)
+        if used + size(shown) > limit:
+            found.append(Markup(piece))
+            piece, used = "", 0
+        piece, used = piece + shown, used + size(shown)
+    return [*found, Markup(piece)] if piece else found
+
+
+def _is_visible(char: str) -> bool:
+    if char in {"\n", "\t"} or char in _JOINERS:
+        return True
+    return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+
+
+def _escape(text: str) -> str:
+    return "".join(_ENTITIES.get(char, char) for char in text)
+
+
+def _cut(text: str, limit: int, *, escaped: bool) -> str:
+    used, last = 0, 0
+    for at, char in enumerate(text):
+        used += size(_ENTITIES.get(char, char)) if escaped else size(char)
+        if used > limit:
+            break
+        if used < limit:  # room for the ellipsis
+            last = at + 1
+    else:
+        return text
+    kept = text[:last]
+    space = max(kept.rfind(" "), kept.rfind("\n"))
+    if space > last - 60 and space > 0:
+        kept = kept[:space]
+    return kept.rstrip() + _ELLIPSIS

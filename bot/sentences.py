@@ -1,0 +1,146 @@
+"""Every sentence that a person reads about a key: of a refusal, a step, a notice, an answer to a click."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bot.render import Markup, bold, date, join, ours, safe
+from graphs.records import Answered
+
+REFUSALS: Mapping[str, str] = {
+    "guest": "I work for members of this workspace only, not for guests. Please ask a colleague.",
+    "stranger": "I work for members of this workspace only.",
+    "bot": "I do not take instructions from other apps.",
+    "deactivated": "Your Slack account is deactivated, so I cannot act for you.",
+    "no_email": "Your Slack profile has no e-mail address, so I cannot find you in the company directory.",
+    "not_in_directory": "I cannot find the e-mail address of your Slack profile in the company directory. "
+    "Please ask IT.",
+    "inactive": "The company directory says that your account is not active, so I cannot act for you.",
+    "changed": "Your Slack account used to belong to somebody else in the company directory. "
+    "Please ask IT to look into it before I act for you.",
+    "unavailable": "I cannot check who you are at the moment, because the company directory does not answer. "
+    "Nothing was done. Please try again in a minute.",
+}
+
+ANSWERS: Mapping[Answered, str] = {
+    Answered.RECORDED: "Your decision is recorded.",
+    Answered.ALREADY_DECIDED: "This has already been decided. Your click changed nothing.",
+    Answered.REPLACED: "This card is out of date: a newer one shows what has changed. Nothing was done.",
+    Answered.EXPIRED: "The time to decide on this is over. Nothing was done.",
+    Answered.OWN_REQUEST: "You cannot decide on your own request. Somebody else has to countersign it.",
+    Answered.NOT_ALLOWED: "You are not among those who may decide on this. Nothing was done.",
+    Answered.REASON_MISSING: "A denial needs a reason.",
+    Answered.NO_SUCH_CARD: "I do not know this card. Nothing was done.",
+}
+
+PROBLEMS: Mapping[str, str] = {
+    "required": "This is needed.",
+    "not_a_number": "Enter a whole number.",
+    "too_small": "This is too small.",
+    "too_large": "This is more than the policy allows.",
+    "not_an_option": "Choose one of the list.",
+    "too_long": "This is too long.",
+    "not_yours": "Only the person who asked can fill this in.",
+    "closed": "This request is closed already.",
+}
+
+_REASONS: Mapping[str, str] = {
+    "person_inactive": "the directory says that this person's account is not active",
+    "not_requestable": "nobody may ask for this group here",
+    "no_such_group": "the directory has no such group",
+    "clause_missing": "the policy section that governs such requests cannot be found, so I may not go on",
+    "already_member": "they are a member already",
+    "too_long": "that is longer than the policy allows",
+    "expired": "nobody decided in time",
+    "window_passed": "it was approved, but could not be carried out in time",
+    "not_authorised": "the rules do not allow it",
+    "unknown_effect": "I cannot tell whether it was carried out; a person has to look",
+    "read_back_failed": "the directory does not show what was asked for; a person has to look",
+}
+
+_STEPS: Mapping[str, str] = {
+    "requested": "Requested",
+    "collected": "Everything needed is known",
+    "checked": "Checked against the directory and the policy",
+    "planned": "Sent for approval",
+    "approved": "Approved",
+    "granted": "Access granted",
+    "confirmed": "Confirmed in the directory",
+    "scheduled_end": "End scheduled",
+    "revoked": "Access ended",
+    "refused": "Closed without being carried out",
+    "retrying": "Trying again: a system cannot be reached",
+}
+
+
+def problem(key: str) -> str:
+    """Say what is wrong with a field."""
+    return PROBLEMS.get(key, "This cannot be used.")
+
+
+def reason(key: str | None, facts: Mapping[str, str]) -> Markup:
+    """Say why a run ended, in half a sentence."""
+    if key == "denied":
+        by = safe(facts.get("by", "an approver"), 200)
+        return join(ours("denied by "), by, _colon(facts.get("reason", "")))
+    most = facts.get("most")
+    if key == "too_long" and most:
+        return join(ours("that is longer than the policy allows ("), safe(most, 40), ours(" days)"))
+    return ours(_REASONS.get(key or "", "it could not be carried out"))
+
+
+def step(key: str, facts: Mapping[str, str]) -> Markup:
+    """Say what happened in a run."""
+    said = ours(_STEPS.get(key, "")) or safe(key.replace("_", " ").capitalize(), 100)
+    details = {
+        "planned": ("approvers", " to "),
+        "approved": ("by", " by "),
+        "retrying": ("system", ": "),
+    }.get(key)
+    if details is not None and facts.get(details[0]):
+        said = join(said, ours(details[1]), safe(facts[details[0]], 200))
+    until = _moment(facts.get("until"))
+    return said if until is None else join(said, ours(", until "), date(until))
+
+
+def notice(key: str, facts: Mapping[str, str]) -> Markup:
+    """Say something new in a run's thread."""
+    group = bold(safe(facts.get("group", "the group"), 150))
+    if key == "granted":
+        until = _moment(facts.get("until"))
+        end = ours("") if until is None else join(ours(" until "), date(until), ours("; it ends by itself"))
+        by = facts.get("by")
+        who = ours("") if not by else join(ours(" Approved by "), safe(by, 200), ours("."))
+        return join(ours("Done: access to "), group, end, ours("."), who)
+    if key == "revoked":
+        return join(ours("The access to "), group, ours(" has ended, as agreed."))
+    if key == "denied":
+        by = safe(facts.get("by", "an approver"), 200)
+        return join(ours("The request was denied by "), by, _colon(facts.get("reason", "")), ours("."))
+    if key == "refused":
+        return join(ours("This cannot be done: "), reason(facts.get("reason"), facts), ours("."))
+    if key == "retrying":
+        system = safe(facts.get("system", "a system"), 100)
+        return join(ours("I cannot reach "), system, ours(" at the moment. I will keep trying by myself."))
+    return ours(_NOTICES.get(key, "There is news about this request."))
+
+
+_NOTICES: Mapping[str, str] = {
+    "expired": "Nobody decided in time, so nothing was done. You can ask again.",
+    "changed": "Something changed after the request was checked, so the approvers see a new card.",
+    "unknown": "I cannot tell whether this was carried out, so I will not try again. A person has to look.",
+    "failed": "This could not be carried out. A person has to look.",
+}
+
+
+def _colon(text: str) -> Markup:
+    return join(ours(": "), safe(text, 1000)) if text else ours("")
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

@@ -1,0 +1,169 @@
+"""What the operator decides: `countersign.toml` in the home, overridden by the environment.
+
+This is the only module that reads the environment.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+CONFIG = "countersign.toml"
+SECRETS = frozenset({"slack_bot_token", "slack_app_token", "slack_signing_secret", "secrets_key"})
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. The message is a sentence that says what to change."""
+
+
+class Section(BaseModel):
+    """A table of `countersign.toml`: a key that we do not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DirectorySettings(Section):
+    """The directory server: where it is, and the name under which it vouches for its people."""
+
+    url: str
+    issuer: str = Field(min_length=1)
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        if not url.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// or http://")
+        return url.rstrip("/")
+
+
+class ClauseSettings(Section):
+    """The section of a policy that governs a workflow, by document and heading anchor."""
+
+    document: str = Field(min_length=1)
+    anchor: str = Field(min_length=1)
+
+
+class GroupSettings(Section):
+    """A group that people may ask to join, and who decides."""
+
+    title: str = ""
+    approvers: str = Field(min_length=1)
+    max_days: int = Field(default=30, ge=1, le=366)
+
+
+class AccessSettings(Section):
+    """The IT access workflow."""
+
+    channel: str
+    clause: ClauseSettings
+    groups: dict[str, GroupSettings] = Field(min_length=1)
+
+    @field_validator("channel")
+    @classmethod
+    def _channel_id(cls, channel: str) -> str:
+        if channel[:1] not in {"C", "G"} or not channel.isalnum() or not channel.isupper():
+            raise ValueError("must be the id of a channel, such as C0123456789 (not its name)")
+        return channel
+
+
+class WorkflowSettings(Section):
+    """The workflows that are switched on."""
+
+    it_access: AccessSettings | None = None
+
+
+class Settings(BaseSettings):
+    """Everything the operator decides, read once and passed on."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="COUNTERSIGN_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+    )
+
+    home: Path
+    database_url: str | None = None
+    database_owner_url: str | None = None
+    secrets_key: SecretStr | None = None
+    slack_bot_token: SecretStr | None = Field(default=None, validation_alias="slack_bot_token")
+    slack_app_token: SecretStr | None = Field(default=None, validation_alias="slack_app_token")
+    slack_signing_secret: SecretStr | None = Field(default=None, validation_alias="slack_signing_secret")
+    slack_api_url: str = Field(default="https://slack.com/api/", validation_alias="slack_api_url")
+    directory: DirectorySettings | None = None
+    workflows: WorkflowSettings = WorkflowSettings()
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _closed(cls, url: str) -> str:
+        return url if url.endswith("/") else f"{url}/"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment override the file, and read nothing else."""
+        return (env_settings, init_settings)
+
+
+def home_from(option: Path | None) -> Path:
+    """Return the Countersign home: the option, else COUNTERSIGN_HOME, else the platform's data folder."""
+    if option is not None:
+        return option.expanduser().absolute()
+    named = os.environ.get("COUNTERSIGN_HOME")
+    if named:
+        return Path(named).expanduser().absolute()
+    return platformdirs.user_data_path("countersign", appauthor=False)
+
+
+def load(home: Path, config: Path | None = None) -> Settings:
+    """Read the settings of this home. A file named by `config` must exist; the home's own need not."""
+    path = config if config is not None else home / CONFIG
+    values = _file(path, required=config is not None)
+    kept = sorted(SECRETS & values.keys())
+    if kept:
+        raise SettingsError(
+            f"{path} holds the secret '{kept[0]}'. Keep it in the keyring or the environment."
+        )
+    try:
+        return Settings(**{**values, "home": home})
+    except ValidationError as error:
+        raise SettingsError(_sentence(path, error)) from error
+
+
+def _file(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError as error:
+        if required:
+            raise SettingsError(f"There is no settings file {path}.") from error
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _sentence(path: Path, error: ValidationError) -> str:
+    """Say what is wrong with which keys, and never what their values are."""
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"the key '{key}' is not known")
+        elif problem["type"] == "missing":
+            lines.append(f"the key '{key}' is missing")
+        else:
+            lines.append(f"the key '{key}': {problem['msg'].removeprefix('Value error, ')}")
+    return f"The settings ({path} and the environment) cannot be used: {'; '.join(lines)}."
