@@ -157,6 +157,12 @@ class _Server:
 
     def _stop(self) -> None:
         """Ask the server to stop, and wait until nothing is left of it. A server that hangs is told twice."""
+        self._interrupt()
+        if self.cluster.socket.parent != self.cluster.folder:
+            with suppress(OSError):
+                self.cluster.socket.rmdir()
+
+    def _interrupt(self) -> None:
         for how, patience in ((signal.SIGINT, _PATIENCE), (signal.SIGQUIT, 10.0)):  # fast, then immediate
             if (pid := self._postmaster()) is None:
                 return
