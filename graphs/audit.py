@@ -82,27 +82,29 @@ def commit(salt: str, detail: str) -> str:
 
 async def read(conn: Connection, run: str | None = None) -> AsyncIterator[Event]:
     """Yield the events in order, of one run or all. Raises ChainBroken where one is not what was written."""
-    cursor = conn.cursor(name="audit_read")
-    await cursor.execute(
-        "SELECT event.*, kept.salt, kept.detail FROM audit_event AS event"
-        " LEFT JOIN audit_detail AS kept USING (tenant, seq)"
-        " WHERE %(run)s::text IS NULL OR event.run = %(run)s ORDER BY seq",
-        {"run": run},
-    )
     last: tuple[int, str] | None = None if run else (0, GENESIS)
-    async for row in cursor:
-        body = json.loads(row["body"])
-        _check(row, body, last)
-        last = (row["seq"], row["hash"]) if last else None
-        yield Event(
-            seq=row["seq"],
-            at=datetime.fromisoformat(body["at"]),
-            kind=body["kind"],
-            run=body["run"],
-            facts=body["facts"],
-            detail=json.loads(row["detail"]) if row["detail"] is not None else None,
-            hash=row["hash"],
-        )
+    async with conn.cursor(name="audit_read") as cursor:  # in portions, however long the record is
+        await cursor.execute(_READ, {"run": run})
+        async for row in cursor:
+            body = json.loads(row["body"])
+            _check(row, body, last)
+            last = (row["seq"], row["hash"]) if last else None
+            yield Event(
+                seq=row["seq"],
+                at=datetime.fromisoformat(body["at"]),
+                kind=body["kind"],
+                run=body["run"],
+                facts=body["facts"],
+                detail=json.loads(row["detail"]) if row["detail"] is not None else None,
+                hash=row["hash"],
+            )
+
+
+_READ = (
+    "SELECT event.*, kept.salt, kept.detail FROM audit_event AS event"
+    " LEFT JOIN audit_detail AS kept USING (tenant, seq)"
+    " WHERE %(run)s::text IS NULL OR event.run = %(run)s ORDER BY seq"
+)
 
 
 def _check(row: Mapping[str, Any], body: Mapping[str, Any], last: tuple[int, str] | None) -> None:

@@ -131,7 +131,7 @@ CREATE TABLE authority_level (  -- written by people, never by the bot
 
 GRANT SELECT, INSERT, UPDATE ON run, approval, effect TO countersign_app;
 GRANT SELECT, INSERT ON run_step, audit_event TO countersign_app;
-GRANT SELECT, INSERT, DELETE ON timer TO countersign_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON timer TO countersign_app;  -- update: to lock a row while taking it
 GRANT SELECT, INSERT, DELETE ON audit_detail TO countersign_app;
 GRANT SELECT ON authority_level TO countersign_app;
 

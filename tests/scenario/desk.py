@@ -1,0 +1,140 @@
+"""Stand-ins for the bot around the workflows: they keep what they were told, in the order it came."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bot.database import Database, open_owner
+from connectors.registry import Connectors, DirectorySettings, connect
+from connectors.sandbox.process import Running
+from graphs.flows import it_access, it_access_end
+from graphs.flows.it_access import RequestableGroup, Rules
+from graphs.policy.engine import Policy
+from graphs.ports import ClauseMissing, Connection
+from graphs.records import Clause, Notice
+from graphs.runs import Runs
+
+RULES = Rules(
+    groups={
+        "billing-db": RequestableGroup(approvers="data-owners", max_days=30),
+        "crm-readers": RequestableGroup(approvers="data-owners", max_days=5),
+    },
+    clause_document="it-access.md",
+    clause_anchor="temporary-access-to-data",
+)
+
+
+@dataclass
+class Desk:
+    """Queue, notifier and evidence in one: nothing happens until `work` is called."""
+
+    text: str = "A data owner approves access to data, for thirty days at most."
+    missing: bool = False
+    waiting: list[str] = field(default_factory=list)
+    cards: list[str] = field(default_factory=list)
+    told: list[tuple[str, Notice]] = field(default_factory=list)
+
+    async def advance(self, conn: Connection, run: str) -> None:
+        self.waiting.append(run)
+
+    async def card(self, conn: Connection, approval: str) -> None:
+        self.cards.append(approval)
+
+    async def progress(self, conn: Connection, run: str) -> None:
+        pass
+
+    async def tell(self, conn: Connection, run: str, notice: Notice) -> None:
+        self.told.append((run, notice))
+
+    async def clause(self, document: str, anchor: str) -> Clause:
+        if self.missing:
+            raise ClauseMissing(f"{document}#{anchor}")
+        return Clause(
+            document=document,
+            anchor=anchor,
+            title="IT access",
+            section="Temporary access to data",
+            text=self.text,
+            hash=hashlib.sha256(self.text.encode()).hexdigest(),
+            url=None,
+            edition="e1",
+        )
+
+    @property
+    def keys(self) -> list[str]:
+        """What the threads have heard, by key."""
+        return [notice.key for _, notice in self.told]
+
+
+class DatabaseClock:
+    """The clock of the database, as the bot has it."""
+
+    async def now(self, conn: Connection) -> datetime:
+        cursor = await conn.execute("SELECT moment() AS now")
+        row = await cursor.fetchone()
+        assert row is not None
+        now: datetime = row["now"]
+        return now
+
+
+@dataclass(frozen=True, kw_only=True)
+class Office:
+    """Everything around one set of runs: real database, real directory, stand-in desk."""
+
+    runs: Runs
+    desk: Desk
+    database: Database
+    connectors: Connectors
+    home: Path
+
+    async def work(self) -> None:
+        """Do the jobs that wait, and those that they bring."""
+        while self.desk.waiting:
+            run = self.desk.waiting.pop(0)
+            await self.runs.advance(run)
+
+    async def later(self, span: timedelta) -> None:
+        """Move the clock forward and do what has become due."""
+        async with open_owner(self.home, None) as conn:
+            await conn.execute("UPDATE clock SET shift = shift + %s", (span,))
+        await self.runs.sweep()
+        await self.work()
+
+    async def members(self, group: str) -> set[str]:
+        """Return the names of a group's members, as the directory server has them."""
+        found = await self.connectors.directory.group_by_name(group)
+        return {(await self.connectors.directory.person(member)).name for member in found.members}
+
+
+@asynccontextmanager
+async def open_office(
+    database: Database, home: Path, server: Running, *, rules: Rules = RULES
+) -> AsyncIterator[Office]:
+    """Open the runs over a real database and a real directory server."""
+    desk = Desk()
+    settings = DirectorySettings(url=server.url, token=server.token, issuer="larkfield", timeout=5)
+    async with (
+        connect(directory=settings) as (connectors, mint),
+        Runs.open(
+            pool=database.pool,
+            saver_pool=database.saver_pool,
+            workflows=(it_access.workflow(rules), it_access_end.workflow()),
+            clock=DatabaseClock(),
+            queue=desk,
+            notifier=desk,
+            evidence=desk,
+            directory=connectors.directory,
+            registry=connectors.registry,
+            mint=mint,
+            policy=Policy.shipped(),
+        ) as runs,
+    ):
+        yield Office(runs=runs, desk=desk, database=database, connectors=connectors, home=home)
+
+
+def narrowed(rules: Rules, **changes: timedelta) -> Rules:
+    """Return the rules with other times."""
+    return replace(rules, **changes)
