@@ -1,0 +1,54 @@
+# `make` alone lists what there is. Everything that is needed goes into .venv and the Countersign home.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+# Compiled modules make every start after the first one several seconds quicker.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo tour test check setup run lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(READY) ## try it: a workspace in your browser, a directory server, the bot; no account, no key
+	@$(BIN)/countersign demo
+
+tour: $(READY) ## let the demo play its five steps by itself
+	@$(BIN)/countersign demo --tour
+
+test: $(READY) ## run every test that this machine can run
+	@$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
+
+check: $(READY) ## format, lint, types, import contracts and the quick tests
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports --no-cache | tail -n 4
+	@$(BIN)/pytest -n 2 --dist loadscope -q tests/unit
+
+setup: $(READY) ## make .venv with the command countersign in it
+
+run: $(READY) ## connect to the Slack workspace whose tokens are set (docs/slack.md)
+	@$(BIN)/countersign run
+
+lock: $(READY) ## pin the newest versions that pyproject.toml allows
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --upgrade --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and the caches; homes stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The installer is pinned by the same lock, and brought by pip.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Countersign needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up .venv ..."
+	@test -x $(BIN)/python -a -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/installer.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/installer.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $(READY)
