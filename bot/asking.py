@@ -37,16 +37,17 @@ _GIVE = (
 )
 _TO_HAVE = (
     r"to (?:have |get |obtain |request |use |access |join |apply for |ask for |get into |gain "
-    r"|be (?:added to |given |granted |put into |put in ))"
+    r"|be (?:in |added to |given |granted |put into |put in ))"
 )
 _WISH = (
-    r"(?:need|want|wanna|require|request|hereby request|would like|would love"
+    r"(?:need|want|wanna|require|request|hereby request|would like|would love|would appreciate"
     r"|am requesting|am asking for|am after) "
 )
 _THAT = r"(?:that|this|it)"
 _CANCELLED = re.compile(
     rf"\b(?:never ?mind|just kidding|only kidding|joking|forget (?:{_THAT}|about it)|scratch that"
-    rf"|ignore {_THAT}|cancel {_THAT}|not really|don't bother)\b"
+    rf"|ignore {_THAT}|cancel {_THAT}|not really|don't bother"
+    r"|actually no|on second thoughts?|wait no|no thanks)\b"
 )
 _TAG = re.compile(
     r"(?:(?:so|and|please|,) )*(?:ok|okay|thanks|please|possible"
@@ -100,11 +101,14 @@ def filled(message: Message, hints: WorkflowHints) -> Asked:
     grammar, found = _grammar(hints), Found()
     for sentence in message.sentences:
         line = _line(message, sentence, grammar)
+        end = 0
         for at in range(len(line.words)):
             if option := _option(line.words, at, grammar):
-                found.options.setdefault(option[0], line.span(at, option[1]))
-                read_tail(line, option[1], found, rest=True)
-        if not found.options:
+                name, end = option
+                found.options.setdefault(name, line.span(at, end))
+        if end:
+            read_tail(line, skip(line.words, end, AFTER_OPTION), found, rest=True)
+        else:
             read_follow_up(line, found)
     return _said(message, hints, found)
 
@@ -134,14 +138,15 @@ def _opener(hints: WorkflowHints) -> re.Pattern[str]:
     someone = r"(?:i|i'd|id) "
     parts = (
         rf"(?P<told>{_SOFT}(?:(?:can|could|would|will) you {_SOFT}"
-        rf"|{someone}{_SOFT}(?:need|want|would like|like) you to )?(?:{_GIVE}|{verbs}))",
+        rf"|{someone}{_SOFT}(?:need|want|would like|like) you to )?(?:{_GIVE}|{verbs})"
+        rf"|would you mind (?:giving me |granting me |adding me to |putting me in(?:to)? ))",
         rf"(?P<may>(?:can|could|may|might) i {_SOFT}"
         r"(?:have |get |request |be (?:added to |given |granted )))",
         rf"{someone}{_SOFT}(?:need|want|wanna|would like|like) to (?:{verbs})",
-        rf"(?:i'd|id) {_SOFT}(?:like|love) (?:{_TO_HAVE})?",
+        rf"(?:i'd|id) {_SOFT}(?:like|love|appreciate) (?:{_TO_HAVE})?",
         rf"i {_SOFT}{_WISH}(?:{_TO_HAVE})?",
         rf"need (?:{_TO_HAVE})?",
-        r"i'm (?:requesting|asking for|after) ",
+        r"(?:i'm )?(?:requesting|asking for) |i'm after ",
     )
     return re.compile("|".join(parts))
 

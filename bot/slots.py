@@ -74,6 +74,8 @@ def read_tail(line: Line, at: int, found: Found, *, rest: bool = False) -> bool:
             at += length
         elif words[at] in _UNTIL:
             at = _after_date(words, at + 1)
+        elif words[at : at + 2] == ("for", "me"):
+            at += 2
         elif opened := _REASON.match(" ".join(words[at : at + 8]) + " "):
             return _reason(line, at, opened[0].count(" ") + 1, found)
         elif words[at] in _ASIDE and _is_aside(words, at + 1):

@@ -110,6 +110,8 @@ REQUESTS = [
         "I need billing-db to find out why the totals differ",
         {"group": "billing-db", "reason": "find out why the totals differ"},
     ),
+    ("Would you mind giving me access to billing-db?", {"group": "billing-db"}),
+    ("Please request crm-readers for me for 3 days", {"group": "crm-readers", "days": "3"}),
     ("I really neeed billing-db plz", {"group": "billing-db"}),
 ]
 
@@ -168,6 +170,12 @@ I need billing-db for 3 days. Never mind.
 I might need billing-db for 3 days
 I will need billing-db next month
 I need access to billing-db starting Monday
+Could you give me access to billing-db? Actually no.
+Giving me access to billing-db for 3 days
+It says I need access to billing-db
+I'd like access to be easier
+I need approval to share data from billing-db with a supplier
+in the past I need billing-db for 3 days every quarter
 I requested billing-db for 3 days yesterday
 Tom needs billing-db for 3 days
 please give Tom access to billing-db
@@ -311,9 +319,7 @@ def test_groups_that_read_alike_are_left_for_the_form() -> None:
     ],
 )
 def test_a_command_that_is_a_request_already_gives_its_slots(text: str, slots: dict[str, str]) -> None:
-    found = dict(read_slots(text, ACCESS["it_access"]).slots)
-    found.pop("reason", None) if "reason" not in slots else None
-    assert found == slots
+    assert dict(read_slots(text, ACCESS["it_access"]).slots) == slots
 
 
 LONG = {
@@ -352,8 +358,8 @@ def test_forty_thousand_characters_take_time_in_proportion(piece: str) -> None:
 
 
 SAYING = """
-I need want please give me access to billing-db crm-readers for 3 two days because if not never Tom " ' ` > ? . ,
-&amp; <@U1> how who said can you
+I need want please give me access to billing-db crm-readers for 3 two days because if not never Tom " ' ` >
+? . , &amp; <@U1> how who said can you
 """
 PIECES = st.sampled_from([*SAYING.split(), "\n"])
 
