@@ -30,11 +30,13 @@ export class Api {
   }
 
   async post(path, body = {}) {
-    return read(await fetch(`/control/${path}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ as: this.me, ...body }),
-    }));
+    return read(
+      await fetch(`/control/${path}`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ as: this.me, ...body }),
+      }),
+    );
   }
 }
 

@@ -11,8 +11,20 @@ export function combobox({ placeholder, load, least, chosen }) {
   const id = `combobox-${(count += 1)}`;
   const list = h("ul", { class: "listbox", role: "listbox", id, hidden: true });
   const input = h("input", {
-    type: "text", class: "control", role: "combobox", autocomplete: "off", placeholder, "aria-expanded": "false", "aria-controls": id, "aria-autocomplete": "list",
-    on: { input: () => search(), focus: () => search(), keydown: (event) => press(event), blur: () => close() },
+    type: "text",
+    class: "control",
+    role: "combobox",
+    autocomplete: "off",
+    placeholder,
+    "aria-expanded": "false",
+    "aria-controls": id,
+    "aria-autocomplete": "list",
+    on: {
+      input: () => search(),
+      focus: () => search(),
+      keydown: (event) => press(event),
+      blur: () => close(),
+    },
   });
   let value = null;
   let options = [];
@@ -23,7 +35,24 @@ export function combobox({ placeholder, load, least, chosen }) {
   function show(found) {
     options = found;
     active = found.length ? 0 : -1;
-    list.replaceChildren(...found.map((option, index) => h("li", { role: "option", id: `${id}-${index}`, on: { mousedown: (event) => { event.preventDefault(); pick(index); } } }, textObject(option.text))));
+    list.replaceChildren(
+      ...found.map((option, index) =>
+        h(
+          "li",
+          {
+            role: "option",
+            id: `${id}-${index}`,
+            on: {
+              mousedown: (event) => {
+                event.preventDefault();
+                pick(index);
+              },
+            },
+          },
+          textObject(option.text),
+        ),
+      ),
+    );
     list.hidden = !found.length;
     input.setAttribute("aria-expanded", String(found.length > 0));
     mark();
@@ -66,7 +95,8 @@ export function combobox({ placeholder, load, least, chosen }) {
 
   function press(event) {
     const steps = { ArrowDown: 1, ArrowUp: -1 };
-    if (event.key in steps && options.length) active = (active + steps[event.key] + options.length) % options.length;
+    if (event.key in steps && options.length)
+      active = (active + steps[event.key] + options.length) % options.length;
     else if (event.key === "Enter" && active >= 0 && !list.hidden) pick(active);
     else if (event.key === "Escape" && !list.hidden) close();
     else return;

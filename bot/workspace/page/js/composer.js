@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { escape } from "./mrkdwn.js";
+import { runShortcut } from "./surface.js";
 import { Refused, explain, toast, unacknowledged } from "./toast.js";
 
 const LINK = /(^|\s)(https?:\/\/[^\s<>|]*[^\s<>|.,;:!?'")\]])/g;
@@ -11,10 +12,17 @@ let count = 0;
 /** What was typed -> the text Slack would send: escaped, with mentions, channels and links as references. */
 export function encode(text, store) {
   let result = escape(text);
-  const people = [...store.people.values()].flatMap((person) => [[person.real_name, person.id], [person.name, person.id]]);
-  const references = [...people.map(([name, id]) => [`@${name}`, `<@${id}>`]),
-    ...store.conversations.filter((each) => each.kind !== "im").map((each) => [`#${each.name}`, `<#${each.id}|${each.name}>`]),
-    ...["channel", "here", "everyone"].map((range) => [`@${range}`, `<!${range}>`])];
+  const people = [...store.people.values()].flatMap((person) => [
+    [person.real_name, person.id],
+    [person.name, person.id],
+  ]);
+  const references = [
+    ...people.map(([name, id]) => [`@${name}`, `<@${id}>`]),
+    ...store.conversations
+      .filter((each) => each.kind !== "im")
+      .map((each) => [`#${each.name}`, `<#${each.id}|${each.name}>`]),
+    ...["channel", "here", "everyone"].map((range) => [`@${range}`, `<!${range}>`]),
+  ];
   references.sort(([one], [other]) => other.length - one.length);
   const table = new Map(references.map(([name, reference]) => [escape(name).toLowerCase(), reference]));
   const names = [...table.keys()].map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
@@ -26,9 +34,22 @@ export function encode(text, store) {
 function commandMatches(store, text) {
   const word = text.match(/^\/(\S*)$/);
   if (!word) return null;
-  const items = store.app.commands.filter((each) => each.command.startsWith(text.toLowerCase()))
-    .map((each) => ({ label: each.command, detail: [each.usage_hint, each.description].filter(Boolean).join(" — "), insert: `${each.command} ` }));
-  return { from: 0, items };
+  const commands = store.app.commands
+    .filter((each) => each.command.startsWith(text.toLowerCase()))
+    .map((each) => ({
+      label: each.command,
+      detail: [each.usage_hint, each.description].filter(Boolean).join(" — "),
+      insert: `${each.command} `,
+    }));
+  const shortcuts = store.app.shortcuts
+    .filter((each) => each.type === "global" && each.name.toLowerCase().includes(word[1].toLowerCase()))
+    .map((each) => ({
+      label: each.name,
+      detail: each.description || "Shortcut",
+      insert: "",
+      run: () => runShortcut(store, { callback_id: each.callback_id }),
+    }));
+  return { from: 0, items: [...commands, ...shortcuts] };
 }
 
 function mentionMatches(store, text, caret) {
@@ -37,10 +58,24 @@ function mentionMatches(store, text, caret) {
   const [, , mark, typed] = word;
   const from = caret - typed.length - 1;
   const start = typed.toLowerCase();
-  const people = () => [...store.people.values()].filter((person) => !person.deleted)
-    .filter((person) => [person.real_name, person.name, ...person.real_name.split(" ").slice(1)].some((name) => name?.toLowerCase().startsWith(start)))
-    .map((person) => ({ label: `@${person.real_name}`, detail: person.title || (person.is_bot ? "App" : ""), insert: `@${person.real_name} ` }));
-  const channels = () => store.names.channels().filter((each) => each.name.startsWith(start)).map((each) => ({ label: `#${each.name}`, detail: each.topic ?? "", insert: `#${each.name} ` }));
+  const people = () =>
+    [...store.people.values()]
+      .filter((person) => !person.deleted)
+      .filter((person) =>
+        [person.real_name, person.name, ...person.real_name.split(" ").slice(1)].some((name) =>
+          name?.toLowerCase().startsWith(start),
+        ),
+      )
+      .map((person) => ({
+        label: `@${person.real_name}`,
+        detail: person.title || (person.is_bot ? "App" : ""),
+        insert: `@${person.real_name} `,
+      }));
+  const channels = () =>
+    store.names
+      .channels()
+      .filter((each) => each.name.startsWith(start))
+      .map((each) => ({ label: `#${each.name}`, detail: each.topic ?? "", insert: `#${each.name} ` }));
   const items = mark === "@" ? people() : channels();
   // A name that is complete already needs no list.
   return items.length === 1 && items[0].label.slice(1).toLowerCase() === start ? null : { from, items };
@@ -54,14 +89,63 @@ export class Composer {
     this.items = [];
     this.active = 0;
     this.input = h("textarea", {
-      id, class: "composer-input", rows: "1", autocomplete: "off", spellcheck: "true", "aria-autocomplete": "list", "aria-controls": this.listId, data: { test },
-      on: { input: () => this.typed(), keydown: (event) => this.press(event), blur: () => this.hide(), click: () => this.complete() },
+      id,
+      class: "composer-input",
+      rows: "1",
+      autocomplete: "off",
+      spellcheck: "true",
+      "aria-autocomplete": "list",
+      "aria-controls": this.listId,
+      data: { test },
+      on: {
+        input: () => this.typed(),
+        keydown: (event) => this.press(event),
+        blur: () => this.hide(),
+        click: () => this.complete(),
+      },
     });
-    this.list = h("ul", { class: "completions", role: "listbox", id: this.listId, "aria-label": "Suggestions", data: { test: "completions" }, hidden: true });
-    this.button = h("button", { type: "submit", class: "send", "aria-label": "Send", title: "Send (Enter)", data: { test: "send" }, disabled: true }, h("span", { class: "icon-send", "aria-hidden": "true" }));
-    this.node = h("form", { class: "composer", on: { submit: (event) => { event.preventDefault(); this.send(); } } },
-      this.list, h("div", { class: "composer-box" }, this.input, this.button),
-      h("div", { class: "composer-hint", "aria-hidden": "true" }, h("kbd", {}, "Enter"), " sends, ", h("kbd", {}, "Shift Enter"), " makes a new line"));
+    this.list = h("ul", {
+      class: "completions",
+      role: "listbox",
+      id: this.listId,
+      "aria-label": "Suggestions",
+      data: { test: "completions" },
+      hidden: true,
+    });
+    this.button = h(
+      "button",
+      {
+        type: "submit",
+        class: "send",
+        "aria-label": "Send",
+        title: "Send (Enter)",
+        data: { test: "send" },
+        disabled: true,
+      },
+      h("span", { class: "icon-send", "aria-hidden": "true" }),
+    );
+    this.node = h(
+      "form",
+      {
+        class: "composer",
+        on: {
+          submit: (event) => {
+            event.preventDefault();
+            this.send();
+          },
+        },
+      },
+      this.list,
+      h("div", { class: "composer-box" }, this.input, this.button),
+      h(
+        "div",
+        { class: "composer-hint", "aria-hidden": "true" },
+        h("kbd", {}, "Enter"),
+        " sends, ",
+        h("kbd", {}, "Shift Enter"),
+        " makes a new line",
+      ),
+    );
   }
 
   key() {
@@ -91,7 +175,9 @@ export class Composer {
 
   complete() {
     const { value, selectionStart } = this.input;
-    const found = (this.place().thread ? null : commandMatches(this.store, value)) ?? mentionMatches(this.store, value, selectionStart);
+    const found =
+      (this.place().thread ? null : commandMatches(this.store, value)) ??
+      mentionMatches(this.store, value, selectionStart);
     if (!found?.items.length) {
       this.hide();
       return;
@@ -99,15 +185,34 @@ export class Composer {
     this.from = found.from;
     this.items = found.items.slice(0, 8);
     this.active = 0;
-    this.list.replaceChildren(...this.items.map((item, index) => h("li", {
-      role: "option", id: `${this.listId}-${index}`, data: { test: "completion" }, on: { mousedown: (event) => { event.preventDefault(); this.pick(index); } },
-    }, h("strong", {}, item.label), h("span", { class: "detail" }, item.detail))));
+    this.list.replaceChildren(
+      ...this.items.map((item, index) =>
+        h(
+          "li",
+          {
+            role: "option",
+            id: `${this.listId}-${index}`,
+            data: { test: "completion" },
+            on: {
+              mousedown: (event) => {
+                event.preventDefault();
+                this.pick(index);
+              },
+            },
+          },
+          h("strong", {}, item.label),
+          h("span", { class: "detail" }, item.detail),
+        ),
+      ),
+    );
     this.list.hidden = false;
     this.mark();
   }
 
   mark() {
-    [...this.list.children].forEach((item, index) => item.setAttribute("aria-selected", String(index === this.active)));
+    [...this.list.children].forEach((item, index) =>
+      item.setAttribute("aria-selected", String(index === this.active)),
+    );
     this.input.setAttribute("aria-activedescendant", `${this.listId}-${this.active}`);
     this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
   }
@@ -118,11 +223,12 @@ export class Composer {
   }
 
   pick(index) {
-    const { insert } = this.items[index];
+    const { insert, run } = this.items[index];
     this.input.setRangeText(insert, this.from, this.input.selectionStart, "end");
     this.hide();
     drafts.set(this.key(), this.input.value);
     this.fit();
+    run?.();
   }
 
   press(event) {
@@ -131,7 +237,8 @@ export class Composer {
     if (!this.list.hidden && event.key in steps) {
       this.active = (this.active + steps[event.key] + this.items.length) % this.items.length;
       this.mark();
-    } else if (!this.list.hidden && (event.key === "Enter" || event.key === "Tab") && !event.shiftKey) this.pick(this.active);
+    } else if (!this.list.hidden && (event.key === "Enter" || event.key === "Tab") && !event.shiftKey)
+      this.pick(this.active);
     else if (!this.list.hidden && event.key === "Escape") this.hide();
     else if (event.key === "Enter" && !event.shiftKey) this.send();
     else return;
@@ -163,13 +270,25 @@ export class Composer {
 export async function deliver(store, { channel, thread }, text) {
   const command = text.match(/^(\/\S+)\s*([\s\S]*)$/);
   if (!command) {
-    await store.api.post("message", { channel, text: encode(text, store), ...(thread ? { thread_ts: thread } : {}) });
+    await store.api.post("message", {
+      channel,
+      text: encode(text, store),
+      ...(thread ? { thread_ts: thread } : {}),
+    });
     return;
   }
   const known = store.app.commands.some((each) => each.command === command[1]);
   if (!known || thread) {
-    throw new Refused(thread ? "Commands do not work in threads. Use the channel's message box." : `${command[1]} is not a command here.`);
+    throw new Refused(
+      thread
+        ? "Commands do not work in threads. Use the channel's message box."
+        : `${command[1]} is not a command here.`,
+    );
   }
-  const answer = await store.api.post("command", { channel, command: command[1], text: encode(command[2], store) });
+  const answer = await store.api.post("command", {
+    channel,
+    command: command[1],
+    text: encode(command[2], store),
+  });
   if (answer.acknowledged === false) unacknowledged(store.app.name);
 }

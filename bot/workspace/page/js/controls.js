@@ -19,7 +19,12 @@ async function act(node, element, block, surface, fields) {
   if (element.confirm && !(await surface.confirm(element.confirm))) return false;
   setBusy(node, true);
   try {
-    return await surface.act({ block_id: block.block_id, action_id: element.action_id, type: element.type, ...fields });
+    return await surface.act({
+      block_id: block.block_id,
+      action_id: element.action_id,
+      type: element.type,
+      ...fields,
+    });
   } finally {
     setBusy(node, false);
   }
@@ -33,9 +38,19 @@ function button(element, block, surface) {
     data: { actionId: element.action_id, test: "button" },
   };
   const href = safeUrl(element.url);
-  const use = () => act(node, element, block, surface, { value: element.value });
+  const use = async (event) => {
+    const asks = href && element.confirm;
+    if (asks) event.preventDefault();
+    if ((await act(node, element, block, surface, { value: element.value })) && asks)
+      window.open(href, "_blank", "noopener,noreferrer");
+  };
   const node = href
-    ? h("a", { ...properties, href, target: "_blank", rel: "noopener noreferrer", on: { click: use } }, label, h("span", { class: "out", "aria-hidden": "true" }, " ↗"))
+    ? h(
+        "a",
+        { ...properties, href, target: "_blank", rel: "noopener noreferrer", on: { click: use } },
+        label,
+        h("span", { class: "out", "aria-hidden": "true" }, " ↗"),
+      )
     : h("button", { ...properties, type: "button", on: { click: use } }, label);
   return node;
 }
@@ -46,21 +61,47 @@ function overflow(element, block, surface) {
     if (href) window.open(href, "_blank", "noopener,noreferrer");
     return act(node, element, block, surface, { selected_option: option });
   };
-  const node = h("button", {
-    type: "button", class: "button icon", "aria-label": "More actions", "aria-haspopup": "menu", "aria-expanded": "false",
-    data: { actionId: element.action_id, test: "overflow" },
-    on: { click: () => openMenu(node, element.options.map((option) => ({ label: textObject(option.text), choose: () => choose(option) }))) },
-  }, "⋯");
+  const node = h(
+    "button",
+    {
+      type: "button",
+      class: "button icon",
+      "aria-label": "More actions",
+      "aria-haspopup": "menu",
+      "aria-expanded": "false",
+      data: { actionId: element.action_id, test: "overflow" },
+      on: {
+        click: () =>
+          openMenu(
+            node,
+            element.options.map((option) => ({
+              label: textObject(option.text),
+              choose: () => choose(option),
+            })),
+          ),
+      },
+    },
+    "⋯",
+  );
   return node;
 }
 
 function feedback(element, block, surface) {
   const one = (choice, symbol, name) => {
-    const node = h("button", {
-      type: "button", class: "button feedback", "aria-label": choice.accessibility_label ?? choice.text?.text ?? name, "aria-pressed": "false",
-      data: { actionId: element.action_id, option: choice.value, test: `feedback-${name}` },
-      on: { click: () => give(node, choice) },
-    }, h("span", { "aria-hidden": "true" }, symbol), " ", textObject(choice.text));
+    const node = h(
+      "button",
+      {
+        type: "button",
+        class: "button feedback",
+        "aria-label": choice.accessibility_label ?? choice.text?.text ?? name,
+        "aria-pressed": "false",
+        data: { actionId: element.action_id, option: choice.value, test: `feedback-${name}` },
+        on: { click: () => give(node, choice) },
+      },
+      h("span", { "aria-hidden": "true" }, symbol),
+      " ",
+      textObject(choice.text),
+    );
     return node;
   };
   const give = async (node, choice) => {
@@ -73,10 +114,17 @@ function feedback(element, block, surface) {
 }
 
 function iconButton(element, block, surface) {
-  const node = h("button", {
-    type: "button", class: "button", data: { actionId: element.action_id, test: "button" },
-    on: { click: () => act(node, element, block, surface, { value: element.value }) },
-  }, h("span", { "aria-hidden": "true" }, element.icon === "trash" ? "🗑 " : ""), textObject(element.text));
+  const node = h(
+    "button",
+    {
+      type: "button",
+      class: "button",
+      data: { actionId: element.action_id, test: "button" },
+      on: { click: () => act(node, element, block, surface, { value: element.value }) },
+    },
+    h("span", { "aria-hidden": "true" }, element.icon === "trash" ? "🗑 " : ""),
+    textObject(element.text),
+  );
   return node;
 }
 
@@ -93,7 +141,13 @@ function live(element, block, surface) {
   return h("span", { class: "live-field" }, field.node);
 }
 
-const CONTROLS = { button, overflow, feedback_buttons: feedback, icon_button: iconButton, workflow_button: button };
+const CONTROLS = {
+  button,
+  overflow,
+  feedback_buttons: feedback,
+  icon_button: iconButton,
+  workflow_button: button,
+};
 
 export function isControl(element) {
   return element.type in CONTROLS || element.type in FIELDS;

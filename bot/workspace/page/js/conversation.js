@@ -2,6 +2,7 @@
 
 import { renderBlocks } from "./blocks.js";
 import { Composer, deliver } from "./composer.js";
+import { now } from "./dates.js";
 import { $, h, keepFocus } from "./dom.js";
 import { MessageList } from "./messages.js";
 import { surface } from "./surface.js";
@@ -25,15 +26,44 @@ export class Conversation {
     this.topic = h("span", { class: "topic" });
     this.tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "App" });
     this.scroller = h("div", { class: "scroller", data: { test: "messages" } });
-    this.later = h("button", { type: "button", class: "later", hidden: true, data: { test: "newer" }, on: { click: () => this.list.toBottom() } }, "New messages ↓");
+    this.later = h(
+      "button",
+      {
+        type: "button",
+        class: "later",
+        hidden: true,
+        data: { test: "newer" },
+        on: { click: () => this.list.toBottom() },
+      },
+      "New messages ↓",
+    );
     this.status = h("div", { class: "status", role: "status", data: { test: "status" } });
     this.prompts = h("div", { class: "prompts", data: { test: "prompts" } });
     this.composer = new Composer(this.store, {
-      place: () => ({ channel: this.store.here.channel }), test: "composer", id: "composer-input", sent: () => this.list?.toBottom(),
+      place: () => ({ channel: this.store.here.channel }),
+      test: "composer",
+      id: "composer-input",
+      sent: () => this.said(),
     });
     this.home = h("div", { class: "home", data: { test: "home" }, hidden: true });
-    this.talk = h("div", { class: "talk" }, this.scroller, this.later, this.prompts, this.status, this.composer.node);
-    this.root.replaceChildren(h("header", { class: "pane-header" }, h("div", { class: "pane-title" }, this.title, this.topic), this.tabs), this.talk, this.home);
+    this.talk = h(
+      "div",
+      { class: "talk" },
+      h("div", { class: "stage" }, this.scroller, this.later),
+      this.prompts,
+      this.status,
+      this.composer.node,
+    );
+    this.root.replaceChildren(
+      h(
+        "header",
+        { class: "pane-header" },
+        h("div", { class: "pane-title" }, this.title, this.topic),
+        this.tabs,
+      ),
+      this.talk,
+      this.home,
+    );
   }
 
   conversation() {
@@ -60,13 +90,21 @@ export class Conversation {
   enterMessages() {
     const { store } = this;
     const { channel } = store.here;
-    const mark = store.marks.get(channel);
-    if (!Number(store.marks.get(`${channel}/start`))) store.marks.set(`${channel}/start`, String(Date.now() / 1000));
-    this.newAfter = store.unread(channel) && Number(mark) ? mark : null;
+    const mark = store.mark(channel);
+    if (!store.mark(`${channel}/start`)) store.marks.set(`${channel}/start`, String(now() / 1000));
+    this.newAfter = store.unread(channel) && mark ? mark : null;
     this.list?.close();
-    this.list = new MessageList(this.scroller, {
-      store, channel, inThread: false, openThread: this.actions.openThread, values: (ts) => this.list.values(ts),
-    }, `Messages in ${this.label()}`);
+    this.list = new MessageList(
+      this.scroller,
+      {
+        store,
+        channel,
+        inThread: false,
+        openThread: this.actions.openThread,
+        values: (ts) => this.list.values(ts),
+      },
+      `Messages in ${this.label()}`,
+    );
     this.list.reachedBottom = () => this.read();
     this.composer.enter(`Message ${this.label()}`);
   }
@@ -89,11 +127,27 @@ export class Conversation {
 
   drawTabs() {
     const { channel, tab } = this.store.here;
-    const one = (id, label) => h("button", {
-      type: "button", role: "tab", "aria-selected": String(tab === id), tabindex: tab === id ? "0" : "-1", data: { test: `tab-${id}` },
-      on: { click: () => this.actions.go({ channel, tab: id }), keydown: (event) => ["ArrowLeft", "ArrowRight"].includes(event.key) && this.switchTab() },
-    }, label);
-    keepFocus(() => this.tabs, () => this.tabs.replaceChildren(one("home", "Home"), one("messages", "Messages")), () => this.tabs.querySelector("[aria-selected='true']"));
+    const one = (id, label) =>
+      h(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          "aria-selected": String(tab === id),
+          tabindex: tab === id ? "0" : "-1",
+          data: { test: `tab-${id}` },
+          on: {
+            click: () => this.actions.go({ channel, tab: id }),
+            keydown: (event) => ["ArrowLeft", "ArrowRight"].includes(event.key) && this.switchTab(),
+          },
+        },
+        label,
+      );
+    keepFocus(
+      () => this.tabs,
+      () => this.tabs.replaceChildren(one("home", "Home"), one("messages", "Messages")),
+      () => this.tabs.querySelector("[aria-selected='true']"),
+    );
   }
 
   switchTab() {
@@ -112,7 +166,7 @@ export class Conversation {
   }
 
   draw() {
-    if (!this.list) return;
+    if (!this.list || !this.conversation()) return;
     const { channel, tab } = this.store.here;
     if (tab === "home") return;
     const messages = this.store.messages.get(channel) ?? [];
@@ -133,23 +187,43 @@ export class Conversation {
   }
 
   drawStatus() {
-    const text = this.store.status.get(this.store.here.channel);
+    const { channel, thread } = this.store.here;
+    const text = this.store.statusIn(channel, thread);
     this.status.textContent = text ? `${this.store.app.name} ${text}` : "";
     this.status.classList.toggle("active", Boolean(text));
   }
 
   drawPrompts() {
     const found = this.store.prompts.get(this.store.here.channel);
-    const chip = (prompt) => h("button", { type: "button", class: "chip", data: { test: "prompt" }, on: { click: () => this.say(prompt.message) } }, prompt.title);
-    const shown = found?.prompts?.length ? [h("span", { class: "prompts-title" }, found.title ?? "Try one of these"), ...found.prompts.map(chip)] : [];
+    const chip = (prompt) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "chip",
+          data: { test: "prompt" },
+          on: { click: () => this.say(prompt.message) },
+        },
+        prompt.title,
+      );
+    const shown = found?.prompts?.length
+      ? [h("span", { class: "prompts-title" }, found.title ?? "Try one of these"), ...found.prompts.map(chip)]
+      : [];
     this.prompts.replaceChildren(...shown);
+  }
+
+  /** Prompts are for a start: after one's own message they step aside until the app offers them again. */
+  said() {
+    this.store.prompts.delete(this.store.here.channel);
+    this.drawPrompts();
+    this.list?.toBottom();
   }
 
   async say(text) {
     try {
       await deliver(this.store, { channel: this.store.here.channel }, text);
       this.composer.input.focus();
-      this.list.toBottom();
+      this.said();
     } catch (error) {
       toast(explain(error), { key: "send" });
     }
@@ -162,7 +236,13 @@ export class Conversation {
     if (signature === this.homeShown && this.home.childElementCount) return;
     this.homeShown = signature;
     const context = surface(this.store, { view_id: view?.id }, this.homeValues);
-    const content = view ? renderBlocks(view.blocks, context) : [h("p", { class: "empty" }, `${this.store.app.name} has nothing on its home yet.`)];
-    keepFocus(() => this.home, () => this.home.replaceChildren(...content), () => this.tabs.querySelector("[aria-selected='true']"));
+    const content = view
+      ? renderBlocks(view.blocks, context)
+      : [h("p", { class: "empty" }, `${this.store.app.name} has nothing on its home yet.`)];
+    keepFocus(
+      () => this.home,
+      () => this.home.replaceChildren(...content),
+      () => this.tabs.querySelector("[aria-selected='true']"),
+    );
   }
 }

@@ -24,7 +24,8 @@ function format(date, options) {
 export const fromTs = (ts) => new Date(Number(ts) * 1000);
 export const time = (date) => format(date, { hour: "numeric", minute: "2-digit" });
 export const full = (date) => format(date, { dateStyle: "full", timeStyle: "medium" });
-export const clock = (date) => format(date, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+export const clock = (date) =>
+  format(date, { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
 
 const dayNumber = (date) => Math.round(Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / DAY);
 export const sameDay = (one, other) => dayNumber(one) === dayNumber(other);
@@ -41,7 +42,9 @@ function yearIfOther(date) {
 
 export function dayDivider(date) {
   const near = relativeDay(date);
-  return near ? capital(near) : format(date, { weekday: "long", day: "numeric", month: "long", ...yearIfOther(date) });
+  return near
+    ? capital(near)
+    : format(date, { weekday: "long", day: "numeric", month: "long", ...yearIfOther(date) });
 }
 
 export function lastReply(date) {
@@ -51,14 +54,21 @@ export function lastReply(date) {
 function ago(date) {
   const seconds = (date - now()) / 1000;
   const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
-  for (const [unit, size] of [["day", 86_400], ["hour", 3600], ["minute", 60]]) {
+  for (const [unit, size] of [
+    ["day", 86_400],
+    ["hour", 3600],
+    ["minute", 60],
+  ]) {
     if (Math.abs(seconds) >= size) return relative.format(Math.round(seconds / size), unit);
   }
   return relative.format(Math.round(seconds), "second");
 }
 
 const TOKENS = {
-  date_num: (date) => [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, "0")).join("-"),
+  date_num: (date) =>
+    [date.getFullYear(), date.getMonth() + 1, date.getDate()]
+      .map((part) => String(part).padStart(2, "0"))
+      .join("-"),
   date_slash: (date) => format(date, { day: "2-digit", month: "2-digit", year: "numeric" }),
   date: (date) => format(date, { day: "numeric", month: "long", year: "numeric" }),
   date_short: (date) => format(date, { day: "numeric", month: "short", year: "numeric" }),
@@ -79,10 +89,9 @@ export function slackDate(seconds, pattern, fallback) {
   const date = new Date(Number(seconds) * 1000);
   if (!Number.isFinite(Number(seconds)) || Number.isNaN(date.getTime())) return fallback;
   let known = true;
-  const text = pattern.replace(/\{(\w+)\}/g, (whole, name, position) => {
-    if (!TOKENS[name]) known = false;
-    const words = TOKENS[name]?.(date) ?? whole;
-    return position === 0 && name.endsWith("pretty") ? capital(words) : words;
+  const text = pattern.replace(/\{(\w+)\}/g, (whole, name) => {
+    if (!Object.hasOwn(TOKENS, name)) known = false;
+    return known ? TOKENS[name](date) : whole;
   });
   return known ? text : fallback;
 }

@@ -17,14 +17,23 @@ function description(element) {
   const row = element.closest("[data-ts]")?.dataset.ts;
   const scope = row ? `[data-ts="${CSS.escape(row)}"] ` : "";
   if (actionId) return [`${scope}[data-action-id="${CSS.escape(actionId)}"]`, scope.trim()];
-  return [element.id ? `#${CSS.escape(element.id)}` : `${scope}[data-test="${CSS.escape(test ?? "")}"]`, scope.trim()];
+  return [
+    element.id ? `#${CSS.escape(element.id)}` : `${scope}[data-test="${CSS.escape(test ?? "")}"]`,
+    scope.trim(),
+  ];
 }
 
 /** Open a dialog; `cancel` is called on Escape. Returns {node, close}. */
 export function openDialog({ test, role = "dialog", labelledBy, cancel }) {
   const opener = document.activeElement;
   const wayBack = opener && opener !== document.body ? description(opener) : [];
-  const node = h("dialog", { class: "dialog", role, "aria-modal": "true", "aria-labelledby": labelledBy, data: { test } });
+  const node = h("dialog", {
+    class: "dialog",
+    role,
+    "aria-modal": "true",
+    "aria-labelledby": labelledBy,
+    data: { test },
+  });
   node.addEventListener("cancel", (event) => {
     event.preventDefault();
     cancel();
@@ -42,7 +51,9 @@ export function openDialog({ test, role = "dialog", labelledBy, cancel }) {
   const close = () => {
     node.close();
     node.remove();
-    const back = opener?.isConnected ? opener : wayBack.map((selector) => selector && document.querySelector(selector)).find(Boolean);
+    const back = opener?.isConnected
+      ? opener
+      : wayBack.map((selector) => selector && document.querySelector(selector)).find(Boolean);
     (back ?? document.querySelector("[data-test='composer']"))?.focus({ preventScroll: true });
   };
   return { node, close };

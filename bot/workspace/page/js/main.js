@@ -60,13 +60,24 @@ async function become(id) {
 
 /** The first reading failed: say so and try again until it works. */
 function failed(id, error) {
-  offline(`The workspace cannot be reached. ${error instanceof TypeError ? "Trying again…" : explain(error)}`);
+  offline(
+    `The workspace cannot be reached. ${error instanceof TypeError ? "Trying again…" : explain(error)}`,
+  );
   setTimeout(() => become(id), 1500);
 }
 
 function offline(text) {
   $("offline").hidden = false;
-  $("offline").replaceChildren(text, store.stream ? h("button", { type: "button", class: "button small", on: { click: () => store.stream.connect() } }, "Try now") : "");
+  $("offline").replaceChildren(
+    text,
+    store.stream
+      ? h(
+          "button",
+          { type: "button", class: "button small", on: { click: () => store.stream.connect() } },
+          "Try now",
+        )
+      : "",
+  );
 }
 
 function watchConnection() {
@@ -74,12 +85,20 @@ function watchConnection() {
     if (store.online) $("offline").hidden = true;
     else offline("You are offline: the workspace does not answer. Reconnecting… ");
   });
-  store.listen("warning", ({ text }) => toast(text ?? `${store.app.name} did not answer within 3 seconds.`, { key: "unacknowledged" }));
+  store.listen("warning", ({ text }) =>
+    toast(text ?? `${store.app.name} did not answer within 3 seconds.`, { key: "unacknowledged" }),
+  );
+}
+
+function announceFailures() {
+  store.listen("failed", ({ error }) => toast(explain(error), { key: "read" }));
 }
 
 function announceMessages() {
   let newest = 0;
-  store.listen("here", () => { newest = Number(store.messages.get(store.here.channel)?.at(-1)?.ts ?? 0); });
+  store.listen("here", () => {
+    newest = Number(store.messages.get(store.here.channel)?.at(-1)?.ts ?? 0);
+  });
   store.listen("messages", ({ channel }) => {
     const message = store.messages.get(channel).at(-1);
     if (channel !== store.here.channel || !message || Number(message.ts) <= newest) return;
@@ -95,6 +114,7 @@ new Conversation(store, actions);
 const side = new Side(store, actions);
 new Modals(store);
 watchConnection();
+announceFailures();
 announceMessages();
 window.addEventListener("popstate", () => {
   const place = placeFromAddress();

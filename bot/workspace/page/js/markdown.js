@@ -23,7 +23,10 @@ function spans(text) {
   for (let at = 0; at < text.length;) {
     const inWord = /\w/.test(text[at - 1] ?? " ") && /[_h]/.test(text[at]);
     const rest = text.slice(at);
-    const hit = inWord || !MARKS.has(text[at]) ? null : INLINE.map(([pattern, make]) => [rest.match(pattern), make]).find(([match]) => match);
+    const hit =
+      inWord || !MARKS.has(text[at])
+        ? null
+        : INLINE.map(([pattern, make]) => [rest.match(pattern), make]).find(([match]) => match);
     if (hit) {
       if (plain) nodes.push(withEmoji(plain));
       plain = "";
@@ -38,13 +41,43 @@ function spans(text) {
   return nodes;
 }
 
-const cells = (line) => line.trim().replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
+const cells = (line) =>
+  line
+    .trim()
+    .replace(/^\||\|$/g, "")
+    .split("|")
+    .map((cell) => cell.trim());
 
 function tableNode(lines) {
   const [head, , ...rows] = lines.map(cells);
-  return h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Table" }, h("table", {},
-    h("thead", {}, h("tr", {}, head.map((cell) => h("th", { scope: "col" }, spans(cell))))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, spans(cell))))))));
+  return h(
+    "div",
+    { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Table" },
+    h(
+      "table",
+      {},
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          head.map((cell) => h("th", { scope: "col" }, spans(cell))),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) =>
+          h(
+            "tr",
+            {},
+            row.map((cell) => h("td", {}, spans(cell))),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 const BULLET = /^(\s*)(?:[-*+]|(\d+)[.)])\s+(.*)$/;
@@ -55,10 +88,16 @@ function listNode(lines) {
   for (let index = 0; index < lines.length;) {
     const nested = [];
     let next = index + 1;
-    while (next < lines.length && (lines[next].match(BULLET)?.[1].length ?? 99) > first[1].length) nested.push(lines[next++]);
+    while (next < lines.length && (lines[next].match(BULLET)?.[1].length ?? 99) > first[1].length)
+      nested.push(lines[next++]);
     const inner = nested.filter((line) => BULLET.test(line));
-    const more = nested.filter((line) => !BULLET.test(line)).map((line) => ` ${line.trim()}`).join("");
-    list.append(h("li", {}, spans(lines[index].match(BULLET)[3] + more), inner.length ? listNode(inner) : null));
+    const more = nested
+      .filter((line) => !BULLET.test(line))
+      .map((line) => ` ${line.trim()}`)
+      .join("");
+    list.append(
+      h("li", {}, spans(lines[index].match(BULLET)[3] + more), inner.length ? listNode(inner) : null),
+    );
     index = next;
   }
   return list;
@@ -66,11 +105,28 @@ function listNode(lines) {
 
 const RULES = [
   { test: (line) => /^```/.test(line), take: takeFence },
-  { test: (line) => /^#{1,6}\s/.test(line), take: (lines) => [h("p", { class: "md-heading" }, spans(lines[0].replace(/^#+\s+|\s+#+$/g, ""))), 1] },
+  {
+    test: (line) => /^#{1,6}\s/.test(line),
+    take: (lines) => [h("p", { class: "md-heading" }, spans(lines[0].replace(/^#+\s+|\s+#+$/g, ""))), 1],
+  },
   { test: (line) => /^ {0,3}([-*_])( *\1){2,}\s*$/.test(line), take: () => [h("hr"), 1] },
-  { test: (line) => /^>/.test(line), take: (lines) => takeWhile(lines, (line) => /^>/.test(line), (run) => h("blockquote", {}, markdown(run.map((line) => line.replace(/^> ?/, "")).join("\n")))) },
-  { test: (line, next) => line.includes("|") && /^\s*\|?[\s:|-]+-[\s:|-]*$/.test(next ?? ""), take: (lines) => takeWhile(lines, (line) => line.includes("|"), tableNode) },
-  { test: (line) => BULLET.test(line), take: (lines) => takeWhile(lines, (line) => BULLET.test(line) || /^\s+\S/.test(line), listNode) },
+  {
+    test: (line) => /^>/.test(line),
+    take: (lines) =>
+      takeWhile(
+        lines,
+        (line) => /^>/.test(line),
+        (run) => h("blockquote", {}, markdown(run.map((line) => line.replace(/^> ?/, "")).join("\n"))),
+      ),
+  },
+  {
+    test: (line, next) => line.includes("|") && /^\s*\|?[\s:|-]+-[\s:|-]*$/.test(next ?? ""),
+    take: (lines) => takeWhile(lines, (line) => line.includes("|"), tableNode),
+  },
+  {
+    test: (line) => BULLET.test(line),
+    take: (lines) => takeWhile(lines, (line) => BULLET.test(line) || /^\s+\S/.test(line), listNode),
+  },
 ];
 
 function takeWhile(lines, matches, make) {
@@ -86,7 +142,9 @@ function takeFence(lines) {
 }
 
 function takeParagraph(lines) {
-  const end = lines.findIndex((line, index) => index > 0 && (!line.trim() || RULES.some((rule) => rule.test(line, lines[index + 1]))));
+  const end = lines.findIndex(
+    (line, index) => index > 0 && (!line.trim() || RULES.some((rule) => rule.test(line, lines[index + 1]))),
+  );
   const run = end < 0 ? lines : lines.slice(0, end);
   return [h("p", {}, spans(run.join("\n"))), run.length];
 }

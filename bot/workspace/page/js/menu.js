@@ -11,7 +11,11 @@ export function openMenu(button, items, { test = "menu-list", label = "Menu" } =
     close();
     if (same) return;
   }
-  const menu = h("div", { class: "menu", role: "menu", "aria-label": label, data: { test } }, items.map((item) => entry(item)));
+  const menu = h(
+    "div",
+    { class: "menu", role: "menu", "aria-label": label, data: { test } },
+    items.map((item) => entry(item)),
+  );
   const host = button.closest("dialog") ?? document.body;
   host.append(menu);
   place(menu, button);
@@ -19,14 +23,24 @@ export function openMenu(button, items, { test = "menu-list", label = "Menu" } =
 
   function entry(item) {
     const role = item.checked === undefined ? "menuitem" : "menuitemradio";
-    const properties = { role, tabindex: "-1", class: "menu-item", "aria-checked": item.checked === undefined ? null : String(item.checked), data: item.data ?? {} };
+    const properties = {
+      role,
+      tabindex: "-1",
+      class: "menu-item",
+      "aria-checked": item.checked === undefined ? null : String(item.checked),
+      data: item.data ?? {},
+    };
     const choose = (event) => {
       if (item.href && (event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0)) return;
       event.preventDefault();
       finish();
       item.choose();
     };
-    return h(item.href ? "a" : "button", { ...properties, type: item.href ? null : "button", href: item.href, on: { click: choose } }, item.label);
+    return h(
+      item.href ? "a" : "button",
+      { ...properties, type: item.href ? null : "button", href: item.href, on: { click: choose } },
+      item.label,
+    );
   }
 
   const entries = [...menu.querySelectorAll(".menu-item")];
@@ -45,7 +59,12 @@ export function openMenu(button, items, { test = "menu-list", label = "Menu" } =
 
   menu.addEventListener("keydown", (event) => {
     const at = entries.indexOf(document.activeElement);
-    const targets = { ArrowDown: (at + 1) % entries.length, ArrowUp: (at - 1 + entries.length) % entries.length, Home: 0, End: entries.length - 1 };
+    const targets = {
+      ArrowDown: (at + 1) % entries.length,
+      ArrowUp: (at - 1 + entries.length) % entries.length,
+      Home: 0,
+      End: entries.length - 1,
+    };
     if (event.key in targets) entries[targets[event.key]].focus();
     else if (event.key === "Escape" || event.key === "Tab") finish();
     else if (event.key === " ") document.activeElement.click();

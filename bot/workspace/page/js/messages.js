@@ -1,6 +1,6 @@
 // A list of messages: rows are replaced in place, focus stays, and the bottom stays in view only when it was.
 
-import { dayDivider, fromTs, sameDay } from "./dates.js";
+import { dayDivider, fromTs, now, sameDay } from "./dates.js";
 import { h, keepFocus } from "./dom.js";
 import { author, messageRow } from "./message.js";
 
@@ -9,7 +9,7 @@ const SLACK_PIXELS = 24;
 
 function groups(message, before, store) {
   if (!before || message.ephemeral || before.ephemeral || before.reply_count) return false;
-  const close = Number(message.ts) - Number(before.ts) < GROUP_SECONDS && sameDay(fromTs(message.ts), fromTs(before.ts));
+  const close = Number(message.ts) - Number(before.ts) < GROUP_SECONDS;
   return close && author(message, store).id === author(before, store).id;
 }
 
@@ -24,7 +24,9 @@ export class MessageList {
     this.empty = h("div", { class: "empty" });
     scroller.replaceChildren(h("div", { class: "pad" }), this.empty, this.list);
     this.list.addEventListener("keydown", (event) => this.press(event));
-    this.list.addEventListener("focusin", (event) => this.rove(event.target.closest("[data-test='message']")));
+    this.list.addEventListener("focusin", (event) =>
+      this.rove(event.target.closest("[data-test='message']")),
+    );
     this.atBottom = true;
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.observer = new ResizeObserver(() => this.stick());
@@ -64,20 +66,30 @@ export class MessageList {
     const { store } = this.context;
     const rows = [];
     let before = null;
+    let day = this.context.inThread && messages.length ? fromTs(messages[0].ts) : null;
     let lineDrawn = newAfter === null;
     for (const message of messages) {
       const moment = fromTs(message.ts);
-      if (!before || !sameDay(moment, fromTs(before.ts))) rows.push(this.divider(`day-${moment.toDateString()}`, "day", dayDivider(moment)));
+      if (!day || !sameDay(moment, day)) {
+        rows.push(this.divider(`day-${moment.toDateString()}`, "day", dayDivider(moment)));
+        before = null;
+      }
+      day = moment;
       if (!lineDrawn && Number(message.ts) > Number(newAfter) && message.user !== store.me) {
         rows.push(this.divider("new", "new-line", "New"));
         lineDrawn = true;
         before = null;
       }
       rows.push(this.row(message, before));
-      if (replies !== null && message === messages[0]) rows.push(this.divider("replies", "replies", `${replies} ${replies === 1 ? "reply" : "replies"}`));
+      if (replies !== null && message === messages[0])
+        rows.push(this.divider("replies", "replies", `${replies} ${replies === 1 ? "reply" : "replies"}`));
       before = replies !== null && message === messages[0] ? null : message;
     }
-    keepFocus(() => this.list, () => this.place(rows), () => this.focusedRow(rows));
+    keepFocus(
+      () => this.list,
+      () => this.place(rows),
+      () => this.focusedRow(rows),
+    );
     this.rows = new Map(rows.map((entry) => [entry.key, entry]));
     this.keepOneStop();
     this.stick();
@@ -91,13 +103,23 @@ export class MessageList {
   divider(key, kind, text) {
     const known = this.rows.get(key);
     if (known?.text === text) return known;
-    return { key, text, node: h("li", { class: `divider ${kind}`, role: "separator", data: { test: `divider-${kind}` } }, h("span", {}, text)) };
+    return {
+      key,
+      text,
+      node: h(
+        "li",
+        { class: `divider ${kind}`, role: "separator", data: { test: `divider-${kind}` } },
+        h("span", {}, text),
+      ),
+    };
   }
 
   row(message, before) {
     const grouped = groups(message, before, this.context.store);
-    const unread = this.context.inThread ? false : this.context.store.threadUnread(this.context.channel, message);
-    const signature = JSON.stringify([message, grouped, unread]);
+    const unread = this.context.inThread
+      ? false
+      : this.context.store.threadUnread(this.context.channel, message);
+    const signature = JSON.stringify([message, grouped, unread, now().toDateString()]);
     const known = this.rows.get(message.ts);
     if (known?.signature === signature) return known;
     return { key: message.ts, signature, node: messageRow(message, { grouped, context: this.context }) };
@@ -108,9 +130,11 @@ export class MessageList {
     const wanted = new Set(rows.map((entry) => entry.node));
     const kept = document.activeElement?.closest?.("[data-test='message']");
     this.focused = kept && this.list.contains(kept) ? kept.dataset.ts : null;
-    for (const node of [...this.list.children]) if (!wanted.has(node) && !this.replaced(node, rows)) node.remove();
+    for (const node of [...this.list.children])
+      if (!wanted.has(node) && !this.replaced(node, rows)) node.remove();
     rows.forEach((entry, index) => {
-      if (this.list.children[index] !== entry.node) this.list.insertBefore(entry.node, this.list.children[index] ?? null);
+      if (this.list.children[index] !== entry.node)
+        this.list.insertBefore(entry.node, this.list.children[index] ?? null);
     });
     while (this.list.children.length > rows.length) this.list.lastChild.remove();
   }
@@ -129,7 +153,8 @@ export class MessageList {
 
   rove(row) {
     if (!row) return;
-    for (const other of this.list.querySelectorAll("[data-test='message'][tabindex='0']")) other.tabIndex = -1;
+    for (const other of this.list.querySelectorAll("[data-test='message'][tabindex='0']"))
+      other.tabIndex = -1;
     row.tabIndex = 0;
   }
 
@@ -140,7 +165,8 @@ export class MessageList {
     const at = rows.indexOf(row);
     const targets = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: rows.length - 1 };
     if (event.key in targets) rows[targets[event.key]]?.focus();
-    else if (event.key.toLowerCase() === "t" && !this.context.inThread && !row.dataset.ephemeral) this.context.openThread(row.dataset.ts);
+    else if (event.key.toLowerCase() === "t" && !this.context.inThread && !row.dataset.ephemeral)
+      this.context.openThread(row.dataset.ts);
     else return;
     event.preventDefault();
   }

@@ -47,7 +47,11 @@ export class Modals {
     if (same) {
       const { node } = this.opened;
       const scroll = node.querySelector(".modal-body").scrollTop;
-      keepFocus(() => node, draw, () => node.querySelector("[data-test='modal-submit'], [data-test='modal-close']"));
+      keepFocus(
+        () => node,
+        draw,
+        () => node.querySelector("[data-test='modal-submit'], [data-test='modal-close']"),
+      );
       node.querySelector(".modal-body").scrollTop = scroll;
     } else {
       draw();
@@ -57,8 +61,14 @@ export class Modals {
 
   focusFirst() {
     const { node } = this.opened;
-    const fields = focusables(node.querySelector(".modal-body")).filter((element) => element.matches("input, select, textarea, button"));
-    const wanted = node.querySelector("[data-focus-on-load]") ?? fields[0] ?? node.querySelector("[data-test='modal-submit']") ?? node.querySelector("[data-test='modal-close']");
+    const fields = focusables(node.querySelector(".modal-body")).filter((element) =>
+      element.matches("input, select, textarea, button"),
+    );
+    const wanted =
+      node.querySelector("[data-focus-on-load]") ??
+      fields[0] ??
+      node.querySelector("[data-test='modal-submit']") ??
+      node.querySelector("[data-test='modal-close']");
     wanted?.focus();
   }
 
@@ -68,16 +78,53 @@ export class Modals {
     if (!this.values.has(view.id)) this.values.set(view.id, new Map());
     this.surface = surface(this.store, { view_id: view.id }, this.values.get(view.id));
     this.notice = h("div", { class: "modal-notice", role: "alert", data: { test: "modal-notice" } });
-    this.submitButton = view.submit ? h("button", { type: "submit", class: "button primary", data: { test: "modal-submit" } }, textObject(view.submit)) : null;
+    this.submitButton = view.submit
+      ? h(
+          "button",
+          { type: "submit", class: "button primary", data: { test: "modal-submit" } },
+          textObject(view.submit),
+        )
+      : null;
     const cancel = () => this.cancel();
     const closeText = view.close ? textObject(view.close) : view.submit ? "Cancel" : "Close";
-    this.opened.node.replaceChildren(h("form", { class: "modal", novalidate: true, data: { test: "modal-form", viewId: view.id, callbackId: view.callback_id }, on: { submit: (event) => this.submit(event) } },
-      h("header", { class: "modal-header" },
-        h("h2", { id: "modal-title" }, textObject(view.title)),
-        h("button", { type: "button", class: "icon-button", "aria-label": "Close", data: { test: "modal-x" }, on: { click: cancel } }, "✕")),
-      h("div", { class: "modal-body" }, renderBlocks(view.blocks ?? [], this.surface), this.notice),
-      h("footer", { class: "modal-footer dialog-buttons" },
-        h("button", { type: "button", class: "button", data: { test: "modal-close" }, on: { click: cancel } }, closeText), this.submitButton)));
+    this.opened.node.replaceChildren(
+      h(
+        "form",
+        {
+          class: "modal",
+          novalidate: true,
+          data: { test: "modal-form", viewId: view.id, callbackId: view.callback_id },
+          on: { submit: (event) => this.submit(event) },
+        },
+        h(
+          "header",
+          { class: "modal-header" },
+          h("h2", { id: "modal-title" }, textObject(view.title)),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "icon-button",
+              "aria-label": "Close",
+              data: { test: "modal-x" },
+              on: { click: cancel },
+            },
+            "✕",
+          ),
+        ),
+        h("div", { class: "modal-body" }, renderBlocks(view.blocks ?? [], this.surface), this.notice),
+        h(
+          "footer",
+          { class: "modal-footer dialog-buttons" },
+          h(
+            "button",
+            { type: "button", class: "button", data: { test: "modal-close" }, on: { click: cancel } },
+            closeText,
+          ),
+          this.submitButton,
+        ),
+      ),
+    );
   }
 
   showErrors(errors) {
@@ -95,7 +142,10 @@ export class Modals {
   }
 
   problems() {
-    const found = this.surface.inputs.map(({ block, field }) => [block.block_id, problem(block, field.state())]);
+    const found = this.surface.inputs.map(({ block, field }) => [
+      block.block_id,
+      problem(block, field.state()),
+    ]);
     return Object.fromEntries(found.filter(([, message]) => message));
   }
 
@@ -119,19 +169,23 @@ export class Modals {
 
   async answered(view, answer) {
     if (this.view !== view) return;
-    if (answer.acknowledged === false) this.notice.textContent = `${this.store.app.name} did not answer within 3 seconds. What you wrote is kept; try again.`;
+    if (answer.acknowledged === false)
+      this.notice.textContent = `${this.store.app.name} did not answer within 3 seconds. What you wrote is kept; try again.`;
     else if (answer.response_action === "errors") this.showErrors(answer.errors ?? {});
     else await this.store.readViews();
   }
 
   async cancel() {
     const { view } = this;
-    if (!view) return;
+    if (!view || this.closing) return;
+    this.closing = true;
     try {
       await this.store.api.post("close", { view_id: view.id });
       await this.store.readViews();
     } catch (error) {
       toast(explain(error), { key: "close" });
+    } finally {
+      this.closing = false;
     }
   }
 }

@@ -19,12 +19,18 @@ export function escape(text) {
 
 export function mentionNode(id, label, names) {
   const mine = id === names.me;
-  return h("span", { class: mine ? "mention mention-me" : "mention", data: { user: id } }, `@${names.person(id) ?? label ?? id}`);
+  return h(
+    "span",
+    { class: mine ? "mention mention-me" : "mention", data: { user: id } },
+    `@${names.person(id) ?? label ?? id}`,
+  );
 }
 
 export function channelNode(id, label, names) {
   const name = names.channel(id) ?? label;
-  return name ? h("a", { class: "mention", href: `#${id}` }, `#${name}`) : h("span", { class: "mention" }, "#private channel");
+  return name
+    ? h("a", { class: "mention", href: `#${id}` }, `#${name}`)
+    : h("span", { class: "mention" }, "#private channel");
 }
 
 export function broadcastNode(range) {
@@ -33,11 +39,18 @@ export function broadcastNode(range) {
 
 export function emojiNode(name) {
   const character = emoji(name);
-  return character ? h("span", { class: "emoji", role: "img", "aria-label": name.replace(/_/g, " "), title: `:${name}:` }, character) : `:${name}:`;
+  return character
+    ? h(
+        "span",
+        { class: "emoji", role: "img", "aria-label": name.replace(/_/g, " "), title: `:${name}:` },
+        character,
+      )
+    : `:${name}:`;
 }
 
 function commandNode(body, label) {
-  const [, name, argument, pattern, address] = body.match(/^!(\w+)(?:\^([^^]*))?(?:\^([^^]*))?(?:\^(.*))?$/) ?? [];
+  const [, name, argument, pattern, address] =
+    body.match(/^!(\w+)(?:\^([^^]*))?(?:\^([^^]*))?(?:\^(.*))?$/) ?? [];
   if (name === "date") {
     const text = slackDate(argument, pattern ?? "", label ?? "");
     const node = h("time", { title: label }, text);
@@ -65,7 +78,13 @@ function closing(text, start) {
   if (/[\p{L}\p{N}]/u.test(text[start - 1] ?? " ") || /[\s]/.test(text[start + 1] ?? " ")) return -1;
   for (let end = start + 1; end < Math.min(text.length, start + LONGEST) && text[end] !== "\n"; end += 1) {
     if (text[end] === "<") end = Math.max(end, text.indexOf(">", end));
-    if (text[end] === mark && end > start + 1 && !/\s/.test(text[end - 1]) && !/[\p{L}\p{N}]/u.test(text[end + 1] ?? " ")) return end;
+    if (
+      text[end] === mark &&
+      end > start + 1 &&
+      !/\s/.test(text[end - 1]) &&
+      !/[\p{L}\p{N}]/u.test(text[end + 1] ?? " ")
+    )
+      return end;
   }
   return -1;
 }
@@ -75,7 +94,9 @@ function special(text, at, names) {
   const character = text[at];
   if (character === "`") {
     const code = rest.match(/^`([^`\n]+)`/);
-    return code && [h("code", {}, unescape(code[1].replace(/<([^<>|]+\|)?([^<>]+)>/g, "$2"))), code[0].length];
+    return (
+      code && [h("code", {}, unescape(code[1].replace(/<([^<>|]+\|)?([^<>]+)>/g, "$2"))), code[0].length]
+    );
   }
   if (character === "<") {
     const angle = rest.match(/^<([^<>\n]+)>/);
@@ -150,11 +171,13 @@ function groupNode({ kind, texts, start }, names) {
 
 /** A whole text: code fences, quotes, lists and paragraphs. */
 export function mrkdwn(text, names) {
-  const nodes = String(text).split(/```\n?([\s\S]*?)\n?```/).flatMap((part, index) => {
-    if (index % 2) return [h("pre", {}, h("code", {}, unescape(part)))];
-    const trimmed = part.replace(/^\n|\n$/g, "");
-    return trimmed ? group(trimmed.split("\n")).map((lines) => groupNode(lines, names)) : [];
-  });
+  const nodes = String(text)
+    .split(/```\n?([\s\S]*?)\n?```/)
+    .flatMap((part, index) => {
+      if (index % 2) return [h("pre", {}, h("code", {}, unescape(part)))];
+      const trimmed = part.replace(/^\n|\n$/g, "");
+      return trimmed ? group(trimmed.split("\n")).map((lines) => groupNode(lines, names)) : [];
+    });
   return fragment(nodes);
 }
 
@@ -162,6 +185,7 @@ export function mrkdwn(text, names) {
 export function textObject(object, names, { block = false } = {}) {
   if (object === null || object === undefined) return "";
   if (typeof object === "string") return withEmoji(object);
-  if (object.type === "mrkdwn") return block ? mrkdwn(object.text, names) : fragment(inline(object.text, names));
+  if (object.type === "mrkdwn")
+    return block ? mrkdwn(object.text, names) : fragment(inline(object.text, names));
   return object.emoji === false ? object.text : withEmoji(object.text);
 }

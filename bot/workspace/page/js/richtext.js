@@ -33,8 +33,11 @@ function leaves(elements, names) {
 function listNode(element, names) {
   const tag = element.style === "ordered" ? "ol" : "ul";
   const depth = Math.min(element.indent ?? 0, 8);
-  return h(tag, { class: `indent-${depth}`, start: element.offset ? element.offset + 1 : null },
-    element.elements.map((item) => h("li", {}, leaves(item.elements, names))));
+  return h(
+    tag,
+    { class: `indent-${depth}`, start: element.offset ? element.offset + 1 : null },
+    element.elements.map((item) => h("li", {}, leaves(item.elements, names))),
+  );
 }
 
 const PARTS = {

@@ -28,8 +28,27 @@ export class Side {
   }
 
   header(title, subtitle) {
-    return h("header", { class: "pane-header" }, h("div", { class: "pane-title" }, h("h2", { id: "side-title", tabindex: "-1" }, title), h("span", { class: "topic" }, subtitle)),
-      h("button", { type: "button", class: "icon-button", "aria-label": `Close ${title.toLowerCase()}`, data: { test: "close-side" }, on: { click: () => this.leave() } }, "✕"));
+    return h(
+      "header",
+      { class: "pane-header" },
+      h(
+        "div",
+        { class: "pane-title" },
+        h("h2", { id: "side-title", tabindex: "-1" }, title),
+        h("span", { class: "topic" }, subtitle),
+      ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "icon-button",
+          "aria-label": `Close ${title.toLowerCase()}`,
+          data: { test: "close-side" },
+          on: { click: () => this.leave() },
+        },
+        "✕",
+      ),
+    );
   }
 
   show(kind, ...children) {
@@ -59,24 +78,41 @@ export class Side {
     this.shut();
     if (kind === "thread") this.actions.closeThread();
     const row = ts && document.querySelector(`#conversation [data-ts="${CSS.escape(ts)}"]`);
-    const back = kind === "directory" ? document.querySelector("[data-test='directory-open']") : row || $("composer-input");
+    const back =
+      kind === "directory"
+        ? document.querySelector("[data-test='directory-open']")
+        : row || $("composer-input");
     back?.focus({ preventScroll: true });
   }
 
   openThread(key) {
     const { channel, thread } = this.store.here;
     const conversation = this.store.conversation(channel);
-    const name = conversation.kind === "im" ? this.store.people.get(conversation.with)?.real_name ?? conversation.name : `#${conversation.name}`;
+    const name =
+      conversation.kind === "im"
+        ? (this.store.people.get(conversation.with)?.real_name ?? conversation.name)
+        : `#${conversation.name}`;
     const scroller = h("div", { class: "scroller" });
     this.status = h("div", { class: "status", role: "status", data: { test: "thread-status" } });
     this.composer = new Composer(this.store, {
-      place: () => ({ channel: this.store.here.channel, thread: this.store.here.thread }), test: "thread-composer", id: "thread-input", sent: () => this.list?.toBottom(),
+      place: () => ({ channel: this.store.here.channel, thread: this.store.here.thread }),
+      test: "thread-composer",
+      id: "thread-input",
+      sent: () => this.list?.toBottom(),
     });
     this.show("thread", this.header("Thread", name), scroller, this.status, this.composer.node);
     this.thread = key;
-    this.list = new MessageList(scroller, {
-      store: this.store, channel, inThread: true, openThread: () => {}, values: (ts) => this.list.values(ts),
-    }, `Thread in ${name}`);
+    this.list = new MessageList(
+      scroller,
+      {
+        store: this.store,
+        channel,
+        inThread: true,
+        openThread: () => {},
+        values: (ts) => this.list.values(ts),
+      },
+      `Thread in ${name}`,
+    );
     this.composer.enter("Reply…");
     this.drawThread();
     this.drawStatus();
@@ -86,7 +122,9 @@ export class Side {
   drawThread() {
     if (this.kind !== "thread" || !this.list) return;
     const { channel, thread } = this.store.here;
-    const known = this.store.threads.get(threadKey(channel, thread)) ?? (this.store.messages.get(channel) ?? []).filter((message) => message.ts === thread);
+    const known =
+      this.store.threads.get(threadKey(channel, thread)) ??
+      (this.store.messages.get(channel) ?? []).filter((message) => message.ts === thread);
     this.list.update(known, { replies: known.length > 1 ? known.length - 1 : null });
     if (!document.hidden) this.store.markRead(channel, thread);
   }
@@ -102,9 +140,27 @@ export class Side {
   /** The directory server's groups, read now. */
   async openDirectory() {
     if (this.store.here.thread) this.actions.closeThread();
-    const body = h("div", { class: "directory-body", data: { test: "directory-body" }, "aria-live": "polite" });
-    const refresh = h("button", { type: "button", class: "button", data: { test: "directory-refresh" }, on: { click: () => this.readDirectory(body, refresh) } }, "Refresh");
-    this.show("directory", this.header("Directory", "Read from the directory server"), h("div", { class: "directory-tools" }, refresh, h("span", { class: "read-at" })), body);
+    const body = h("div", {
+      class: "directory-body",
+      data: { test: "directory-body" },
+      "aria-live": "polite",
+    });
+    const refresh = h(
+      "button",
+      {
+        type: "button",
+        class: "button",
+        data: { test: "directory-refresh" },
+        on: { click: () => this.readDirectory(body, refresh) },
+      },
+      "Refresh",
+    );
+    this.show(
+      "directory",
+      this.header("Directory", "Read from the directory server"),
+      h("div", { class: "directory-tools" }, refresh, h("span", { class: "read-at" })),
+      body,
+    );
     $("side-title").focus();
     await this.readDirectory(body, refresh);
   }
@@ -116,7 +172,9 @@ export class Side {
       body.replaceChildren(...groups.map(groupNode));
       this.root.querySelector(".read-at").textContent = `Read at ${new Date().toLocaleTimeString()}`;
     } catch (error) {
-      body.replaceChildren(h("p", { class: "input-error" }, `The directory did not answer. ${explain(error)}`));
+      body.replaceChildren(
+        h("p", { class: "input-error" }, `The directory did not answer. ${explain(error)}`),
+      );
     } finally {
       refresh.setAttribute("aria-busy", "false");
     }
@@ -125,8 +183,16 @@ export class Side {
 
 function groupNode(group) {
   const members = group.members.length
-    ? h("ul", {}, group.members.map((name) => h("li", { data: { test: "directory-member" } }, name)))
+    ? h(
+        "ul",
+        {},
+        group.members.map((name) => h("li", { data: { test: "directory-member" } }, name)),
+      )
     : h("p", { class: "nobody" }, "Nobody");
-  return h("section", { class: "group", data: { test: "directory-group", group: group.name } },
-    h("h3", {}, group.name, h("span", { class: "group-count" }, String(group.members.length))), members);
+  return h(
+    "section",
+    { class: "group", data: { test: "directory-group", group: group.name } },
+    h("h3", {}, group.name, h("span", { class: "group-count" }, String(group.members.length))),
+    members,
+  );
 }

@@ -1,8 +1,8 @@
 // What this person sees of the workspace. The stream says that something changed; the store reads it again, so that a
 // lost event, a reconnect and a restart of the workspace all end in the same, true picture.
 
-import { Api } from "./api.js";
-import { setOffset } from "./dates.js";
+import { Api, ControlError } from "./api.js";
+import { now, setOffset } from "./dates.js";
 import { ReadMarks } from "./memory.js";
 import { Stream } from "./stream.js";
 
@@ -51,8 +51,19 @@ export class Store extends EventTarget {
 
   reset() {
     Object.assign(this, {
-      people: new Map(), conversations: [], app: null, team: null, features: {}, messages: new Map(), threads: new Map(),
-      status: new Map(), prompts: new Map(), stack: [], home: null, here: { channel: null, tab: "messages", thread: null }, online: true,
+      people: new Map(),
+      conversations: [],
+      app: null,
+      team: null,
+      features: {},
+      messages: new Map(),
+      threads: new Map(),
+      status: new Map(),
+      prompts: new Map(),
+      stack: [],
+      home: null,
+      here: { channel: null, tab: "messages", thread: null },
+      online: true,
       readings: new Readings(),
     });
   }
@@ -90,7 +101,12 @@ export class Store extends EventTarget {
     this.api.me = this.me;
     this.names.me = this.me;
     this.people = new Map(found.people.map((person) => [person.id, person]));
-    Object.assign(this, { team: found.team, conversations: found.conversations, app: found.app, features: found.features ?? {} });
+    Object.assign(this, {
+      team: found.team,
+      conversations: found.conversations,
+      app: found.app,
+      features: found.features ?? {},
+    });
     this.tell("people");
   }
 
@@ -106,12 +122,20 @@ export class Store extends EventTarget {
     if (api === this.api) this.tell("ready");
   }
 
+  /** After a reconnect, or when this person joins or leaves a conversation. */
+  async readEverythingAgain() {
+    await this.readPeople();
+    await this.readEverything();
+  }
+
   async connected(again) {
-    if (again) {
-      await this.readPeople();
-      await this.readEverything();
+    const { stream } = this;
+    try {
+      if (again) await this.readEverythingAgain();
+      if (stream === this.stream) this.setOnline(true);
+    } catch {
+      stream.drop(); // it is not back yet: the stream waits and tries again
     }
-    this.setOnline(true);
   }
 
   setOnline(online) {
@@ -125,7 +149,7 @@ export class Store extends EventTarget {
     return this.readings.run(channel, async () => {
       const found = await api.get("messages", { channel });
       if (api !== this.api) return;
-      this.messages.set(channel, found.messages);
+      this.messages.set(channel, found.messages.filter(isTopLevel));
       this.adopt(channel, found);
       this.tell("messages", { channel });
     });
@@ -173,6 +197,16 @@ export class Store extends EventTarget {
     this.tell("clock");
   }
 
+  /** Await a reading that nobody waits for. What fails while offline is read again after the reconnect. */
+  async follow(reading) {
+    try {
+      await reading;
+    } catch (error) {
+      if (error instanceof ControlError) this.tell("failed", { error });
+      else if (!(error instanceof TypeError)) throw error;
+    }
+  }
+
   hear(event) {
     const channel = event.channel ?? event.message?.channel;
     const heard = HEARD[event.type];
@@ -182,8 +216,9 @@ export class Store extends EventTarget {
   changed(event, channel) {
     if (!channel) return;
     this.settle(channel, event.message ?? event);
-    this.readMessages(channel);
-    if (this.here.channel === channel && this.here.thread) this.readThread(channel, this.here.thread);
+    this.follow(this.readMessages(channel));
+    if (this.here.channel === channel && this.here.thread)
+      this.follow(this.readThread(channel, this.here.thread));
   }
 
   /** A message of the app ends its "is thinking…". */
@@ -198,8 +233,18 @@ export class Store extends EventTarget {
     this.tell("status", { channel, thread });
   }
 
+  /** The status of a conversation, or of any thread of it but `except`. */
+  statusIn(channel, except) {
+    const elsewhere = [...this.status].find(
+      ([key, text]) => text && key.startsWith(`${channel}/`) && key !== threadKey(channel, except),
+    );
+    return this.status.get(channel) || elsewhere?.[1] || "";
+  }
+
   setPrompts(channel, found) {
-    const prompts = Array.isArray(found.prompts) ? { title: found.title, prompts: found.prompts } : found.prompts;
+    const prompts = Array.isArray(found.prompts)
+      ? { title: found.title, prompts: found.prompts }
+      : found.prompts;
     this.prompts.set(channel, prompts);
     this.tell("prompts", { channel });
   }
@@ -207,7 +252,7 @@ export class Store extends EventTarget {
   /** Go to a conversation, a tab of it, or a thread in it. */
   go(place) {
     this.here = { tab: "messages", thread: null, ...place };
-    if (this.here.thread) this.readThread(this.here.channel, this.here.thread);
+    if (this.here.thread) this.follow(this.readThread(this.here.channel, this.here.thread));
     this.tell("here");
   }
 
@@ -215,17 +260,33 @@ export class Store extends EventTarget {
     return conversation?.kind === "im" && conversation.with === this.app?.bot_user;
   }
 
+  /** The read mark of a place. One from the future is another life of this workspace, whose clock stood elsewhere. */
+  mark(place) {
+    const mark = Number(this.marks?.get(place) ?? 0);
+    return mark > now() / 1000 + 60 ? 0 : mark;
+  }
+
   /** How many messages of others came after the read mark. */
   unread(channel) {
-    const mark = Number(this.marks?.get(channel) ?? 0);
+    const mark = this.mark(channel);
     const newer = (message) => Number(message.ts) > mark && message.user !== this.me;
     return (this.messages.get(channel) ?? []).filter(newer).length;
   }
 
   threadUnread(channel, message) {
-    if (!message.reply_count) return false;
-    const mark = Math.max(Number(this.marks.get(threadKey(channel, message.ts))), Number(this.marks.get(`${channel}/start`)));
-    return Number(message.latest_reply ?? 0) > mark && !(message.reply_users?.length === 1 && message.reply_users[0] === this.me);
+    const people = message.reply_users ?? [];
+    if (
+      !message.reply_count ||
+      !(message.user === this.me || people.includes(this.me)) ||
+      people.every((id) => id === this.me)
+    )
+      return false;
+    const mark = Math.max(this.mark(threadKey(channel, message.ts)), this.mark(`${channel}/start`));
+    return Number(message.latest_reply ?? 0) > mark;
+  }
+
+  hasUnreadThread(channel) {
+    return (this.messages.get(channel) ?? []).some((message) => this.threadUnread(channel, message));
   }
 
   markRead(channel, thread) {
@@ -235,17 +296,20 @@ export class Store extends EventTarget {
   }
 }
 
-const statusText = (event) => (typeof event.status === "string" ? event.status : event.status?.text ?? "");
+const isTopLevel = (message) =>
+  !message.thread_ts || message.thread_ts === message.ts || message.subtype === "thread_broadcast";
+const statusText = (event) => event.status || event.loading_messages?.[0] || "";
 
 const HEARD = {
   message: (store, event, channel) => store.changed(event, channel),
   message_changed: (store, event, channel) => store.changed(event, channel),
   message_deleted: (store, event, channel) => store.changed({}, channel),
   ephemeral: (store, event, channel) => store.changed(event, channel),
-  views: (store) => store.readViews(),
-  home: (store) => store.readViews(),
+  views: (store) => store.follow(store.readViews()),
+  home: (store) => store.follow(store.readViews()),
   status: (store, event, channel) => store.setStatus(channel, event.thread_ts, statusText(event)),
   prompts: (store, event, channel) => store.setPrompts(channel, event),
   warning: (store, event) => store.tell("warning", { text: event.text ?? event.message ?? event.warning }),
-  clock: (store) => store.features.clock && store.readClock(),
+  members: (store) => store.follow(store.readEverythingAgain()),
+  clock: (store) => store.features.clock && store.follow(store.readClock()),
 };

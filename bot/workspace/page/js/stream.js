@@ -22,23 +22,33 @@ export class Stream {
     clearTimeout(this.timer);
     this.socket = new WebSocket(streamAddress(this.me));
     this.socket.addEventListener("open", () => this.connected());
-    this.socket.addEventListener("message", (event) => this.hear(JSON.parse(event.data)));
+    this.socket.addEventListener("message", (event) => !this.closed && this.hear(JSON.parse(event.data)));
     this.socket.addEventListener("close", () => this.disconnected());
   }
 
   connected() {
-    this.attempt = 0;
+    if (this.closed) return;
     const again = this.opened;
     this.opened = true;
+    clearTimeout(this.steady);
+    this.steady = setTimeout(() => {
+      this.attempt = 0;
+    }, LONGEST_DELAY); // a connection that holds starts the back-off anew
     this.open(again);
   }
 
   disconnected() {
+    clearTimeout(this.steady);
     if (this.closed) return;
     this.lost();
     const delay = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.attempt) * (0.75 + Math.random() / 2);
     this.attempt += 1;
     this.timer = setTimeout(this.retry, delay);
+  }
+
+  /** Give this connection up and try again later. */
+  drop() {
+    this.socket?.close();
   }
 
   close() {

@@ -12,6 +12,16 @@ function nested(values) {
   return result;
 }
 
+/** Run a shortcut: a global one, or one of a message ({callback_id, channel, message_ts}). */
+export async function runShortcut(store, shortcut) {
+  try {
+    const answer = await store.api.post("shortcut", shortcut);
+    if (answer.acknowledged === false) unacknowledged(store.app.name);
+  } catch (error) {
+    toast(explain(error), { key: "shortcut" });
+  }
+}
+
 /** The surface of one message or view. `where` is {channel, message_ts} or {view_id}; `values` outlives redraws. */
 export function surface(store, where, values) {
   return {
@@ -22,7 +32,11 @@ export function surface(store, where, values) {
     confirm: (dialog) => confirmation(dialog, store.names),
     act: async (payload) => {
       try {
-        const answer = await store.api.post("action", { ...where, ...payload, state: { values: nested(values) } });
+        const answer = await store.api.post("action", {
+          ...where,
+          ...payload,
+          state: { values: nested(values) },
+        });
         if (answer.acknowledged === false) unacknowledged(store.app.name);
         return answer.acknowledged !== false;
       } catch (error) {

@@ -11,12 +11,23 @@ export function toast(text, { key = text, tone = "warning" } = {}) {
     clearTimeout(timer);
     node.remove();
   };
-  const node = h("div", { class: `toast toast-${tone}`, data: { test: "toast", key } },
-    h("span", {}, text), h("button", { type: "button", class: "icon-button", "aria-label": "Dismiss", on: { click: close } }, "✕"));
-  const timer = setTimeout(close, LIFETIME);
-  node.addEventListener("focusin", () => clearTimeout(timer));
-  node.addEventListener("mouseenter", () => clearTimeout(timer));
+  const node = h(
+    "div",
+    { class: `toast toast-${tone}`, data: { test: "toast", key } },
+    h("span", {}, text),
+    h("button", { type: "button", class: "icon-button", "aria-label": "Dismiss", on: { click: close } }, "✕"),
+  );
+  let timer;
+  const wait = () => {
+    timer = setTimeout(close, LIFETIME);
+  };
+  for (const held of ["focusin", "mouseenter"]) node.addEventListener(held, () => clearTimeout(timer));
+  for (const left of ["focusout", "mouseleave"]) node.addEventListener(left, wait);
+  wait();
   shelf.append(node);
+  // The top layer, above an open modal.
+  if (shelf.matches(":popover-open")) shelf.hidePopover();
+  shelf.showPopover();
 }
 
 /** Say something to screen readers only. */
@@ -45,5 +56,7 @@ export function explain(error) {
 }
 
 export function unacknowledged(name) {
-  toast(`${name} did not answer within 3 seconds. Nothing may have happened; try again.`, { key: "unacknowledged" });
+  toast(`${name} did not answer within 3 seconds. Nothing may have happened; try again.`, {
+    key: "unacknowledged",
+  });
 }
