@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from knowledge.edition import Edition, Reader, linked
+from knowledge.embedder import Embedder
 from knowledge.errors import EmptyQuestion, QuestionTooLong
-from knowledge.lexical import terms
-from knowledge.retrieve import Hit, asked, rank
-
-if TYPE_CHECKING:
-    from knowledge.documents import Unit
-    from knowledge.embedder import Embedder
+from knowledge.quotes import Quote, candidates, quoted
+from knowledge.retrieve import Hit, query, rank
 
 LONGEST_QUESTION = 3000  # characters
 Status = Literal["answered", "cautioned", "not_covered"]
@@ -105,11 +102,11 @@ class Library:
         """
         question = checked(question)
         started = time.perf_counter()
-        vector = self._embedder.embed([asked(question, history)])[0]
+        asked = query(self._embedder, question, history)
         embedded = time.perf_counter()
-        hits = rank(self.edition, vector, question, history, reader=reader)
+        hits = rank(self.edition, asked, reader=reader)
         ranked = time.perf_counter()
-        citations = self._quoted(question, history, hits)
+        citations = [self._citation(quote) for quote in candidates(self.edition, asked, hits[:5])[:2]]
         confidence = max((hit.dense for hit in hits), default=0.0)
         status: Status = (
             "answered" if confidence > 0.5 else "cautioned" if confidence > 0.4 else "not_covered"
@@ -136,26 +133,17 @@ class Library:
             },
         )
 
-    def _quoted(self, question: str, history: Sequence[str], hits: Sequence[Hit]) -> list[Citation]:
-        wanted = set(terms(asked(question, history)))
-        spans = self.edition.texts.spans([hit.number for hit in hits[:2]])
-        found: list[tuple[float, int, Citation]] = []
-        for order, span in enumerate(spans):
-            head, part = self.edition.documents[span.document], self.edition.part(span)
-            for unit in part.units[span.first : span.last]:
-                held = set(terms(unit.text))
-                share = len(wanted & held) / (len(wanted) or 1)
-                citation = Citation(
-                    document=head.document,
-                    title=head.title,
-                    section=" > ".join(part.path) or head.title,
-                    anchor=part.anchor,
-                    quote=quoted(unit),
-                    url=linked(head.terms.url, part.anchor),
-                    edition=self.edition.id,
-                )
-                found.append((share - 0.2 * order, -len(found), citation))
-        return [citation for _, _, citation in sorted(found, key=lambda row: row[:2], reverse=True)[:2]]
+    def _citation(self, quote: Quote) -> Citation:
+        head = self.edition.documents[quote.span.document]
+        return Citation(
+            document=head.document,
+            title=head.title,
+            section=" > ".join(quote.part.path) or head.title,
+            anchor=quote.part.anchor,
+            quote=quoted(quote.unit),
+            url=linked(head.terms.url, quote.part.anchor),
+            edition=self.edition.id,
+        )
 
     def _passages(self, hits: Sequence[Hit]) -> tuple[Passage, ...]:
         kept: dict[tuple[int, int], Passage] = {}
@@ -187,10 +175,3 @@ def checked(question: str) -> str:
             f"The question has {len(cleaned):,} characters; please ask in at most {LONGEST_QUESTION:,}."
         )
     return cleaned
-
-
-def quoted(unit: Unit) -> str:
-    """Return a unit as it is quoted: a list item with the sentence that introduces it."""
-    if unit.kind == "item" and unit.lead.endswith(":"):
-        return f"{unit.lead} {unit.text}"
-    return unit.text

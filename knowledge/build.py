@@ -14,7 +14,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from knowledge import cache, texts
 from knowledge.chunks import Chunk, chunks_of
@@ -25,22 +28,18 @@ from knowledge.edition import (
     LEXICAL,
     MANIFEST,
     TEXTS,
+    UNITS,
     VECTORS,
     Edition,
     current_id,
     manifest_id,
 )
 from knowledge.edition import vectors_hash
+from knowledge.embedder import Embedder, Reading
 from knowledge.errors import BuildFailed, DamagedEdition, KnowledgeError, NothingToIngest, Unreadable
 from knowledge.lexical import Lexical
 from knowledge.sources import folder
 from knowledge.sources.folder import Entry, Problem
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from knowledge.embedder import Embedder
 
 READING = 1  # a new number when the same files would give other sections or passages
 
@@ -159,14 +158,14 @@ def _built(
     def embedded(done: int, reused: int) -> None:
         progress.step("embedding", done, len(chunks))
 
-    written = [chunk.embedded for _, chunk in chunks]
-    matrix = cache.embed(home / "cache" / "vectors.sqlite", embedder, written, embedded)
+    spanned = [(chunk.text, chunk.spans) for _, chunk in chunks]
+    readings = cache.read(home / "cache" / "vectors-1.sqlite", embedder, spanned, embedded)
     with tempfile.TemporaryDirectory(
         dir=home / "editions", prefix=".building-", ignore_cleanup_errors=True
     ) as work:
         making = Path(work) / "edition"
         making.mkdir()
-        kept = _index(making, matrix, documents, chunks, progress)
+        kept = _index(making, readings, documents, chunks, progress)
         manifest = {
             "format": FORMAT,
             "inputs": inputs,
@@ -200,22 +199,22 @@ def _documents(entries: Sequence[Entry], problems: list[Problem], progress: Prog
 
 def _index(
     making: Path,
-    matrix: NDArray[np.float32],
+    readings: Sequence[Reading],
     documents: Sequence[Document],
     chunks: Sequence[tuple[int, Chunk]],
     progress: Progress,
 ) -> NDArray[np.float32]:
     """Write an edition's files but for the manifest; return the vectors as Chroma gives them back."""
-    import numpy as np
-
-    from knowledge import vectors
+    from knowledge import vectors  # noqa: PLC0415 - Chroma takes seconds to import
 
     texts.write(making / TEXTS, documents, chunks)
-    Lexical.build([chunk.embedded for _, chunk in chunks]).save(making / LEXICAL)
+    Lexical.build([chunk.text for _, chunk in chunks]).save(making / LEXICAL)
     metadata = [
         {"document": documents[place].document, "anchor": documents[place].parts[chunk.part].anchor}
         for place, chunk in chunks
     ]
+    np.save(making / UNITS, np.concatenate([reading.spans for reading in readings]).astype(np.float16))
+    matrix = np.stack([reading.whole for reading in readings])
     vectors.write(
         making / CHROMA, matrix, metadata, lambda done: progress.step("indexing", done, len(chunks))
     )

@@ -3,62 +3,63 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
 
-    from knowledge.embedder import Embedder
-
-    Matrix = NDArray[np.float32]
+from knowledge.embedder import WIDTH, Embedder, Reading, Spanned
 
 _BATCH = 512
 
 
-def embed(
-    path: Path, embedder: Embedder, texts: Sequence[str], done: Callable[[int, int], None] | None = None
-) -> Matrix:
-    """Return a row for each text, from the cache where it is known.
+def read(
+    path: Path, embedder: Embedder, texts: Sequence[Spanned], done: Callable[[int, int], None] | None = None
+) -> list[Reading]:
+    """Return each text's vectors, from the cache where it is known.
 
     What was embedded is kept batch by batch, so that an ingest that is interrupted loses little. `done` hears
     how many texts are ready and how many of them came from the cache.
     """
-    import numpy as np
-
-    keys = [hashlib.sha256(f"{embedder.fingerprint}\0{text}".encode()).digest() for text in texts]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    keys = [hashlib.sha256(json.dumps([embedder.fingerprint, *text]).encode()).digest() for text in texts]
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with closing(sqlite3.connect(path)) as base:
         base.execute("PRAGMA journal_mode=WAL")
-        base.execute(
-            "CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
-        )
-        known = {key: value for key in set(keys) for value in _value(base, key)}
+        base.execute("CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, whole BLOB, spans BLOB) WITHOUT ROWID")
+        known = {key: reading for key in set(keys) for reading in _known(base, key)}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        reused = len(texts) - len(missing)
-        # Longest first, so that a batch holds texts of about one length.
-        queue = sorted(missing, key=lambda key: -len(missing[key]))
+        reused = len(known)
+        # Longest first, so that no batch ends with one thread at work on a long text.
+        queue = sorted(missing, key=lambda key: -len(missing[key][0]))
         for start in range(0, len(queue), _BATCH):
             batch = queue[start : start + _BATCH]
 
             def heard(count: int, start: int = start) -> None:
                 if done:
-                    done(reused + start + count, reused)
+                    done(len(texts) - len(missing) + start + count, reused)
 
-            rows = embedder.embed([missing[key] for key in batch], heard)
-            known.update(zip(batch, (row.tobytes() for row in rows), strict=True))
+            readings = embedder.read([missing[key] for key in batch], heard)
+            known.update(zip(batch, readings, strict=True))
             with base:
-                base.executemany(
-                    "INSERT OR REPLACE INTO vector VALUES (?,?)", ((key, known[key]) for key in batch)
-                )
+                base.executemany("INSERT OR REPLACE INTO vector VALUES (?,?,?)", map(_row, batch, readings))
     if done:
         done(len(texts), reused)
-    return np.stack([np.frombuffer(known[key], dtype=np.float32) for key in keys])
+    return [known[key] for key in keys]
 
 
-def _value(base: sqlite3.Connection, key: bytes) -> list[bytes]:
-    return [row[0] for row in base.execute("SELECT value FROM vector WHERE key=?", (key,))]
+def _row(key: bytes, reading: Reading) -> tuple[bytes, bytes, bytes]:
+    return key, reading.whole.tobytes(), reading.spans.astype(np.float16).tobytes()
+
+
+def _known(base: sqlite3.Connection, key: bytes) -> list[Reading]:
+    rows = base.execute("SELECT whole, spans FROM vector WHERE key=?", (key,)).fetchall()
+    return [
+        Reading(
+            whole=np.frombuffer(whole, dtype=np.float32),
+            spans=np.frombuffer(spans, dtype=np.float16).reshape(-1, WIDTH).astype(np.float32),
+        )
+        for whole, spans in rows
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from knowledge.documents import Document, Part, Unit, rendered
+from knowledge.documents import Document, Part, Unit, placed
 
 SIZE = 120  # words
 
@@ -17,13 +17,8 @@ class Chunk:
     part: int
     first: int
     last: int
-    header: str
-    text: str
-
-    @property
-    def embedded(self) -> str:
-        """What the model reads: where the passage stands, then its words."""
-        return f"{self.header}\n{self.text}" if self.header else self.text
+    text: str  # what is indexed: where the passage stands, then its words
+    spans: tuple[tuple[int, int], ...]  # of its units in the text
 
 
 def chunks_of(document: Document, *, size: int = SIZE) -> Iterator[Chunk]:
@@ -31,8 +26,15 @@ def chunks_of(document: Document, *, size: int = SIZE) -> Iterator[Chunk]:
     for place, part in enumerate(document.parts):
         header = header_of(document, part)
         for first, last in _spans(part.units, size):
-            text = rendered(part.units[first:last])
-            yield Chunk(part=place, first=first, last=last, header=header, text=text)
+            text, spans = placed(part.units[first:last])
+            shift = len(header) + 1 if header else 0
+            yield Chunk(
+                part=place,
+                first=first,
+                last=last,
+                text=f"{header}\n{text}" if header else text,
+                spans=tuple((start + shift, end + shift) for start, end in spans),
+            )
 
 
 def header_of(document: Document, part: Part) -> str:

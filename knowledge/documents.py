@@ -199,19 +199,24 @@ def slug(heading: str) -> str:
 
 def rendered(units: Sequence[Unit]) -> str:
     """Return units as plain lines: sentences of a paragraph together, items and rows on their own."""
-    lines: list[str] = []
-    header = ""
+    return placed(units)[0]
+
+
+def placed(units: Sequence[Unit]) -> tuple[str, list[tuple[int, int]]]:
+    """Return units as plain lines, and where each of them stands in the text."""
+    text = header = ""
+    places: list[tuple[int, int]] = []
     for unit in units:
+        if text:
+            text += " " if unit.joined else "\n"
         if unit.kind == "row" and unit.lead and unit.lead != header:
             header = unit.lead
-            lines.append(header)
-        if unit.joined and lines:
-            lines[-1] = f"{lines[-1]} {unit.text}"
-        elif unit.kind == "item":
-            lines.append(f"- {unit.text}")
-        else:
-            lines.append(unit.text)
-    return "\n".join(lines)
+            text += f"{header}\n"
+        if unit.kind == "item" and not unit.joined:
+            text += "- "
+        places.append((len(text), len(text) + len(unit.text)))
+        text += unit.text
+    return text, places
 
 
 def section_text(parts: Sequence[Part], place: int) -> tuple[str, str]:

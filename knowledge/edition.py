@@ -12,25 +12,20 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from knowledge.documents import EVERYONE, Part, Section, section_text, text_hash
 from knowledge.errors import DamagedEdition, NoEdition
 from knowledge.lexical import Lexical
 from knowledge.texts import Head, Span, Texts
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+Vectors = NDArray[np.float32]
 FORMAT = 1
-MANIFEST, TEXTS, VECTORS, LEXICAL, CHROMA = (
-    "manifest.json",
-    "texts.sqlite",
-    "vectors.npy",
-    "lexical",
-    "chroma",
-)
+MANIFEST, TEXTS, LEXICAL, CHROMA = "manifest.json", "texts.sqlite", "lexical", "chroma"
+VECTORS, UNITS = "vectors.npy", "units.npy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,34 +70,39 @@ class Edition:
         return Lexical.open(self.folder / LEXICAL)
 
     @cached_property
-    def matrix(self) -> NDArray[np.float32]:
+    def matrix(self) -> Vectors:
         """The vectors, row n for passage n: read from Chroma once, when the edition was built.
 
         They are checked against the manifest; a copy that is missing or wrong is read from Chroma again.
         """
-        import numpy as np
-
         expected = self.manifest["vectors"]
         try:
-            kept: NDArray[np.float32] = np.load(self.folder / VECTORS, mmap_mode="r")
+            kept: Vectors = np.load(self.folder / VECTORS, mmap_mode="r")
             if vectors_hash(kept) == expected:
                 return kept
         except (OSError, ValueError):
             pass
-        from knowledge import vectors
+        from knowledge import vectors  # noqa: PLC0415 - Chroma takes seconds to import
 
         found = vectors.read(self.folder / CHROMA)
         if vectors_hash(found) != expected:
-            raise DamagedEdition(
-                f"The vectors of edition {self.id} are not those it was built with; ingest again."
-            )
+            raise DamagedEdition(f"The vectors of edition {self.id} are not those it was built with; ingest again.")
         return found
+
+    @cached_property
+    def units(self) -> NDArray[np.float16]:
+        """The vectors of all passages' units, in order; on disk until they are used."""
+        try:
+            kept: NDArray[np.float16] = np.load(self.folder / UNITS, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise DamagedEdition(f"{self.folder / UNITS} cannot be read. Ingest again.") from error
+        if len(kept) != self.texts.starts[-1]:
+            raise DamagedEdition(f"{self.folder / UNITS} is not what it was built as. Ingest again.")
+        return kept
 
     @cached_property
     def owners(self) -> NDArray[np.int32]:
         """The document of each passage, as a place in `documents`."""
-        import numpy as np
-
         return np.array(self.texts.documents, dtype=np.int32)
 
     def section(self, document: str, anchor: str) -> Section | None:
@@ -152,11 +152,9 @@ def current_id(home: Path) -> str | None:
     return name
 
 
-def vectors_hash(matrix: NDArray[np.float32]) -> str:
+def vectors_hash(matrix: Vectors) -> str:
     """Return the SHA-256 of vectors, row by row."""
-    import numpy as np
-
-    return hashlib.sha256(np.ascontiguousarray(matrix, dtype="<f4")).hexdigest()
+    return hashlib.sha256(memoryview(np.ascontiguousarray(matrix, dtype="<f4"))).hexdigest()
 
 
 def manifest_id(manifest: dict[str, Any]) -> str:

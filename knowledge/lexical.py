@@ -9,11 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     import bm25s
-    import numpy as np
     import Stemmer
-    from numpy.typing import NDArray
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 # Words that say nothing about a topic. Negations, numbers and question words of amount stay.
@@ -76,8 +77,6 @@ class Lexical:
 
     def scores(self, stems: Sequence[str]) -> NDArray[np.float32]:
         """Return each passage's score for these stems."""
-        import numpy as np
-
         known = [stem for stem in stems if stem in self._index.vocab_dict]
         if not known:
             return np.zeros(self._size, dtype=np.float32)

@@ -1,81 +1,129 @@
-"""Question and reader to ranked passages."""
+"""Question and reader to ranked passages.
+
+Three signals, weighed on data (docs/evaluation.md has the figures): how near a passage's vector is to the
+question's, how near its nearest sentence is, and which of the question's words it holds (BM25 over stems).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from knowledge.edition import Edition, Reader
+from knowledge.embedder import Embedder
 from knowledge.lexical import terms
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+Scores = NDArray[np.float32]
 
-    from knowledge.embedder import Embedder
+TURNS = 2  # earlier messages of the thread that a follow-up may lean on
+QUESTION = 2.0  # the question's own weight beside that of the question read with one and with two turns
+SENTENCE = 0.7  # the nearest sentence's share of nearness
+WORDS = 0.15  # the weight of shared words beside nearness
+CANDIDATES = 200  # passages whose sentences are looked at
 
-    Scores = NDArray[np.float32]
 
-DENSE, LEXICAL = 0.7, 0.3
-TURNS = 2  # earlier questions of the thread that a follow-up may lean on
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """A question, read alone and with the turns before it.
+
+    Averaging these readings serves both the question that changes the subject and the one that says only
+    "and for a friend?".
+    """
+
+    question: str
+    vector: Scores
+    readings: tuple[tuple[float, tuple[str, ...]], ...]  # weight, stems
+
+    @property
+    def stems(self) -> frozenset[str]:
+        """All stems of all readings."""
+        return frozenset(stem for _, stems in self.readings for stem in stems)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hit:
-    """A passage that was found: its number, and how well it fits (1 is best)."""
+    """A passage that was found, and how well it fits."""
 
     number: int
     document: int
-    score: float
-    dense: float
-    lexical: float
+    score: float  # 0 to 1
+    dense: float  # cosine of the whole passage
+    sentence: float  # cosine of its nearest unit
+    lexical: float  # BM25
 
 
-def asked(question: str, history: Sequence[str]) -> str:
-    """Return a question with the turns before it, so that "and for a friend?" can be found."""
-    return "\n".join([*list(history)[-TURNS:], question])
+def query(embedder: Embedder, question: str, history: Sequence[str] = ()) -> Query:
+    """Read a question, with up to two of the turns before it."""
+    turns = [turn for turn in history if turn.strip()][-TURNS:]
+    texts = [question] + ["\n".join([*turns[-count:], question]) for count in range(1, len(turns) + 1)]
+    weights = np.array([QUESTION] + [1.0] * len(turns), dtype=np.float32)
+    weights /= weights.sum()
+    return Query(
+        question=question,
+        vector=weights @ embedder.embed(texts),
+        readings=tuple((float(weight), tuple(terms(text))) for weight, text in zip(weights, texts, strict=True)),
+    )
 
 
-def rank(
-    edition: Edition,
-    vector: Scores,
-    question: str,
-    history: Sequence[str],
-    *,
-    reader: Reader,
-    depth: int = 60,
-) -> list[Hit]:
-    """Return the passages that fit best, best first, among those that the reader may read today."""
-    import numpy as np
-
-    allowed = np.array([reader.may_read(head) for head in edition.documents], dtype=bool)[edition.owners]
-    places = np.flatnonzero(allowed)
+def rank(edition: Edition, asked: Query, *, reader: Reader, depth: int = 60) -> list[Hit]:
+    """Return the passages that fit best, best first, among those that this reader may read today."""
+    places = _readable(edition, reader)
     if not len(places):
         return []
-    dense = (edition.matrix @ vector)[places]
-    lexical = edition.lexical.scores(terms(asked(question, history)))[places]
-    mixed = DENSE * _scaled(dense) + LEXICAL * _scaled(lexical)
-    best = np.argsort(-mixed, kind="stable")[:depth]
+    whole = len(places) == edition.passages
+    dense = edition.matrix @ asked.vector
+    lexical = sum(
+        (weight * edition.lexical.scores(stems) for weight, stems in asked.readings), np.zeros_like(dense)
+    )
+    if not whole:
+        dense, lexical = dense[places], lexical[places]
+    words = WORDS * _scaled(lexical)
+    near = _largest(_scaled(dense) + words, CANDIDATES)
+    sentence = np.array([nearest(edition, int(places[place]), asked.vector) for place in near], dtype=np.float32)
+    mixed = _scaled((1 - SENTENCE) * dense[near] + SENTENCE * sentence) + words[near]
+    order = np.argsort(-mixed, kind="stable")[:depth]
     return [
         Hit(
-            number=int(places[place]),
-            document=int(edition.owners[places[place]]),
-            score=float(mixed[place]),
-            dense=float(dense[place]),
-            lexical=float(lexical[place]),
+            number=int(places[near[place]]),
+            document=int(edition.owners[places[near[place]]]),
+            score=float(mixed[place]) / (1 + WORDS),
+            dense=float(dense[near[place]]),
+            sentence=float(sentence[place]),
+            lexical=float(lexical[near[place]]),
         )
-        for place in best
+        for place in order
     ]
 
 
+def nearest(edition: Edition, number: int, vector: Scores) -> float:
+    """Return the cosine of a passage's nearest unit."""
+    return float(unit_scores(edition, number, vector).max(initial=0.0))
+
+
+def unit_scores(edition: Edition, number: int, vector: Scores) -> Scores:
+    """Return the cosine of each unit of a passage."""
+    starts = edition.texts.starts
+    return edition.units[starts[number] : starts[number + 1]].astype(np.float32) @ vector
+
+
+@lru_cache(maxsize=64)
+def _readable(edition: Edition, reader: Reader) -> NDArray[np.int64]:
+    """Return the passages that a reader may read today: everything else is gone before anything is ranked."""
+    allowed = np.array([reader.may_read(head) for head in edition.documents], dtype=bool)
+    return np.flatnonzero(allowed[edition.owners])
+
+
+def _largest(scores: Scores, count: int) -> NDArray[np.int64]:
+    if len(scores) <= count:
+        return np.arange(len(scores))
+    return np.sort(np.argpartition(-scores, count)[:count])
+
+
 def _scaled(scores: Scores) -> Scores:
-    top = scores.max(initial=0.0)
-    return np_clip(scores / top) if top > 0 else scores * 0
-
-
-def np_clip(scores: Scores) -> Scores:
-    """Return scores without negative ones."""
-    import numpy as np
-
-    return np.maximum(scores, 0)
+    """Return scores as shares of the best; a score below nothing is nothing."""
+    top = float(scores.max(initial=0.0))
+    return np.maximum(scores, 0) / top if top > 0 else np.zeros_like(scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import threading
@@ -102,9 +103,12 @@ class Texts:
             self.heads = tuple(
                 self._head(*row) for row in self._all("SELECT name, head FROM document ORDER BY id")
             )
-            self.documents = tuple(row[0] for row in self._all("SELECT document FROM passage ORDER BY id"))
+            passages = self._all("SELECT document, last - first FROM passage ORDER BY id")
         except sqlite3.Error as error:
             raise DamagedEdition(f"{path} cannot be read: {error}.") from error
+        self.documents = tuple(row[0] for row in passages)
+        # Passage n's units are rows starts[n] to starts[n + 1] of the edition's unit vectors.
+        self.starts = tuple(itertools.accumulate((row[1] for row in passages), initial=0))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from knowledge.errors import BuildFailed, DamagedEdition
 
 if TYPE_CHECKING:
-    import numpy as np
     from chromadb.api import ClientAPI
-    from numpy.typing import NDArray
 
     Matrix = NDArray[np.float32]
 
@@ -62,8 +63,6 @@ def write(
 def read(folder: Path) -> Matrix:
     """Return all vectors of an index in the order of their ids. Raises DamagedEdition when it cannot."""
     import chromadb.errors
-    import numpy as np
-
     try:
         with _client(folder) as client:
             collection = client.get_collection(_COLLECTION, embedding_function=None)

@@ -1,0 +1,215 @@
+"""A question set to figures: how well passages are found, answers shown, and refusals told."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from knowledge.answer import Answer
+from knowledge.errors import BadQuestions
+
+ANSWERABLE = (True, False, "partial", "underspecified", "ambiguous")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """One line of a question set."""
+
+    id: str
+    question: str
+    history: tuple[str, ...]  # earlier messages of the person who asks, oldest first
+    answerable: bool | str
+    gold: tuple[str, ...]  # documents
+    equivalent: Mapping[str, frozenset[str]]  # gold document -> others that count as it
+    sentences: tuple[str, ...]  # gold sentences
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """A question and what was answered."""
+
+    question: Question
+    answer: Answer
+
+    @property
+    def ranked(self) -> list[str]:
+        """The documents found, each once, best first."""
+        return list(dict.fromkeys(passage.document for passage in self.answer.passages))
+
+
+def load(path: Path) -> list[Question]:
+    """Read a question set. Raises BadQuestions with the line that cannot be used."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BadQuestions(f"{path} cannot be read: {reason}.") from error
+    found: list[Question] = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                found.append(_question(json.loads(line), number))
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise BadQuestions(f"{path}, line {number} is not a question: {error}.") from error
+    if not found:
+        raise BadQuestions(f"{path} holds no question.")
+    return found
+
+
+def _question(row: dict[str, Any], number: int) -> Question:
+    answerable = row.get("answerable", True)
+    if answerable not in ANSWERABLE:
+        raise ValueError(f"answerable is {answerable!r}")
+    equivalent = row.get("equiv_docs") or {}
+    return Question(
+        id=str(row.get("id", number)),
+        question=str(row["question"]),
+        history=tuple(turn for turn in map(_turn, row.get("history") or []) if turn),
+        answerable=answerable,
+        gold=tuple(dict.fromkeys(str(name) for name in row.get("gold_docs") or [])),
+        equivalent={gold: frozenset(others) for gold, others in equivalent.items()},
+        sentences=tuple(_span(span) for span in row.get("gold_span") or []),
+    )
+
+
+def _turn(turn: str | dict[str, str]) -> str:
+    """Return what the person said in an earlier turn, or nothing where another spoke."""
+    if isinstance(turn, str):
+        return turn
+    return turn["text"] if turn.get("speaker", "user") == "user" else ""
+
+
+def _span(span: str | dict[str, Any]) -> str:
+    if isinstance(span, str):
+        return span
+    return str(span["text"] if "text" in span else span["content"])
+
+
+def recall(ranked: Sequence[str], question: Question, depth: int) -> float:
+    """Return the share of the gold documents among the first `depth` distinct documents."""
+    top = set(ranked[:depth])
+    return sum(bool(top & _counting(question, gold)) for gold in question.gold) / len(question.gold)
+
+
+def ndcg(ranked: Sequence[str], question: Question, depth: int = 10) -> float:
+    """Return the discounted gain of the first `depth` distinct documents as a share of the best possible.
+
+    A gold document gains 1 where it, or one that counts as it, comes first; its equivalents then gain nothing.
+    """
+    open_ = list(question.gold)
+    gain = 0.0
+    for place, document in enumerate(ranked[:depth]):
+        match = next((gold for gold in open_ if document in _counting(question, gold)), None)
+        if match is not None:
+            open_.remove(match)
+            gain += 1 / math.log2(place + 2)
+    return gain / sum(1 / math.log2(place + 2) for place in range(min(depth, len(question.gold))))
+
+
+def _counting(question: Question, gold: str) -> frozenset[str]:
+    return question.equivalent.get(gold, frozenset()) | {gold}
+
+
+def shows(quotes: Iterable[str], sentence: str) -> bool:
+    """Tell whether at least half of a gold sentence's words appear, in order, in one quoted sentence."""
+    wanted = _words(sentence)
+    return any(2 * in_order(wanted, _words(quote)) >= len(wanted) for quote in quotes)
+
+
+def in_order(wanted: Sequence[str], held: Sequence[str]) -> int:
+    """Return how many words of `wanted` appear in `held` in the same order (longest common subsequence)."""
+    row = [0] * (len(held) + 1)
+    for word in wanted:
+        before = 0
+        for place, other in enumerate(held, start=1):
+            above = row[place]
+            row[place] = before + 1 if word == other else max(above, row[place - 1])
+            before = above
+    return row[-1]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
+
+
+def auc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
+    """Return how often a positive scores above a negative, ties counting half; None without both kinds."""
+    if not positive or not negative:
+        return None
+    wins = sum((one > other) + 0.5 * (one == other) for one in positive for other in negative)
+    return wins / (len(positive) * len(negative))
+
+
+def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the figures of a whole question set, as `evaluate --json` prints them.
+
+    Retrieval: the questions that are not unanswerable and name gold documents. Shown: of the questions with
+    gold sentences that are plainly answerable, those whose answer shows at least one of them; a refusal shows
+    none. Citation precision: of all citations of all answers, those from a gold or equivalent document, so
+    that anything cited for an unanswerable question counts against it. Abstention: questions marked true
+    against those marked false; an answer with a caution is an answer. What cannot be measured is null.
+    """
+    found = [one for one in outcomes if one.question.answerable is not False and one.question.gold]
+    true = [one for one in outcomes if one.question.answerable is True]
+    false = [one for one in outcomes if one.question.answerable is False]
+    cited = [
+        (citation.document, one.question) for one in outcomes for citation in one.answer.citations
+    ]
+    times = sorted(one.answer.timings_ms["total"] for one in outcomes)
+    return {
+        "questions": len(outcomes),
+        "retrieval": {f"recall@{k}": _mean(recall(one.ranked, one.question, k) for one in found) for k in (1, 5, 10)}
+        | {"ndcg@10": _mean(ndcg(one.ranked, one.question) for one in found)},
+        "answers": {
+            "shown": _mean(_shown(one) for one in true if one.question.sentences),
+            "citation_precision": _mean(
+                any(document in _counting(question, gold) for gold in question.gold) for document, question in cited
+            ),
+        },
+        "abstention": {
+            "auc": _rounded(auc([one.answer.confidence for one in true], [one.answer.confidence for one in false])),
+            "answered_unanswerable": _mean(one.answer.status != "not_covered" for one in false),
+            "refused_answerable": _mean(one.answer.status == "not_covered" for one in true),
+        },
+        "latency_ms": {"p50": _rounded(percentile(times, 0.5)), "p95": _rounded(percentile(times, 0.95))},
+    }
+
+
+def _shown(outcome: Outcome) -> bool:
+    quotes = [citation.quote for citation in outcome.answer.citations]
+    return any(shows(quotes, sentence) for sentence in outcome.question.sentences)
+
+
+def percentile(ordered: Sequence[float], share: float) -> float | None:
+    """Return the value below which a share of the ordered values lies (nearest rank)."""
+    if not ordered:
+        return None
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    listed = list(values)
+    return _rounded(sum(listed) / len(listed)) if listed else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def run(
+    questions: Sequence[Question],
+    ask: Callable[[str, tuple[str, ...]], Answer],
+    done: Callable[[int], None] | None = None,
+) -> list[Outcome]:
+    """Ask every question, in order."""
+    outcomes: list[Outcome] = []
+    for question in questions:
+        outcomes.append(Outcome(question=question, answer=ask(question.question, question.history)))
+        if done:
+            done(len(outcomes))
+    return outcomes

@@ -1,0 +1,84 @@
+"""Which sentences of the passages found answer the question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from knowledge.documents import Part, Unit
+from knowledge.edition import Edition
+from knowledge.lexical import terms
+from knowledge.retrieve import Hit, Query, unit_scores
+from knowledge.texts import Span
+
+_AMOUNT = re.compile(r"\b(how (?:many|much|long|often|early|soon|far|big|old)|when|what (?:date|day|time|percent\w*)"
+                     r"|min(?:imum)?|max(?:imum)?|limit|length|cost|price|rate|deadline|threshold)\b", re.IGNORECASE)  # fmt: skip
+_NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|once|twice|weekly|monthly|annual(?:ly)?"
+    r"|daily|hours?|days?|weeks?|months?|years?|percent|no (?:limit|minimum|maximum|threshold))\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quote:
+    """A unit that may answer, and how well."""
+
+    span: Span
+    part: Part
+    place: int  # of the unit in its part
+    score: float
+    features: tuple[float, ...]
+
+    @property
+    def unit(self) -> Unit:
+        """What is quoted."""
+        return self.part.units[self.place]
+
+
+def candidates(edition: Edition, asked: Query, hits: Sequence[Hit]) -> list[Quote]:
+    """Return the units of passages, best first."""
+    stems = asked.stems
+    weights = {stem: edition.lexical.rarity(stem) for stem in stems}
+    total = sum(weights.values()) or 1.0
+    amount = bool(_AMOUNT.search(asked.question))
+    best = hits[0].score if hits else 1.0
+    found: list[Quote] = []
+    for order, (hit, span) in enumerate(zip(hits, edition.texts.spans([hit.number for hit in hits]), strict=True)):
+        part = edition.part(span)
+        above = set(terms(" ".join(part.path)))
+        near = unit_scores(edition, hit.number, asked.vector)
+        for place in range(span.first, span.last):
+            unit = part.units[place]
+            held = set(terms(unit.text))
+            own = sum(weights[stem] for stem in stems & held) / total
+            around = sum(weights[stem] for stem in stems & (above | set(terms(unit.lead))) - held) / total
+            features = (
+                float(near[place - span.first]),
+                own,
+                around,
+                hit.score / best,
+                1.0 / (1 + order),
+                float(amount and bool(_NUMBER.search(unit.text))),
+                float(unit.text.endswith((":", "?"))),
+                min(len(unit.text.split()), 40) / 40,
+                hit.dense,
+            )
+            found.append(Quote(span=span, part=part, place=place, score=scored(features), features=features))
+    return sorted(found, key=lambda quote: -quote.score)
+
+
+WEIGHTS = (6.0, 2.0, 0.5, 3.0, 1.0, 0.7, -1.5, 0.8, 0.0)
+
+
+def scored(features: Sequence[float]) -> float:
+    """Return how well a unit answers."""
+    return sum(weight * value for weight, value in zip(WEIGHTS, features, strict=True))
+
+
+def quoted(unit: Unit) -> str:
+    """Return a unit as it is quoted: a list item with the sentence that introduces it."""
+    if unit.kind == "item" and unit.lead.endswith(":"):
+        return f"{unit.lead} {unit.text}"
+    return unit.text
