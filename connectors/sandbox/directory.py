@@ -36,6 +36,8 @@ PORT_TAKEN = 3
 STATE_UNUSABLE = 4
 TOKEN_UNUSABLE = 5
 
+MOST_CONTROL = 100_000  # bytes of a request to /_sandbox
+
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 _STATUS_FAULTS = {
@@ -74,7 +76,8 @@ class Sandbox:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["path"].startswith("/_sandbox/"):
-            request = await self._scim.read_request(scope, receive)
+            request = await self._scim.read_request(scope, _nothing)
+            request.body = await _body(receive)
             await self._scim.send_response(self._control(request, scope["path"]), send)
             return
         path = self._scim.split_path(scope["path"])
@@ -156,6 +159,19 @@ class Sandbox:
             if found.meta and found.meta.resource_type == kind and found.id != asked
         )
         return f"{prefix}/{next(others)}"
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b""}
+
+
+async def _body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more and len(body) < MOST_CONTROL:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
 
 
 async def _answer(send: Send, status: HTTPStatus, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
@@ -260,7 +276,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(TOKEN_UNUSABLE, f"cannot read the token file {options.token_file}: {error}")
     if not re.fullmatch(r"[!-~]{16,}", token):
         return _fail(TOKEN_UNUSABLE, f"{options.token_file} needs a token of 16 characters or more")
-    listener = socket.socket()
+    # With the protocol named, asyncio switches Nagle's delay off; without, every answer takes 40 ms more.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", options.port))

@@ -39,7 +39,7 @@ class SqliteStorage(InMemoryStorage):
         super().__init__(clock=clock)
         self._provider = provider
         self._given_ids: dict[str, str] = {}
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
         try:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")

@@ -54,7 +54,25 @@ class Reopened(ScimStorage):
             storage.delete(*args, **kwargs)
 
 
-class TestSqliteStorage(ScimStorageContract):
+@pytest.fixture(scope="module")
+def provider() -> Any:
+    """Takes a while to build, and never changes."""
+    return load_default_provider()
+
+
+@pytest.fixture(scope="module")
+def shared_provider(provider: Any) -> Any:
+    """The same under another name, because the contract's own fixture hides it."""
+    return provider
+
+
+class Contract(ScimStorageContract):
+    @pytest.fixture
+    def provider(self, request: pytest.FixtureRequest) -> Any:
+        return request.getfixturevalue("shared_provider")
+
+
+class TestSqliteStorage(Contract):
     @pytest.fixture
     def storage(self, tmp_path: Path, provider: Any) -> Iterator[SqliteStorage]:
         storage = SqliteStorage(tmp_path / "directory.sqlite", provider)
@@ -62,15 +80,10 @@ class TestSqliteStorage(ScimStorageContract):
         storage.close()
 
 
-class TestReopenedStorage(ScimStorageContract):
+class TestReopenedStorage(Contract):
     @pytest.fixture
     def storage(self, tmp_path: Path, provider: Any) -> Reopened:
         return Reopened(tmp_path / "directory.sqlite", provider)
-
-
-@pytest.fixture
-def provider() -> Any:
-    return load_default_provider()
 
 
 @pytest.fixture
