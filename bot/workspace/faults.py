@@ -1,0 +1,63 @@
+"""Faults that tests plan: the next calls of a method, or the next socket envelopes, go wrong."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from bot.workspace.errors import Refused
+
+FaultKind = Literal["ratelimited", "http_500", "drop", "drop_after", "duplicate", "delay"]
+SOCKET = "socket"
+_KINDS = {
+    SOCKET: frozenset({"drop", "drop_after", "duplicate", "delay"}),
+    "web": frozenset({"ratelimited", "http_500", "drop", "drop_after", "delay"}),
+}
+
+
+@dataclass(kw_only=True)
+class Fault:
+    """`times` more calls of `target` go wrong; `*` is any Web API method."""
+
+    target: str
+    kind: FaultKind
+    times: int = 1
+    retry_after: int = 1
+    seconds: float = 0.0
+
+
+class Faults:
+    """The planned faults, first in first out."""
+
+    def __init__(self) -> None:
+        self._planned: list[Fault] = []
+
+    def plan(self, body: dict[str, Any]) -> Fault:
+        """Add a fault as the control API describes it. Raises `invalid_arguments`."""
+        target, kind = body.get("method"), body.get("kind")
+        allowed = _KINDS["web" if target != SOCKET else SOCKET]
+        if not isinstance(target, str) or kind not in get_args(FaultKind) or kind not in allowed:
+            raise Refused(
+                "invalid_arguments", detail="a fault has a method (or socket) and a kind that fits it"
+            )
+        fault = Fault(
+            target=target,
+            kind=kind,
+            times=int(body.get("times", 1)),
+            retry_after=int(body.get("retry_after", 1)),
+            seconds=float(body.get("seconds", 0)),
+        )
+        self._planned.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Forget what was planned."""
+        self._planned.clear()
+
+    def take(self, target: str) -> Fault | None:
+        """Return the fault that meets this call, if any, and count it."""
+        for fault in self._planned:
+            if fault.target == target or (fault.target == "*" and target != SOCKET):
+                fault.times -= 1
+                if fault.times <= 0:
+                    self._planned.remove(fault)
+                return fault
+        return None
