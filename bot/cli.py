@@ -1,0 +1,32 @@
+"""`countersign ...`: the command line. It imports only what a command needs, when it is run."""
+
+import sys
+
+import typer
+
+from bot.commands import audit, knowledge, process, secrets
+
+app = typer.Typer(
+    name="countersign",
+    help="A Slack bot that answers from policy and acts only when countersigned.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+app.command()(process.demo)
+app.command()(process.run)
+app.command()(process.worker)
+app.command()(knowledge.ingest)
+app.command()(knowledge.ask)
+app.command()(knowledge.evaluate)
+app.add_typer(audit.app, name="audit")
+app.add_typer(secrets.app, name="secrets")
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands, by topic. Each parses its options, calls, and prints."""

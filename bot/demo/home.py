@@ -1,0 +1,84 @@
+"""A home that is marked as demo: its settings, its secrets, and what may happen in it alone."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.demo.world import APPROVALS
+from connectors.sandbox import company
+from connectors.secrets import Secrets, demo_key, open_secrets
+
+MARK = "DEMO"
+
+_SETTINGS = """\
+# Written by `countersign demo` at every start.
+slack_api_url = "{slack}/api/"
+
+[directory]
+url = "{directory}"
+issuer = "{issuer}"
+
+[workflows.it_access]
+channel = "{channel}"
+clause = {{ document = "it-access.md", anchor = "temporary-access-to-data" }}
+
+[workflows.it_access.groups]
+billing-db = {{ approvers = "data-owners", max_days = 30, title = "Billing database, read only" }}
+crm-readers = {{ approvers = "data-owners", max_days = 30, title = "Customer records, read only" }}
+prod-logs = {{ approvers = "data-owners", max_days = 7, title = "Production logs" }}
+"""
+
+
+class NotADemo(Exception):
+    """The home holds something else, which a demo must not touch."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tokens:
+    """What lets the bot into the workspace and the directory of the demo."""
+
+    bot: str
+    app: str
+    directory: str
+
+
+def is_demo(home: Path) -> bool:
+    """Whether the home is marked as demo."""
+    return (home / MARK).exists()
+
+
+def mark(home: Path) -> None:
+    """Make a home a demo's. Raises NotADemo for one that is in use otherwise."""
+    if is_demo(home):
+        return
+    if home.exists() and any(home.iterdir()):
+        raise NotADemo(
+            f"{home} is in use and not by a demo. Give the demo a folder of its own: "
+            "countersign demo --home DIR"
+        )
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (home / MARK).write_text("The clock of this home can be moved, and its data mean nothing.\n")
+
+
+def configure(home: Path, *, slack: str, directory: str) -> None:
+    """Write the settings for where the workspace and the directory are this time."""
+    text = _SETTINGS.format(slack=slack, directory=directory, issuer=company.ISSUER, channel=APPROVALS)
+    (home / "countersign.toml").write_text(text, encoding="utf-8")
+
+
+def tokens(home: Path) -> Tokens:
+    """Return the demo's own tokens, made at first use and kept encrypted."""
+    kept = open_secrets(home=home, key=demo_key(home))
+    return Tokens(
+        bot=_kept(kept, "slack_bot_token", "xoxb-"),
+        app=_kept(kept, "slack_app_token", "xapp-"),
+        directory=_kept(kept, "directory_token", ""),
+    )
+
+
+def _kept(kept: Secrets, name: str, prefix: str) -> str:
+    value = kept.get(name)
+    if value is None:
+        value = prefix + secrets.token_urlsafe(32)
+        kept.set(name, value)
+    return value
