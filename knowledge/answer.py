@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 from knowledge.edition import Edition, Reader, linked
@@ -93,6 +94,10 @@ class Library:
     def __init__(self, edition: Edition, embedder: Embedder) -> None:
         self.edition = edition
         self._embedder = embedder
+
+    def warm(self) -> None:
+        """Read in now what the first question would have to wait for."""
+        self.ask("What is the policy?", reader=Reader(today=date.max))
 
     def ask(self, question: str, *, reader: Reader, history: Sequence[str] = ()) -> Answer:
         """Answer a question from what this reader may read and what is in force on their day.

@@ -188,10 +188,12 @@ def _sha256(path: Path) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the quantiser's advice about pre-processing, which this graph does not need, off the terminal."""
-    root = logging.getLogger()
-    before = root.level
+    root, silent = logging.getLogger(), logging.NullHandler()
+    level = root.level
+    root.addHandler(silent)  # without a handler, logging would set up its own, for good
     root.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        root.setLevel(before)
+        root.removeHandler(silent)
+        root.setLevel(level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -58,8 +59,9 @@ class Lexical:
     @classmethod
     def build(cls, texts: Sequence[str]) -> Lexical:
         """Index texts in order."""
-        import bm25s
+        import bm25s  # noqa: PLC0415 - takes half a second to import
 
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG by itself
         index = bm25s.BM25(k1=1.2, b=0.75)
         index.index([terms(text) or [""] for text in texts], show_progress=False)
         return cls(index)
@@ -71,7 +73,7 @@ class Lexical:
     @classmethod
     def open(cls, folder: Path) -> Lexical:
         """Open a saved index; its arrays stay on disk until they are used."""
-        import bm25s
+        import bm25s  # noqa: PLC0415 - takes half a second to import
 
         return cls(bm25s.BM25.load(str(folder), mmap=True))
 

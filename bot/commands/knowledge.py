@@ -182,9 +182,8 @@ def _print_answer(answer: "Answer") -> None:
     for number, citation in enumerate(answer.citations, start=1):
         console.print()
         console.print(Text(citation.quote))
-        where = f"[{number}] {citation.title}" + (
-            f" > {citation.section}" if citation.section != citation.title else ""
-        )
+        said = citation.section.startswith(citation.title)
+        where = f"[{number}] {citation.section if said else f'{citation.title} > {citation.section}'}"
         console.print(Text(f"{where}  ({citation.url or citation.document})", style="dim"))
     for note in answer.notes:
         console.print()
