@@ -41,11 +41,15 @@ class Letter:
     message: Message
 
 
+class Nowhere(Exception):
+    """There is no place for a message: the settings name none, or its record is gone."""
+
+
 class Drawing(Protocol):
     """Draws what a row is to show, from the record as it now stands."""
 
     async def draw(self, row: Row) -> Letter:
-        """Return the letter."""
+        """Return the letter. Raises Nowhere."""
 
 
 Defer = Callable[[Connection, str], Awaitable[None]]
@@ -152,6 +156,9 @@ class Outbox:
         try:
             letter = await drawing.draw(row)
             await self._send(row, letter)
+        except Nowhere as error:
+            logger.error("%s cannot be posted: %s", name, error)  # noqa: TRY400  # a setting, not our mistake
+            await self._messages.failed(name, _said(error))
         except SlackApiError as error:
             await self._refused(row, error)
         except _NETWORK as error:

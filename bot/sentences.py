@@ -54,6 +54,7 @@ _REASONS: Mapping[str, str] = {
     "window_passed": "it was approved, but could not be carried out in time",
     "not_authorised": "the rules do not allow it",
     "unknown_effect": "I cannot tell whether it was carried out; a person has to look",
+    "nobody_may_approve": "there is nobody who may approve it",
     "read_back_failed": "the directory does not show what was asked for; a person has to look",
 }
 

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 CONFIG = "countersign.toml"
-SECRETS = frozenset({"slack_bot_token", "slack_app_token", "slack_signing_secret", "secrets_key"})
+SECRETS = frozenset(
+    {"slack_bot_token", "slack_app_token", "slack_signing_secret", "secrets_key", "directory_token"}
+)
 
 
 class SettingsError(Exception):
@@ -91,6 +93,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     database_owner_url: str | None = None
     secrets_key: SecretStr | None = None
+    directory_token: SecretStr | None = None
     slack_bot_token: SecretStr | None = Field(default=None, validation_alias="slack_bot_token")
     slack_app_token: SecretStr | None = Field(default=None, validation_alias="slack_app_token")
     slack_signing_secret: SecretStr | None = Field(default=None, validation_alias="slack_signing_secret")

@@ -1,0 +1,280 @@
+"""The composition root: settings to parts, wired once, and the process that runs them."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import vocabulary
+from bot.answering import Answering
+from bot.clock import DatabaseClock
+from bot.credentials import Credentials
+from bot.database import Database, open_database
+from bot.drawing import RecordDrawing
+from bot.events import Events
+from bot.evidence import ShelfEvidence
+from bot.identity import Identity
+from bot.installation import Installation, SlackRefused, discover
+from bot.jobs import Jobs
+from bot.listeners import approvals, ask, conversation, home, requests, sections
+from bot.listeners.arrivals import Arrivals
+from bot.listeners.signatures import Signatures
+from bot.listeners.surfaces import Surfaces
+from bot.messages import Messages
+from bot.outbox import Outbox
+from bot.replies import Replies
+from bot.router import WorkflowHints
+from bot.settings import Settings, SettingsError
+from bot.shelf import Shelf
+from bot.wiring import Parts
+from connectors.registry import DirectorySettings, connect
+from graphs.flows import it_access, it_access_end
+from graphs.kit import Workflow
+from graphs.policy.engine import Policy
+from graphs.runs import Runs
+from knowledge import embedder
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = 10  # seconds for one call to Slack
+
+
+@asynccontextmanager
+async def build(settings: Settings, credentials: Credentials, database: Database) -> AsyncIterator[Parts]:
+    """Wire everything once. Raises SettingsError and SlackRefused with what to change."""
+    slack = _slack(settings, credentials.bot_token)
+    installation = await discover(slack)
+    shelf = Shelf(settings.home, await asyncio.to_thread(embedder.load, settings.home))
+    clock = DatabaseClock()
+    messages = Messages(database.pool)
+    async with (
+        Jobs.open(database) as jobs,
+        connect(directory=_directory(settings, credentials)) as (connectors, mint),
+    ):
+        outbox = Outbox(messages, slack, jobs.deliver)
+        reading = _slack(settings, credentials.bot_token, patient=True)
+        identity = Identity(database.pool, reading, connectors.directory, installation.team)
+        answering = Answering(shelf, database.pool, clock)
+        async with Runs.open(
+            pool=database.pool,
+            saver_pool=database.saver_pool,
+            workflows=_workflows(settings),
+            clock=clock,
+            queue=jobs,
+            notifier=outbox,
+            evidence=ShelfEvidence(shelf, database.pool, clock),
+            directory=connectors.directory,
+            registry=connectors.registry,
+            mint=mint,
+            policy=Policy.shipped(),
+        ) as runs:
+            events = Events(database.pool)
+            hints = _hints(settings)
+            yield Parts(
+                pool=database.pool,
+                slack=slack,
+                installation=installation,
+                events=events,
+                identity=identity,
+                answering=answering,
+                runs=runs,
+                outbox=outbox,
+                drawing=RecordDrawing(runs, identity, messages, _channels(settings)),
+                jobs=jobs,
+                replies=Replies(
+                    pool=database.pool,
+                    events=events,
+                    identity=identity,
+                    answering=answering,
+                    runs=runs,
+                    outbox=outbox,
+                    slack=slack,
+                    workflows=hints,
+                ),
+                workflows=hints,
+            )
+
+
+def make_app(parts: Parts, *, signing_secret: str = "") -> tuple[AsyncApp, Surfaces]:
+    """Make the Bolt app over these parts, with every listener and what comes before them."""
+    quiet = logging.getLogger("bot.bolt")
+    quiet.setLevel(logging.ERROR)  # Bolt's warnings advise whoever writes an app how to write it
+    app = AsyncApp(
+        name="countersign",
+        logger=quiet,
+        client=parts.slack,
+        signing_secret=signing_secret,
+        authorize=_authorization(parts.installation, parts.slack.token or ""),
+        before_authorize=Signatures(signing_secret, parts.pool),
+        request_verification_enabled=False,  # `Signatures` does, and keeps what it has seen
+        ssl_check_enabled=False,
+    )
+    surfaces = Surfaces(app)
+    app.use(Arrivals(parts.installation, surfaces, parts.events))
+    for surface in (conversation, home, ask, requests, approvals, sections):
+        surface.register(surfaces, parts)
+    return app, surfaces
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rounds:
+    """What the jobs do, with the parts."""
+
+    parts: Parts
+    surfaces: Surfaces
+
+    async def advance(self, run: str) -> None:
+        """Work on a run until it pauses or ends."""
+        await self.parts.runs.advance(run)
+
+    async def deliver(self, message: str) -> None:
+        """Post or update one message."""
+        await self.parts.outbox.deliver(message, self.parts.drawing)
+
+    async def reply(self, event: str) -> None:
+        """Answer what somebody said."""
+        await self.parts.replies.reply(event)
+
+    async def sweep(self) -> None:
+        """Turn what has become due into jobs, give untaken events again, and forget what is old."""
+        parts = self.parts
+        await parts.runs.sweep()
+        async with parts.pool.connection() as conn:
+            await parts.outbox.sweep(conn)
+        for body in await parts.events.untaken():
+            await self.surfaces.give(body)
+        await parts.events.forget()
+
+
+async def serve(
+    settings: Settings, credentials: Credentials, *, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Run the bot, socket and worker in one event loop, until SIGTERM or SIGINT.
+
+    `ready` is called once it is connected.
+    Raises SettingsError, SlackRefused and DatabaseUnavailable with what to change.
+    """
+    async with (
+        open_database(
+            settings.home, settings.database_url, owner_url=settings.database_owner_url
+        ) as database,
+        build(settings, credentials, database) as parts,
+    ):
+        app, surfaces = make_app(parts, signing_secret=credentials.signing_secret)
+        async with _socket(app, credentials.app_token):
+            logger.info("Connected to Slack as app %s", parts.installation.app)
+            ready()
+            await _until_signalled(parts.jobs.work(Rounds(parts=parts, surfaces=surfaces)))
+
+
+async def work(settings: Settings, credentials: Credentials) -> None:
+    """Run a worker without a socket, until SIGTERM or SIGINT. Raises as `serve` does."""
+    async with (
+        open_database(
+            settings.home, settings.database_url, owner_url=settings.database_owner_url
+        ) as database,
+        build(settings, credentials, database) as parts,
+    ):
+        _, surfaces = make_app(parts)
+        await _until_signalled(parts.jobs.work(Rounds(parts=parts, surfaces=surfaces)))
+
+
+@asynccontextmanager
+async def _socket(app: AsyncApp, token: str) -> AsyncIterator[None]:
+    handler = AsyncSocketModeHandler(app, token, logger=logging.getLogger("bot.socket"))
+    try:
+        await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
+    except SlackApiError as error:
+        key = error.response.get("error")
+        raise SlackRefused(
+            f"Slack opens no socket for the app-level token ({key}). Set SLACK_APP_TOKEN to a token with the "
+            "scope connections:write (xapp-…), and switch Socket Mode on in the app's settings."
+        ) from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise SlackRefused(f"Slack's socket cannot be reached: {error}. Check the network.") from error
+    try:
+        yield
+    finally:
+        await handler.close_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
+
+
+async def _until_signalled(work: Any) -> None:
+    """Run until the work fails, or somebody asks this process to end."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, task.cancel)
+    try:
+        with suppress(asyncio.CancelledError):
+            await task
+    finally:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(name)
+
+
+def _slack(settings: Settings, token: str, *, patient: bool = False) -> AsyncWebClient:
+    """Make a client that repeats nothing by itself, or only what Slack put off."""
+    handlers: list[Any] = [AsyncRateLimitErrorRetryHandler(max_retry_count=2)] if patient else []
+    return AsyncWebClient(
+        token=token,
+        base_url=settings.slack_api_url,
+        timeout=TIMEOUT,
+        retry_handlers=handlers,
+        logger=logging.getLogger("bot.slack"),
+    )
+
+
+def _authorization(installation: Installation, token: str) -> Any:
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=installation.enterprise,
+            team_id=installation.team,
+            bot_id=installation.bot,
+            bot_user_id=installation.bot_user,
+            bot_token=token,
+        )
+
+    return authorize
+
+
+def _directory(settings: Settings, credentials: Credentials) -> DirectorySettings:
+    if settings.directory is None:
+        raise SettingsError("The section [directory] with url and issuer is missing from countersign.toml.")
+    return DirectorySettings(
+        url=settings.directory.url, issuer=settings.directory.issuer, token=credentials.directory_token
+    )
+
+
+def _workflows(settings: Settings) -> Iterable[Workflow]:
+    access = settings.workflows.it_access
+    if access is not None:
+        groups = {
+            name: it_access.RequestableGroup(approvers=group.approvers, max_days=group.max_days)
+            for name, group in access.groups.items()
+        }
+        rules = it_access.Rules(
+            groups=groups, clause_document=access.clause.document, clause_anchor=access.clause.anchor
+        )
+        yield it_access.workflow(rules)
+    yield it_access_end.workflow()
+
+
+def _hints(settings: Settings) -> Mapping[str, WorkflowHints]:
+    access = settings.workflows.it_access
+    return {} if access is None else {it_access.NAME: vocabulary.it_access(access.groups)}
+
+
+def _channels(settings: Settings) -> Mapping[str, str]:
+    access = settings.workflows.it_access
+    return {} if access is None else {it_access.NAME: access.channel}

@@ -1,0 +1,74 @@
+"""The credentials of this process: from the environment, else from where secrets are kept."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bot.settings import Settings, SettingsError
+from connectors.errors import ConnectorError
+from connectors.secrets import Secrets, open_secrets
+
+_WANTED = {
+    "slack_bot_token": ("SLACK_BOT_TOKEN", "the app's bot token (xoxb-…)"),
+    "slack_app_token": ("SLACK_APP_TOKEN", "the app-level token for Socket Mode (xapp-…)"),
+    "directory_token": ("COUNTERSIGN_DIRECTORY_TOKEN", "the token of the directory server"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
+    """What lets us in. `signing_secret` is needed over HTTP only; "" refuses every request there."""
+
+    bot_token: str = field(repr=False)
+    app_token: str = field(repr=False)
+    directory_token: str = field(repr=False)
+    signing_secret: str = field(repr=False, default="")
+
+
+def read(settings: Settings, *, key: str | None = None) -> Credentials:
+    """Read what a running bot needs. `key` opens the home's encrypted file where the settings have none.
+
+    Raises SettingsError with what is missing and how to give it.
+    """
+    store = _store(settings, key)
+    return Credentials(
+        bot_token=store.need("slack_bot_token", settings.slack_bot_token),
+        app_token=store.need("slack_app_token", settings.slack_app_token),
+        directory_token=store.need("directory_token", settings.directory_token),
+        signing_secret=settings.slack_signing_secret.get_secret_value()
+        if settings.slack_signing_secret
+        else "",
+    )
+
+
+def directory_token(settings: Settings, *, key: str | None = None) -> str:
+    """Read only what opens the directory, for a command that looks somebody up. Raises as `read` does."""
+    return _store(settings, key).need("directory_token", settings.directory_token)
+
+
+def _store(settings: Settings, key: str | None) -> "_Store":
+    given = settings.secrets_key
+    return _Store(settings.home, given.get_secret_value() if given else key)
+
+
+class _Store:
+    def __init__(self, home: Path, key: str | None) -> None:
+        self._home = home
+        self._key = key
+        self._secrets: Secrets | None = None
+
+    def need(self, name: str, given: SecretStr | None) -> str:
+        if given is not None and given.get_secret_value().strip():
+            return given.get_secret_value().strip()
+        variable, what = _WANTED[name]
+        advice = f"Set {variable} to {what}, or keep it with: countersign secrets set {name}"
+        try:
+            if self._secrets is None:
+                self._secrets = open_secrets(home=self._home, key=self._key)
+            kept = self._secrets.get(name)
+        except ConnectorError as error:
+            raise SettingsError(f"{advice}. No secrets can be read here: {error}.") from error
+        if kept is None:
+            raise SettingsError(f"{advice}.")
+        return kept

@@ -1,0 +1,166 @@
+"""The job queue: advance a run, deliver a message, reply to an event; and what a worker does beside jobs.
+
+A job carries an id and nothing else: whoever takes it reads the record. Doing one twice does nothing twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import procrastinate
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from procrastinate.tasks import Task
+
+from bot.database import Database, Pool
+from graphs.ports import Connection
+
+logger = logging.getLogger(__name__)
+
+CONCURRENCY = 8
+HEARTBEAT = 2.0  # seconds
+STALLED = 8.0  # seconds without a heartbeat, after which another worker takes over
+_TAKEOVER = 7_203_114  # of the advisory lock: one worker at a time takes jobs over
+
+
+class Work(Protocol):
+    """What the jobs do."""
+
+    async def advance(self, run: str) -> None:
+        """Work on a run until it pauses or ends."""
+
+    async def deliver(self, message: str) -> None:
+        """Post or update one message."""
+
+    async def reply(self, event: str) -> None:
+        """Answer what somebody said."""
+
+    async def sweep(self) -> None:
+        """Turn what has become due into jobs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _BackOff(BaseRetryStrategy):
+    """Tries again soon, then less soon, then leaves it. A job that waits blocks others under its lock."""
+
+    attempts: int
+    longest: int
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """Return when to try again, or None."""
+        if job.attempts >= self.attempts:
+            return None
+        return RetryDecision(retry_in={"seconds": min(self.longest, 2**job.attempts)})
+
+
+class Jobs:
+    """Puts jobs into the queue (`graphs.ports.Queue`), and runs them. Make it with `Jobs.open`."""
+
+    def __init__(self, app: procrastinate.App, pool: Pool, queue: str) -> None:
+        self._app = app
+        self._pool = pool
+        self._queue = queue
+        self._work: Work | None = None
+        self._advance = self._task("advance", self._do_advance, _BackOff(attempts=6, longest=8))
+        self._deliver = self._task("deliver", self._do_deliver, None)  # its row says when it is tried again
+        self._reply = self._task("reply", self._do_reply, _BackOff(attempts=6, longest=30))
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database: Database) -> AsyncIterator["Jobs"]:
+        """Open the queue of the database's tenant."""
+        async with database.pool.connection() as conn:
+            cursor = await conn.execute("SELECT current_setting('countersign.tenant') AS tenant")
+            row = await cursor.fetchone()
+        assert row is not None
+        connector = procrastinate.PsycopgConnector(conninfo=database.conninfo, min_size=1, max_size=4)
+        app = procrastinate.App(connector=connector)
+        async with app.open_async():
+            yield cls(app, database.pool, str(row["tenant"]))
+
+    async def advance(self, conn: Connection, run: str) -> None:
+        """Have `run` advanced soon, if the caller's transaction commits.
+
+        Without a queueing lock: a job that is waiting now may be taken before this transaction commits, and
+        would not see what it wrote.
+        """
+        await self._advance.configure(lock=f"run:{run}", connection=conn).defer_async(run=run)
+
+    async def deliver(self, conn: Connection, message: str) -> None:
+        """Have the message delivered, if the caller's transaction commits."""
+        await self._deliver.configure(lock=f"message:{message}", connection=conn).defer_async(message=message)
+
+    async def reply(self, conn: Connection, event: str) -> None:
+        """Have the event answered, if the caller's transaction commits."""
+        await self._reply.configure(lock=f"event:{event}", connection=conn).defer_async(event=event)
+
+    async def work(self, work: Work) -> None:
+        """Run jobs, and what is beside jobs, until cancelled. If any of it ends, all of it fails."""
+        self._work = work
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._run(), name="worker")
+            group.create_task(_every(1.0, work.sweep), name="sweeper")
+            group.create_task(_every(STALLED / 4, self._take_over), name="takeover")
+
+    async def _run(self) -> None:
+        await self._app.run_worker_async(
+            queues=[self._queue],
+            concurrency=CONCURRENCY,
+            install_signal_handlers=False,
+            update_heartbeat_interval=HEARTBEAT,
+            stalled_worker_timeout=STALLED,
+            delete_jobs="successful",
+            shutdown_graceful_timeout=10,
+        )
+        raise RuntimeError("the worker ended by itself")
+
+    async def _take_over(self) -> None:
+        """Give the jobs of dead workers back to the queue.
+
+        Under a lock: a second worker with an older list would put a job back that somebody is at work on.
+        """
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute("SELECT pg_try_advisory_xact_lock(%s) AS alone", (_TAKEOVER,))
+            row = await cursor.fetchone()
+            if row is None or not row["alone"]:
+                return
+            manager = self._app.job_manager
+            for job in await manager.get_stalled_jobs(queue=self._queue, seconds_since_heartbeat=STALLED):
+                logger.warning("A worker died; %s is taken over", job.call_string)
+                try:
+                    await manager.retry_job(job)
+                except ConnectorException:
+                    logger.info("%s has ended after all", job.call_string)
+
+    def _task(
+        self, name: str, do: Callable[..., Awaitable[None]], retry: BaseRetryStrategy | None
+    ) -> "Task[..., Awaitable[None], ...]":
+        return self._app.task(name=name, queue=self._queue, retry=retry or False)(do)
+
+    async def _do_advance(self, run: str) -> None:
+        await self._working.advance(run)
+
+    async def _do_deliver(self, message: str) -> None:
+        await self._working.deliver(message)
+
+    async def _do_reply(self, event: str) -> None:
+        await self._working.reply(event)
+
+    @property
+    def _working(self) -> Work:
+        assert self._work is not None  # jobs run inside `work`
+        return self._work
+
+
+async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    """Act again and again. What goes wrong once is logged, and may go right the next time."""
+    while True:
+        try:
+            await act()
+        except Exception:
+            logger.exception("The worker's rounds were interrupted")
+        await asyncio.sleep(seconds)

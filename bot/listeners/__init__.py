@@ -1,0 +1,1 @@
+"""One file per Slack surface: parse, delegate, acknowledge."""

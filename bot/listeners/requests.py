@@ -1,0 +1,181 @@
+"""Requests by form: `/request`, its shortcut, and the button that fills in what a request still lacks."""
+
+from collections.abc import Mapping
+
+from slack_bolt.async_app import AsyncAck
+
+from bot import sentences
+from bot.blocks import help as words
+from bot.blocks import progress
+from bot.blocks import request as forms
+from bot.blocks.parts import View
+from bot.identity import Refused, Unknown
+from bot.listeners import private
+from bot.listeners.surfaces import Body, Surfaces
+from bot.render import ours
+from bot.router import read_slots
+from bot.wiring import Parts
+from graphs.cases import NoSuchRun
+from graphs.forms import examine
+from graphs.records import RunStatus
+
+COMMAND = "/request"
+SHORTCUT = "request.new"
+
+
+def register(on: Surfaces, parts: Parts) -> None:
+    """Listen to the command, the shortcut, the forms and the button."""
+    on.command(COMMAND, _Opening(parts))
+    on.shortcut(SHORTCUT, _Opening(parts))
+    on.view(forms.CHOOSE, _Choosing(parts))
+    on.view(forms.FORM, _Sending(parts))
+    on.action(progress.FILL_IN, _Resuming(parts))
+    on.view(forms.FILL, _Completing(parts))
+
+
+class _Opening:
+    """Opens the form of the only workflow, or asks which."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, body: Body, ack: AsyncAck) -> None:
+        parts = self._parts
+        await ack()
+        titles = parts.runs.titles
+        if not titles:
+            await private.tell(parts, body, words.said(ours("There is nothing that can be asked for here.")))
+            return
+        if await private.person(parts, body) is None:
+            return
+        if len(titles) > 1:
+            await private.show(parts, body, forms.choose(titles))
+            return
+        workflow = next(iter(titles))
+        hints = parts.workflows.get(workflow)
+        text = str(body.get("text") or "")
+        known = read_slots(text, hints).slots if hints is not None and text.strip() else {}
+        await private.show(parts, body, _form(parts, workflow, known))
+
+
+class _Choosing:
+    """Replaces the choice by the form of the workflow that was chosen."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, body: Body, ack: AsyncAck) -> None:
+        chosen = forms.values(private.state(body)).get(forms.WORKFLOW, "")
+        if chosen in self._parts.runs.titles:
+            await ack(response_action="update", view=_form(self._parts, chosen, {}))
+        else:
+            await _object(ack, {forms.WORKFLOW: "not_an_option"}, body)
+
+
+class _Sending:
+    """Begins a run from a filled-in form. The form's id is the run's key: sent twice, it is one run."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, body: Body, ack: AsyncAck) -> None:
+        parts, view = self._parts, body["view"]
+        workflow = str(view.get("private_metadata") or "")
+        if workflow not in parts.runs.titles:
+            await _object(ack, dict.fromkeys(private.state(body), "closed"), body)
+            return
+        filled = forms.values(private.state(body))
+        problems = examine(parts.runs.fields(workflow), filled)
+        if problems:
+            await _object(ack, problems, body)
+            return
+        try:
+            person = await parts.identity.person(private.user(body))
+        except (Refused, Unknown) as error:
+            await _refuse(ack, error.key, body)
+            return
+        await parts.runs.start(
+            workflow=workflow,
+            values=filled,
+            requester=person,
+            origin={"user": private.user(body)},
+            key=f"view:{view['id']}",
+        )
+        await ack()
+
+
+class _Resuming:
+    """Opens the form with what a run still lacks, for the person who asked."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, body: Body, ack: AsyncAck) -> None:
+        parts = self._parts
+        await ack()
+        person = await private.person(parts, body)
+        if person is None:
+            return
+        try:
+            run = await parts.runs.run(private.value(body))
+        except NoSuchRun:
+            await private.tell(parts, body, words.said(ours(sentences.problem("closed"))))
+            return
+        if run.requester.subject != person.subject:
+            await private.tell(parts, body, words.said(ours(sentences.problem("not_yours"))))
+        elif run.status is not RunStatus.COLLECTING:
+            await private.tell(parts, body, words.said(ours("Nothing is missing any more.")))
+        else:
+            form = forms.form(run.title, run.missing, run.values, metadata=run.id, callback=forms.FILL)
+            await private.show(parts, body, form)
+
+
+class _Completing:
+    """Takes what a run lacked."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, body: Body, ack: AsyncAck) -> None:
+        parts = self._parts
+        run = str(body["view"].get("private_metadata") or "")
+        try:
+            person = await parts.identity.person(private.user(body))
+            problems = await parts.runs.submit(run, forms.values(private.state(body)), by=person)
+        except (Refused, Unknown) as error:
+            await _refuse(ack, error.key, body)
+            return
+        except NoSuchRun:
+            problems = dict.fromkeys(private.state(body), "closed")
+        if problems:
+            await _object(ack, problems, body)
+        else:
+            await ack()
+
+
+def _form(parts: Parts, workflow: str, values: Mapping[str, str]) -> View:
+    title = parts.runs.titles[workflow]
+    return forms.form(title, parts.runs.fields(workflow), values, metadata=workflow, callback=forms.FORM)
+
+
+async def _object(ack: AsyncAck, problems: Mapping[str, str], body: Body) -> None:
+    await _errors(ack, {name: sentences.problem(key) for name, key in problems.items()}, body)
+
+
+async def _refuse(ack: AsyncAck, key: str, body: Body) -> None:
+    await _errors(ack, dict.fromkeys(_blocks(body)[:1], sentences.REFUSALS[key]), body)
+
+
+async def _errors(ack: AsyncAck, errors: Mapping[str, str], body: Body) -> None:
+    """Show what is wrong beside the fields. Slack refuses errors for blocks that the window lacks."""
+    blocks = _blocks(body)
+    shown = {name: text for name, text in errors.items() if name in blocks}
+    if not shown:
+        shown = dict.fromkeys(blocks[:1], next(iter(errors.values()), sentences.problem("")))
+    await ack(response_action="errors", errors=shown)
+
+
+def _blocks(body: Body) -> list[str]:
+    return [
+        str(block["block_id"]) for block in body["view"].get("blocks", []) if block.get("type") == "input"
+    ]

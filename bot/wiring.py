@@ -1,0 +1,35 @@
+"""The parts of a running bot, as the composition root hands them out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.answering import Answering
+from bot.database import Pool
+from bot.events import Events
+from bot.identity import Identity
+from bot.installation import Installation
+from bot.jobs import Jobs
+from bot.outbox import Drawing, Outbox
+from bot.replies import Replies
+from bot.router import WorkflowHints
+from graphs.runs import Runs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """Everything that listeners and jobs work with, wired once."""
+
+    pool: Pool
+    slack: AsyncWebClient
+    installation: Installation
+    events: Events
+    identity: Identity
+    answering: Answering
+    runs: Runs
+    outbox: Outbox
+    drawing: Drawing
+    jobs: Jobs
+    replies: Replies
+    workflows: Mapping[str, WorkflowHints]
