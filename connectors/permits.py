@@ -23,10 +23,14 @@ Act = Literal["apply", "undo"]
 def canonical(data: BaseModel) -> bytes:
     """The canonical JSON (RFC 8785) of a record.
 
-    Raises `Invalid` for what has no single form: floats (write decimals as strings) and sets.
+    Raises `Invalid` for what has no single form: floats (write decimals as strings), sets, and integers that
+    JSON readers round.
     """
     _refuse_formless(data.model_dump(mode="python"))
-    return rfc8785.dumps(data.model_dump(mode="json"))
+    try:
+        return rfc8785.dumps(data.model_dump(mode="json"))
+    except ValueError as error:  # of pydantic or rfc8785: half a surrogate pair, an integer beyond 2**53
+        raise Invalid("the payload has no canonical form") from error
 
 
 def digest(data: BaseModel) -> str:

@@ -22,7 +22,6 @@ from pydantic import ValidationError
 from scim2_models import ScimProvider, UnauthorizedException
 from scim2_server.applications.asgi import ASGIApplication, Message, Receive, Scope, Send
 from scim2_server.memory import AsyncInMemoryStorage, InMemoryStorage
-from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
 from scim2_server.service import ScimService
 from scim2_server.utils import load_default_provider
@@ -48,37 +47,25 @@ _STATUS_FAULTS = {
 }
 
 
-class DirectoryApplication(ASGIApplication):
-    """scim2-server behind a bearer token."""
-
-    def __init__(self, storage: InMemoryStorage, provider: ScimProvider, token: str) -> None:
-        super().__init__(AsyncInMemoryStorage(storage), provider, ScimService(provider))
-        self._token = token
-
-    def check_auth(self, request: ScimRequest) -> None:
-        """Refuse a request without our token."""
-        scheme, _, token = (request.header("Authorization") or "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), self._token.encode()):
-            raise UnauthorizedException
-
-
 class Sandbox:
-    """The ASGI application: the SCIM server, `/_sandbox/log`, and faults where they were asked for."""
+    """The ASGI application: scim2-server behind a bearer token, `/_sandbox/log`, and faults if asked for."""
 
     def __init__(self, storage: SqliteStorage, provider: ScimProvider, token: str, *, faults: bool) -> None:
         self._storage = storage
         self._provider = provider
         self._token = token
-        self._scim = DirectoryApplication(storage, provider, token)
+        self._scim = _scim_application(storage, provider)
         self._then = self._scim  # the records of the moment when a `stale` fault was armed
         self._faults = Faults() if faults else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if not self._has_token(scope):
+            await self._scim.send_response(self._scim.service.error_response(UnauthorizedException()), send)
+            return
         if scope["path"].startswith("/_sandbox/"):
-            request = await self._scim.read_request(scope, _nothing)
-            request.body = await _body(receive)
-            await self._scim.send_response(self._control(request, scope["path"]), send)
+            answer = self._control(scope["method"], scope["path"], await _body(receive))
+            await self._scim.send_response(answer, send)
             return
         path = self._scim.split_path(scope["path"])
         fault = self._faults.take(scope["method"], path) if self._faults else None
@@ -87,29 +74,29 @@ class Sandbox:
         else:
             await self._misbehave(fault, scope, receive, send)
 
-    def _control(self, request: ScimRequest, path: str) -> ScimResponse:
-        try:
-            self._scim.check_auth(request)
-        except UnauthorizedException as error:
-            return self._scim.service.error_response(error)
-        if path == "/_sandbox/log" and request.method == "GET":
+    def _has_token(self, scope: Scope) -> bool:
+        scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(token, self._token.encode())
+
+    def _control(self, method: str, path: str, body: bytes) -> ScimResponse:
+        if path == "/_sandbox/log" and method == "GET":
             return ScimResponse(HTTPStatus.OK, {"changes": self._storage.log()})
         if path == "/_sandbox/faults" and self._faults is not None:
-            return self._change_faults(self._faults, request)
+            return self._change_faults(self._faults, method, body)
         return ScimResponse(HTTPStatus.NOT_FOUND, {"error": "not found"})
 
-    def _change_faults(self, faults: Faults, request: ScimRequest) -> ScimResponse:
-        if request.method == "DELETE":
+    def _change_faults(self, faults: Faults, method: str, body: bytes) -> ScimResponse:
+        if method == "DELETE":
             faults.clear()
             return ScimResponse(HTTPStatus.OK, {"armed": False})
         try:
-            fault = Fault.model_validate_json(request.body)
+            fault = Fault.model_validate_json(body)
         except ValidationError as error:
             return ScimResponse(HTTPStatus.BAD_REQUEST, {"error": str(error)})
         if fault.kind == "stale":
             then = InMemoryStorage()
             then.resources = [found.model_copy(deep=True) for found in self._storage.resources]
-            self._then = DirectoryApplication(then, self._provider, self._token)
+            self._then = _scim_application(then, self._provider)
         faults.arm(fault)
         return ScimResponse(HTTPStatus.OK, {"armed": True})
 
@@ -161,8 +148,8 @@ class Sandbox:
         return f"{prefix}/{next(others)}"
 
 
-async def _nothing() -> Message:
-    return {"type": "http.request", "body": b""}
+def _scim_application(storage: InMemoryStorage, provider: ScimProvider) -> ASGIApplication:
+    return ASGIApplication(AsyncInMemoryStorage(storage), provider, ScimService(provider))
 
 
 async def _body(receive: Receive) -> bytes:
@@ -241,10 +228,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
+        yield  # `serve` has done it
 
 
 async def serve(listener: socket.socket, sandbox: Sandbox) -> None:
@@ -261,6 +245,8 @@ async def serve(listener: socket.socket, sandbox: Sandbox) -> None:
         timeout_graceful_shutdown=2,
     )
     server = _Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
     host, port = listener.getsockname()[:2]
     listener.listen()  # from here on a connection is answered, if only in a moment
     print(f"directory ready on http://{host}:{port}/v2", flush=True)  # noqa: T201  # the supervisor reads it
