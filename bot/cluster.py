@@ -72,7 +72,7 @@ class Cluster:
     """The paths and the owner of one home's database folder."""
 
     def __init__(self, home: Path) -> None:
-        self.folder = home.absolute() / "postgres"
+        self.folder = home.resolve() / "postgres"  # one server, whatever way leads to the home
         self.data = self.folder / "data"
         self.configuration = self.folder / "server.conf"
         self.log = self.folder / "server.log"
@@ -132,7 +132,7 @@ class Cluster:
         near = self.folder / "socket"
         if _PLAIN_PATH.fullmatch(str(near)) and len(os.fsencode(near)) + 16 <= _LONGEST_SOCKET_PATH:
             return near
-        name = hashlib.sha256(os.fsencode(self.folder.resolve())).hexdigest()[:16]
+        name = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
         return Path("/tmp", f"countersign-{self.owner.uid}", name)  # noqa: S108 - the owner is checked below
 
     def _make_socket_folder(self) -> None:

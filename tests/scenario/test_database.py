@@ -302,6 +302,16 @@ async def test_an_unusual_home_path_works(tmp_path: Path, name: str) -> None:
     assert processes(home) == []
 
 
+async def test_a_home_reached_by_another_path_is_the_same_home(home: Path, tmp_path: Path) -> None:
+    async with opened(home):
+        pid = postmaster(home)
+        (tmp_path / "way").symlink_to(home, target_is_directory=True)
+        async with opened(tmp_path / "way") as database:
+            assert await answer(database) == "countersign_app"
+            assert postmaster(home) == pid
+            assert (home / "postgres" / "server.log").read_text().count("starting PostgreSQL") == 1
+
+
 async def test_a_foreign_socket_folder_is_refused(tmp_path: Path) -> None:
     home = tmp_path / ("x" * 150)
     async with opened(home):
