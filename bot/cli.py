@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from bot.commands import audit, knowledge, process, secrets
+from bot.commands import audit, knowledge, process, readers, secrets
 
 app = typer.Typer(
     name="countersign",
@@ -17,7 +17,7 @@ app.command()(process.demo)
 app.command()(process.run)
 app.command()(process.worker)
 app.command()(knowledge.ingest)
-app.command()(knowledge.ask)
+app.command()(knowledge.ask_command(readers.reader))
 app.command()(knowledge.evaluate)
 app.add_typer(audit.app, name="audit")
 app.add_typer(secrets.app, name="secrets")

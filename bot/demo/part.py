@@ -16,8 +16,10 @@ from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
+from psycopg.errors import UndefinedTable
 
 from bot import settings
 from bot.cluster import DatabaseUnavailable
@@ -46,7 +48,8 @@ async def run_workspace(home: Path, port: int) -> None:
         clocks=Clocks(wall=clock.wall),
     ) as server:
         _say(f"ready on {server.url}")
-        await clock.read()
+        with contextlib.suppress(UndefinedTable):  # a new home: nobody has moved its clock
+            await clock.read()
         await asyncio.Event().wait()
 
 
@@ -56,9 +59,21 @@ async def run_bot(home: Path) -> None:
     from connectors.secrets import demo_key  # noqa: PLC0415
 
     known = settings.load(home)
+    await _until_open(urlsplit(known.slack_api_url).port or 80)
     await app.serve(
         known, credentials.read(known, key=demo_key(home)), ready=lambda: _say("ready and connected")
     )
+
+
+async def _until_open(port: int) -> None:
+    """Wait until somebody listens there; the supervisor gives up if nobody does."""
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            await writer.wait_closed()
+            return
+        await asyncio.sleep(0.05)
 
 
 def run_directory(home: Path, port: int) -> int:
@@ -149,7 +164,8 @@ def _leave_when_alone() -> None:
     """Ask this process to end when whoever started it has gone, and with it the other end of its input."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
