@@ -123,21 +123,10 @@ def _chosen(
         raise Refused("invalid_value", detail=f"{kind} needs {key}")
     if key not in elements.OPTION_KEYS or body[key] is None:
         return body[key]
-    offered = elements.options(element) or workspace.entries.offered(
+    offered = elements.options(element) + workspace.entries.offered(
         person.id, place.key, element["action_id"]
     )
-    if key == "selected_option":
-        return _option(offered, body[key])
-    return [_option(offered, each) for each in body[key]]
-
-
-def _option(offered: list[dict[str, Any]], wanted: object) -> dict[str, Any]:
-    """Return the offered option that `wanted` names, as an object or by its value alone."""
-    value = wanted.get("value") if isinstance(wanted, dict) else wanted
-    for option in offered:
-        if option.get("value") == value:
-            return option
-    raise Refused("invalid_value", detail="no such option")
+    return elements.chosen_options(offered, body[key])
 
 
 async def suggest(workspace: Workspace, person: Person, place: Place, body: dict[str, Any]) -> dict[str, Any]:

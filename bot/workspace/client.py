@@ -101,7 +101,7 @@ class WorkspaceClient:
         block_id: str | None = None,
         **chosen: Any,
     ) -> Json:
-        """Use an element of a message or a view: `selected_option=…`, `value=…`, `confirm=True`, `state=…`."""
+        """Use an element: `selected_option=…`, `value=…`, `confirm=True`, `state=…`."""
         place = {"channel": channel, "message_ts": message_ts, "view_id": view_id, "block_id": block_id}
         return await self._post("action", {"as": as_, "action_id": action_id, **place, **chosen})
 
@@ -113,7 +113,10 @@ class WorkspaceClient:
         return [*answer.get("options", ()), *grouped]
 
     async def submit(self, view_id: str, values: Mapping[str, Any] | None = None, *, as_: str) -> Json:
-        """Submit a modal with `{block_id: {action_id: value}}`. Returns `{acknowledged, response_action?, errors?}`."""
+        """Submit a modal with `{block_id: {action_id: value}}`.
+
+        Returns `{acknowledged, response_action?, errors?}`.
+        """
         return await self._post("submit", {"as": as_, "view_id": view_id, "values": values or {}})
 
     async def close(self, view_id: str, *, as_: str, everything: bool = False) -> Json:
@@ -234,7 +237,10 @@ class WorkspaceClient:
 
     @contextlib.asynccontextmanager
     async def stream(self, *, as_: str) -> AsyncIterator[AsyncIterator[Json]]:
-        """Hear what a person's page hears: `async with client.stream(as_=…) as notes: async for note in notes`."""
+        """Hear what a person's page hears.
+
+        `async with client.stream(as_=…) as notes: async for note in notes: …`
+        """
         async with self._http.ws_connect(f"{self._url}/control/stream", params={"as": as_}) as socket:
             yield _notes(socket)
 

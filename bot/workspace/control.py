@@ -62,11 +62,9 @@ class Control:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one call."""
-        name = request.match_info["name"]
-        handler = (self._reads if request.method == "GET" else self._writes).get(name)
+        handlers = self._reads if request.method == "GET" else self._writes
+        handler = handlers.get(request.match_info["name"], _unknown)
         try:
-            if handler is None:
-                raise Refused("unknown_method")
             body = dict(request.query) if request.method == "GET" else await _body(request)
             answer = {"ok": True, **await handler(body)}
         except Refused as refused:
@@ -80,14 +78,16 @@ class Control:
             person = self._person(dict(request.query))
         except Refused as refused:
             return web.json_response(refused.answer(), status=400)
-        socket = web.WebSocketResponse(heartbeat=30)
+        socket = web.WebSocketResponse(heartbeat=30, timeout=1.0)
         await socket.prepare(request)
         async with self._workspace.streams.listen(person.id) as notes:
-            sender = self._workspace.delivery.background(_send(socket, notes))
-            async for frame in socket:
-                if frame.type is WSMsgType.ERROR:
-                    break
-            sender.cancel()
+            sender = asyncio.get_running_loop().create_task(_send(socket, notes))
+            try:
+                async for frame in socket:
+                    if frame.type is WSMsgType.ERROR:
+                        break
+            finally:
+                sender.cancel()
         return socket
 
     # who and where
@@ -317,6 +317,10 @@ class Control:
         if self._hooks.directory is None:
             raise Refused("unknown_method")
         return await self._hooks.directory()
+
+
+async def _unknown(_: Body) -> Answer:
+    raise Refused("unknown_method")
 
 
 def _described(conversation: Conversation, bot_user: str, person: Person) -> Answer:

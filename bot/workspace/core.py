@@ -1,5 +1,6 @@
 """The workspace as a whole: its parts, and who sees what."""
 
+import copy
 import time
 from collections import deque
 from collections.abc import Callable
@@ -107,7 +108,7 @@ class Workspace:
             return
         if conversation is not None and self.bot_user not in conversation.members:
             return
-        wrapped = events.callback(self.world, self.ids, event, at=self.state.now())
+        wrapped = events.callback(self.world, self.ids, copy.deepcopy(event), at=self.state.now())
         self.delivery.publish(wrapped)
 
     def changed(self, conversation: Conversation, message: Message, previous: Message) -> None:

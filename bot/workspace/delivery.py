@@ -66,7 +66,7 @@ class Delivery:
         return list(self._sockets)
 
     def answered(self, raw: str) -> None:
-        """Take what the app sent. Slack accepts an acknowledgement on any connection, and ignores a late one."""
+        """Take what the app sent. An acknowledgement may come on any connection; a late one is ignored."""
         try:
             body = json.loads(raw)
         except ValueError:
@@ -187,7 +187,7 @@ class Delivery:
     def _cut(self, socket: web.WebSocketResponse) -> None:
         """Break a connection as a network does: without a word."""
         self.detach(socket)
-        transport = socket._req.transport if socket._req is not None else None  # noqa: SLF001 - no public way
+        transport = socket._req.transport if socket._req is not None else None  # no public way leads there
         if transport is not None:
             transport.abort()
 

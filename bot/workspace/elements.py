@@ -96,7 +96,10 @@ def initial_values(blocks: Sequence[Block]) -> Values:
 
 
 def merged_values(blocks: Sequence[Block], *entered: Mapping[str, Mapping[str, Any]]) -> Values:
-    """Return the values of `blocks` with what was entered, the last first; for elements of the same type only."""
+    """Return the values of `blocks` with what was entered, later layers over earlier ones.
+
+    A value that was entered into an element of another type is forgotten.
+    """
     values = initial_values(blocks)
     for block_id, actions in values.items():
         for action_id, value in actions.items():
@@ -108,9 +111,24 @@ def merged_values(blocks: Sequence[Block], *entered: Mapping[str, Mapping[str, A
 
 
 def options(element: Element) -> list[dict[str, Any]]:
-    """Return the options that `element` itself lists."""
+    """Return the options that `element` itself lists, or starts with."""
     grouped = [option for group in element.get("option_groups") or () for option in group["options"]]
-    return [*(element.get("options") or ()), *grouped]
+    first = [element["initial_option"]] if element.get("initial_option") else []
+    return [*(element.get("options") or ()), *grouped, *first, *(element.get("initial_options") or ())]
+
+
+def chosen_options(offered: Sequence[dict[str, Any]], wanted: object) -> Any:
+    """Return the offered options that `wanted` names, as objects or by their values: one, or a list of them.
+
+    Raises `invalid_value` for an option that is not offered.
+    """
+    if isinstance(wanted, list):
+        return [chosen_options(offered, each) for each in wanted]
+    value = wanted.get("value") if isinstance(wanted, dict) else wanted
+    for option in offered:
+        if option.get("value") == value:
+            return option
+    raise Refused("invalid_value", detail="no such option")
 
 
 def action(block: Block, element: Element, chosen: Any, action_ts: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from bot.workspace.elements import Block, Values, merged_values
 
 
 class Entries:
-    """Entered values and offered options, by person and place. They live as long as the process, like a client's."""
+    """Entered values and offered options, by person and place, for as long as the process lives."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], Values] = {}

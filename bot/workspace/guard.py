@@ -8,7 +8,8 @@ from aiohttp.typedefs import Handler
 _NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self' ws://{host}; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "connect-src 'self' ws://{host}; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 
 
@@ -16,9 +17,10 @@ def is_local(authority: str, port: int) -> bool:
     """Tell whether a Host header, or the authority of an Origin, names this server by a loopback name."""
     try:
         parts = urlsplit(f"//{authority}")
-        return parts.hostname in _NAMES and (parts.port or 80) == port and parts.username is None
+        wanted = parts.port or 80
     except ValueError:
         return False
+    return parts.hostname in _NAMES and wanted == port and parts.username is None
 
 
 def _port(request: web.Request) -> int:

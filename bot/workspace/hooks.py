@@ -7,9 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hooks:
-    """Each hook answers one control method with its JSON; without it the method does not exist.
+    """Each hook answers one control method; without it the method does not exist.
 
-    `clock` -> `{now, …}`; `move_clock(days, hours)` -> the same; `directory` -> `{groups: [{name, members}]}`.
+    `clock()` -> `{now, …}`; `move_clock(days, hours)` -> the same;
+    `directory()` -> `{groups: [{name, members}]}`.
     """
 
     clock: Callable[[], Awaitable[dict[str, Any]]] | None = None

@@ -113,10 +113,17 @@ def respond(
         return
     blocks = checked_blocks(body["blocks"]) if body.get("blocks") else None
     text = body.get("text") if isinstance(body.get("text"), str) else None
-    if not blocks and not text:
+    attachments = body.get("attachments")
+    if not blocks and not text and not attachments:
         raise Refused("no_text")
     thread_ts = body.get("thread_ts")
-    draft = Draft(text=text or "", blocks=blocks, metadata=body.get("metadata"), thread_ts=thread_ts)
+    draft = Draft(
+        text=text or "",
+        blocks=blocks,
+        attachments=attachments,
+        metadata=body.get("metadata"),
+        thread_ts=thread_ts,
+    )
     if body.get("replace_original") and original is not None:
         _replace(workspace, conversation, original, draft)
     elif body.get("response_type") == "in_channel":

@@ -176,9 +176,9 @@ def _clear_status(workspace: Workspace, conversation: Conversation, message: Mes
 
 
 def thread_root(conversation: Conversation, thread_ts: str) -> Message:
-    """Return the message that a thread hangs on; naming one of its replies will do. Raises `thread_not_found`."""
+    """Return the root of a thread; naming one of its replies will do. Raises `thread_not_found`."""
     named = conversation.messages.get(thread_ts)
-    root = conversation.messages.get(named.get("thread_ts", thread_ts)) if named is not None else None
+    root = conversation.messages.get(str(named.get("thread_ts", thread_ts))) if named is not None else None
     if root is None:
         raise Refused("thread_not_found")
     return root
@@ -242,7 +242,7 @@ def remove(workspace: Workspace, conversation: Conversation, message: Message) -
     workspace.tell(conversation, {"type": "message_deleted", "ts": ts})
     gone = events.deleted(conversation, previous, workspace.state.next_ts())
     workspace.publish(gone, conversation=conversation)
-    root = conversation.messages.get(message.get("thread_ts", ts))
+    root = conversation.messages.get(str(message.get("thread_ts", ts)))
     if root is not None:
         count_replies(workspace, conversation, root)
 

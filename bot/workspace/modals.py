@@ -1,4 +1,4 @@
-"""Submitting and closing modals: `view_submission`, `view_closed`, and what the app's answer does to the stack."""
+"""Submitting and closing modals: what the app is told, and what its answer does to the stack."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ _REQUIRED = "Please complete this required field."
 async def submit(
     workspace: Workspace, person: Person, view: View, values: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """Submit the modal on top. Raises `view_not_found` for one below it, `not_submittable` without a button."""
+    """Submit the modal on top. Raises `view_not_found` for one below it, `not_submittable`."""
     if not workspace.views.stack(person.id) or workspace.views.stack(person.id)[-1]["id"] != view["id"]:
         raise Refused("view_not_found")
     if view["submit"] is None:
@@ -43,7 +43,7 @@ async def submit(
 def _checked(
     workspace: Workspace, person: Person, view: View, values: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """Return the values given, with every option as the view offers it. Raises `element_not_found`, `invalid_value`."""
+    """Return the values, every option as the view offers it. Raises `element_not_found`, `invalid_value`."""
     checked: dict[str, dict[str, Any]] = {}
     for block_id, actions in values.items():
         for action_id, value in actions.items():
@@ -51,25 +51,14 @@ def _checked(
             key = elements.value_key(element)
             if not isinstance(value, dict) or set(value) - {"type", key}:
                 raise Refused("invalid_value", detail=f"{block_id}/{action_id} takes {{type, {key}}}")
-            offered = {
-                one.get("value")
-                for one in elements.options(element)
-                or workspace.entries.offered(person.id, view["id"], action_id)
-                or _initial(element)
-            }
             chosen = value.get(key)
-            wanted = chosen if isinstance(chosen, list) else [chosen]
-            if key in elements.OPTION_KEYS and any(
-                one is not None and one.get("value") not in offered for one in wanted
-            ):
-                raise Refused("invalid_value", detail=f"{block_id}/{action_id} offers no such option")
-            checked.setdefault(block_id, {})[action_id] = value
+            if key in elements.OPTION_KEYS and chosen:
+                offered = workspace.entries.offered(person.id, view["id"], action_id) + elements.options(
+                    element
+                )
+                chosen = elements.chosen_options(offered, chosen)
+            checked.setdefault(block_id, {})[action_id] = {"type": element["type"], key: chosen}
     return checked
-
-
-def _initial(element: dict[str, Any]) -> list[dict[str, Any]]:
-    single = element.get("initial_option")
-    return [single] if single else list(element.get("initial_options") or ())
 
 
 def _input_errors(view: View) -> dict[str, str]:
@@ -90,20 +79,24 @@ def _input_errors(view: View) -> dict[str, str]:
 def _problem(element: dict[str, Any], value: Any, *, optional: bool) -> str | None:
     if value is None or value in ("", []):
         return None if optional else _REQUIRED
-    least, most = element.get("min_length"), element.get("max_length")
     match element["type"]:
-        case "plain_text_input" if least is not None and len(value) < least:
-            return f"Please enter at least {least} characters."
-        case "plain_text_input" if len(value) > (most or 3000):
-            return f"Please enter at most {most or 3000} characters."
-        case "email_text_input" if not _EMAIL.fullmatch(value):
-            return "Please enter a valid email address."
-        case "url_text_input" if not _URL.fullmatch(value):
-            return "Please enter a valid URL."
+        case "plain_text_input":
+            return _length_problem(element, value)
+        case "email_text_input":
+            return None if _EMAIL.fullmatch(value) else "Please enter a valid email address."
+        case "url_text_input":
+            return None if _URL.fullmatch(value) else "Please enter a valid URL."
         case "number_input":
             return _number_problem(element, value)
         case _:
             return None
+
+
+def _length_problem(element: dict[str, Any], value: str) -> str | None:
+    least, most = element.get("min_length", 0), element.get("max_length", 3000)
+    if len(value) < least:
+        return f"Please enter at least {least} characters."
+    return f"Please enter at most {most} characters." if len(value) > most else None
 
 
 def _number_problem(element: dict[str, Any], value: str) -> str | None:
@@ -152,13 +145,17 @@ def _obey(workspace: Workspace, person: Person, view: View, answer: dict[str, An
             case "push":
                 workspace.views.push(person.id, _given(workspace, answer))
             case _:
-                raise Refused("invalid_response_action")
+                return _unshowable(workspace, person, view, Refused("invalid_response_action"))
     except Refused as refused:
-        text = f"{workspace.world.app.name} answered with something that cannot be shown ({refused.error})."
-        workspace.warn(person.id, text, error=refused.error, view_id=view["id"])
-        return {"error": refused.error, "problems": refused.extra.get("errors", [])}
+        return _unshowable(workspace, person, view, refused)
     workspace.tell_views(person.id)
     return {"response_action": action} if action else {}
+
+
+def _unshowable(workspace: Workspace, person: Person, view: View, refused: Refused) -> dict[str, Any]:
+    text = f"{workspace.world.app.name} answered with something that cannot be shown ({refused.error})."
+    workspace.warn(person.id, text, error=refused.error, view_id=view["id"])
+    return {"error": refused.error, "problems": refused.extra.get("errors", [])}
 
 
 def _given(workspace: Workspace, answer: dict[str, Any]) -> View:
@@ -170,7 +167,7 @@ def _given(workspace: Workspace, answer: dict[str, Any]) -> View:
 
 
 def _known_errors(view: View, errors: object) -> dict[str, str]:
-    """Return the errors by block. Raises `invalid_errors` for a block that takes no input, as Slack does."""
+    """Return the errors by block. Raises `invalid_errors` for a block that takes no input."""
     inputs = {block["block_id"] for block in view["blocks"] if block["type"] == "input"}
     if not isinstance(errors, dict) or not errors or not set(errors) <= inputs:
         raise Refused("invalid_errors")

@@ -41,7 +41,7 @@ class Sockets:
         made = self._tickets.pop(request.query.get("ticket", ""), None)
         if made is None or self._clock() - made > self._timing.ticket:
             return web.json_response({"ok": False, "error": "invalid_ticket"}, status=401)
-        socket = web.WebSocketResponse(heartbeat=30)
+        socket = web.WebSocketResponse(heartbeat=30, timeout=1.0)
         await socket.prepare(request)
         if self._delivery.connections >= self._timing.connections:
             await socket.send_json(_disconnect("too_many_websockets"))

@@ -45,7 +45,7 @@ def joined(chunks: list[Chunk], more: list[Chunk]) -> list[Chunk]:
 def _same(one: Chunk, other: Chunk) -> bool:
     if one["type"] != other["type"]:
         return False
-    return one["type"] == "plan_update" or (one["type"] == "task_update" and one["id"] == other["id"])
+    return bool(one["type"] == "plan_update" or (one["type"] == "task_update" and one["id"] == other["id"]))
 
 
 def text(chunks: list[Chunk]) -> str:

@@ -15,7 +15,7 @@ class Timing:
         0.0,
         60.0,
         300.0,
-    )  # Slack sends an event again at once, after 1 and after 5 min
+    )  # an event comes again at once, after 1 and after 5 min
     connection: float = 18060.0  # a socket is refreshed after about five hours
     connection_warning: float = 10.0
     ticket: float = 30.0
@@ -26,7 +26,7 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PostLimit:
-    """How many messages a channel takes: `burst` at once, then `per_second`. Slack says about one a second."""
+    """How many messages a channel takes: `burst` at once, then `per_second`."""
 
     burst: int = 60
     per_second: float = 1.0

@@ -30,7 +30,11 @@ class WebApi:
         """Answer one call, or fail as a planned fault says."""
         name = request.match_info["method"]
         at = self._workspace.state.now()
-        args, warning = await _arguments(request)
+        try:
+            args, warning = await _arguments(request)
+        except Refused as refused:
+            self._record(name, {}, refused.error, at)
+            return self._response(name, refused.answer(), frozenset(), None)
         fault = self._workspace.faults.take(name)
         if fault is not None and fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
@@ -49,9 +53,7 @@ class WebApi:
     ) -> tuple[dict[str, Any], frozenset[str]]:
         scopes: frozenset[str] = frozenset()
         try:
-            method = METHODS.get(name)
-            if method is None:
-                raise Refused("unknown_method", req_method=name)
+            method = _method(name)
             scopes = self._scopes(method, _token(request, args))
             call = Call(workspace=self._workspace, args=args, scopes=scopes)
             call.need(*method.scopes)
@@ -62,7 +64,7 @@ class WebApi:
     def _scopes(self, method: Method, token: str | None) -> frozenset[str]:
         """Return what the token may do. Raises `not_authed`, `invalid_auth`, `not_allowed_token_type`."""
         app = self._workspace.world.app
-        if method.token == "none":
+        if method.auth == "none":
             return frozenset()
         if token is None:
             raise Refused("not_authed")
@@ -70,7 +72,7 @@ class WebApi:
         if token not in known:
             raise Refused("invalid_auth")
         kind, scopes = known[token]
-        if kind != method.token:
+        if kind != method.auth:
             raise Refused("not_allowed_token_type")
         return scopes
 
@@ -91,6 +93,12 @@ class WebApi:
         return web.json_response(body, headers=headers)
 
 
+def _method(name: str) -> Method:
+    if (found := METHODS.get(name)) is None:
+        raise Refused("unknown_method", req_method=name)
+    return found
+
+
 def _warned(body: dict[str, Any], warning: str) -> dict[str, Any]:
     metadata = body.get("response_metadata", {})
     warnings = [*metadata.get("warnings", []), warning]
@@ -103,7 +111,7 @@ def _limited(seconds: int, headers: Mapping[str, str] | None = None) -> web.Resp
 
 
 def _before(fault: Fault, request: web.Request) -> web.Response | None:
-    """Return the failure of a fault that strikes before anything is done; None if it strikes later or not at all."""
+    """Return the failure of a fault that strikes before anything is done, or None."""
     match fault.kind:
         case "ratelimited":
             return _limited(fault.retry_after)
@@ -143,11 +151,9 @@ async def _arguments(request: web.Request) -> tuple[dict[str, Any], str | None]:
         except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise web.HTTPOk(
-                text=json.dumps(Refused("invalid_json").answer()), content_type="application/json"
-            )
+            raise Refused("invalid_json")
         return args | body, None if request.charset else "missing_charset"
     if kind in _FORMS:
         form = await request.post()
         return args | {key: value for key, value in form.items() if isinstance(value, str)}, None
-    raise web.HTTPOk(text=json.dumps(Refused("invalid_post_type").answer()), content_type="application/json")
+    raise Refused("invalid_post_type")

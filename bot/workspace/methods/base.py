@@ -11,10 +11,10 @@ from bot.workspace.errors import Refused, invalid
 from bot.workspace.state import Conversation
 
 Answer = dict[str, Any]
-TokenKind = Literal["bot", "app", "none"]
+Auth = Literal["bot", "app", "none"]  # the kind of token that a method takes
 Item = TypeVar("Item")
 
-_TRUE = frozenset({True, 1, "true", "1", "True"})
+_TRUE = frozenset({True, "true", "1", "True"})
 # what a scope must be called for each kind of conversation
 _FAMILY = {"channel": "channels", "private": "groups", "im": "im"}
 
@@ -91,7 +91,7 @@ class Call:
         return found
 
     def page(self, items: Sequence[Item], *, default: int, most: int = 1000) -> tuple[Sequence[Item], str]:
-        """Return the page of `items` that the cursor and limit ask for, and the next cursor or an empty string."""
+        """Return the page that cursor and limit ask for, and the next cursor (empty at the end)."""
         limit = max(1, min(self.number("limit", default), most))
         start = 0
         if (cursor := self.text("cursor")) is not None:
@@ -112,7 +112,7 @@ class Method:
     """A method's handler, the kind of token it takes, and the scopes of which it needs one."""
 
     handler: Handler
-    token: TokenKind = "bot"
+    auth: Auth = "bot"
     scopes: tuple[str, ...] = ()
 
 
@@ -122,11 +122,11 @@ class Family:
 
     methods: dict[str, Method] = field(default_factory=dict)
 
-    def method(self, name: str, *scopes: str, token: TokenKind = "bot") -> Callable[[Handler], Handler]:
+    def method(self, name: str, *scopes: str, auth: Auth = "bot") -> Callable[[Handler], Handler]:
         """Register a handler under its Slack name."""
 
         def register(handler: Handler) -> Handler:
-            self.methods[name] = Method(handler=handler, token=token, scopes=scopes)
+            self.methods[name] = Method(handler=handler, auth=auth, scopes=scopes)
             return handler
 
         return register

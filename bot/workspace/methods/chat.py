@@ -20,7 +20,7 @@ _MOST_ATTACHMENTS = 100
 
 
 def blocks_of(call: Call) -> list[dict[str, Any]] | None:
-    """Return the valid blocks of a call. Raises `invalid_blocks_format`, `invalid_blocks`, `msg_blocks_too_long`."""
+    """Return the valid blocks of a call, or None. Raises as `checked_blocks` does."""
     given = call.json("blocks", "invalid_blocks_format")
     if given is None:
         return None
@@ -28,7 +28,10 @@ def blocks_of(call: Call) -> list[dict[str, Any]] | None:
 
 
 def checked_blocks(given: object) -> list[dict[str, Any]]:
-    """Return blocks that a message may have. Raises as `blocks_of` does."""
+    """Return blocks that a message may have.
+
+    Raises `invalid_blocks_format`, `invalid_blocks` and `msg_blocks_too_long`.
+    """
     if not isinstance(given, list) or not all(isinstance(block, dict) for block in given):
         raise Refused("invalid_blocks_format")
     if problems := message_problems(given):
@@ -107,7 +110,7 @@ def draft_of(call: Call) -> Draft:
 
 
 def _target(call: Call) -> Conversation:
-    """Return where to post: a conversation's id, a channel's name, or a person's id for their direct message."""
+    """Return where to post: an id, a channel's name, or a person's id for their direct message."""
     wanted = call.required("channel")
     state = call.workspace.state
     person = state.people.get(wanted)

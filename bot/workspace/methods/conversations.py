@@ -147,7 +147,7 @@ def replies(call: Call) -> Answer:
     call.need_family(conversation, "history")
     conversation = call.joined(conversation.id)
     named = conversation.messages.get(call.required("ts"))
-    root = conversation.messages.get(named.get("thread_ts", named["ts"])) if named is not None else None
+    root = conversation.messages.get(str(named.get("thread_ts", named["ts"]))) if named is not None else None
     if root is None:
         raise Refused("thread_not_found")
     return _listing(call, [root, *_within(call, list(conversation.replies(root["ts"])))], 1000)

@@ -23,7 +23,7 @@ def auth_test(call: Call) -> Answer:
     }
 
 
-@family.method("api.test", token="none")
+@family.method("api.test", auth="none")
 def api_test(call: Call) -> Answer:
     """Echo the arguments; `error` makes it fail with that error."""
     echoed = {key: value for key, value in call.args.items() if key != "token"}
@@ -32,7 +32,7 @@ def api_test(call: Call) -> Answer:
     return {"args": echoed}
 
 
-@family.method("apps.connections.open", "connections:write", token="app")
+@family.method("apps.connections.open", "connections:write", auth="app")
 def open_connection(call: Call) -> Answer:
     """Hand out the address of a socket, good for one connection."""
     workspace = call.workspace

@@ -96,6 +96,7 @@ class Shape:
     rules: tuple[Check, ...] = ()
 
     def __call__(self, value: Any, pointer: str) -> Iterator[str]:
+        """Yield what is wrong with `value`."""
         if not isinstance(value, dict):
             yield at("must be an object", pointer)
             return
