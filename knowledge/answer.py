@@ -11,7 +11,8 @@ from typing import Any, Literal
 from knowledge.edition import Edition, Reader, linked
 from knowledge.embedder import Embedder
 from knowledge.errors import EmptyQuestion, QuestionTooLong
-from knowledge.quotes import Quote, candidates, quoted
+from knowledge.confidence import scale, signals
+from knowledge.quotes import Quote, candidates, chosen, quoted
 from knowledge.retrieve import Hit, query, rank
 
 LONGEST_QUESTION = 3000  # characters
@@ -111,13 +112,14 @@ class Library:
         embedded = time.perf_counter()
         hits = rank(self.edition, asked, reader=reader)
         ranked = time.perf_counter()
-        citations = [self._citation(quote) for quote in candidates(self.edition, asked, hits[:5])[:2]]
-        confidence = max((hit.dense for hit in hits), default=0.0)
-        status: Status = (
-            "answered" if confidence > 0.5 else "cautioned" if confidence > 0.4 else "not_covered"
-        )
-        if status == "not_covered":
-            citations = []
+        found = candidates(self.edition, asked, hits)
+        confidence = scale().probability(signals(self.edition, asked, hits, found))
+        kept = chosen(found, hits) if confidence >= scale().cautioned else []
+        notes = self._notes(kept, reader)
+        status: Status = "answered" if kept and not notes and confidence >= scale().answered else "cautioned"
+        if not kept:
+            status = "not_covered"
+        citations = [self._citation(quote) for quote in kept]
         passages = self._passages(hits)
         ended = time.perf_counter()
         return Answer(
@@ -127,9 +129,9 @@ class Library:
             citations=tuple(citations),
             passages=passages,
             confidence=confidence,
-            notes=(),
+            notes=tuple(notes),
             edition=self.edition.id,
-            owner=next((passage.owner for passage in passages if passage.owner), ""),
+            owner=self._owner(kept, passages),
             timings_ms={
                 "embed": (embedded - started) * 1000,
                 "retrieve": (ranked - embedded) * 1000,
@@ -137,6 +139,24 @@ class Library:
                 "total": (ended - started) * 1000,
             },
         )
+
+    def _notes(self, kept: Sequence[Quote], reader: Reader) -> list[str]:
+        """Return what must be said beside the quotes: that a document's review is overdue."""
+        overdue: dict[str, date] = {}
+        for quote in kept:
+            head = self.edition.documents[quote.span.document]
+            if head.terms.review is not None and head.terms.review < reader.today:
+                overdue[head.title] = head.terms.review
+        return [
+            f"\u201c{title}\u201d was due for review on {due.isoformat()}; it may be out of date."
+            for title, due in overdue.items()
+        ]
+
+    def _owner(self, kept: Sequence[Quote], passages: Sequence[Passage]) -> str:
+        """Return whom to ask: the owner of what is quoted, else of the nearest section that has one."""
+        quoted_by = (self.edition.documents[quote.span.document].terms.owner for quote in kept)
+        nearest = (passage.owner for passage in passages)
+        return next((owner for owner in (*quoted_by, *nearest) if owner), "")
 
     def _citation(self, quote: Quote) -> Citation:
         head = self.edition.documents[quote.span.document]

@@ -28,7 +28,9 @@ def read(
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with closing(sqlite3.connect(path)) as base:
         base.execute("PRAGMA journal_mode=WAL")
-        base.execute("CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, whole BLOB, spans BLOB) WITHOUT ROWID")
+        base.execute(
+            "CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, whole BLOB, spans BLOB) WITHOUT ROWID"
+        )
         known = {key: reading for key in set(keys) for reading in _known(base, key)}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         reused = len(known)

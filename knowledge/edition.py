@@ -86,7 +86,9 @@ class Edition:
 
         found = vectors.read(self.folder / CHROMA)
         if vectors_hash(found) != expected:
-            raise DamagedEdition(f"The vectors of edition {self.id} are not those it was built with; ingest again.")
+            raise DamagedEdition(
+                f"The vectors of edition {self.id} are not those it was built with; ingest again."
+            )
         return found
 
     @cached_property

@@ -31,7 +31,6 @@ LONGEST = 256  # tokens; the model was trained on no more
 _WEIGHTS = Path("data/embeddings/sentence-transformers__all-MiniLM-L6-v2")
 
 
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
     """A text as the model read it: one vector for the whole, one for each span of it, all of length one."""
@@ -111,7 +110,9 @@ class MiniLM:
     def _run(self, text: str, outputs: list[str]) -> tuple[list[Vectors], list[tuple[int, int]]]:
         encoding = self._tokenizer.encode(text)
         ids = np.array([encoding.ids], dtype=np.int64)
-        return self._session.run(outputs, {"input_ids": ids, "attention_mask": np.ones_like(ids)}), encoding.offsets
+        return self._session.run(
+            outputs, {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        ), encoding.offsets
 
 
 def load(home: Path, *, threads: int | None = None) -> MiniLM:

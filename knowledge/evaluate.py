@@ -157,22 +157,25 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     found = [one for one in outcomes if one.question.answerable is not False and one.question.gold]
     true = [one for one in outcomes if one.question.answerable is True]
     false = [one for one in outcomes if one.question.answerable is False]
-    cited = [
-        (citation.document, one.question) for one in outcomes for citation in one.answer.citations
-    ]
+    cited = [(citation.document, one.question) for one in outcomes for citation in one.answer.citations]
     times = sorted(one.answer.timings_ms["total"] for one in outcomes)
     return {
         "questions": len(outcomes),
-        "retrieval": {f"recall@{k}": _mean(recall(one.ranked, one.question, k) for one in found) for k in (1, 5, 10)}
+        "retrieval": {
+            f"recall@{k}": _mean(recall(one.ranked, one.question, k) for one in found) for k in (1, 5, 10)
+        }
         | {"ndcg@10": _mean(ndcg(one.ranked, one.question) for one in found)},
         "answers": {
             "shown": _mean(_shown(one) for one in true if one.question.sentences),
             "citation_precision": _mean(
-                any(document in _counting(question, gold) for gold in question.gold) for document, question in cited
+                any(document in _counting(question, gold) for gold in question.gold)
+                for document, question in cited
             ),
         },
         "abstention": {
-            "auc": _rounded(auc([one.answer.confidence for one in true], [one.answer.confidence for one in false])),
+            "auc": _rounded(
+                auc([one.answer.confidence for one in true], [one.answer.confidence for one in false])
+            ),
             "answered_unanswerable": _mean(one.answer.status != "not_covered" for one in false),
             "refused_answerable": _mean(one.answer.status == "not_covered" for one in true),
         },

@@ -65,7 +65,9 @@ def query(embedder: Embedder, question: str, history: Sequence[str] = ()) -> Que
     return Query(
         question=question,
         vector=weights @ embedder.embed(texts),
-        readings=tuple((float(weight), tuple(terms(text))) for weight, text in zip(weights, texts, strict=True)),
+        readings=tuple(
+            (float(weight), tuple(terms(text))) for weight, text in zip(weights, texts, strict=True)
+        ),
     )
 
 
@@ -83,7 +85,9 @@ def rank(edition: Edition, asked: Query, *, reader: Reader, depth: int = 60) -> 
         dense, lexical = dense[places], lexical[places]
     words = WORDS * _scaled(lexical)
     near = _largest(_scaled(dense) + words, CANDIDATES)
-    sentence = np.array([nearest(edition, int(places[place]), asked.vector) for place in near], dtype=np.float32)
+    sentence = np.array(
+        [nearest(edition, int(places[place]), asked.vector) for place in near], dtype=np.float32
+    )
     mixed = _scaled((1 - SENTENCE) * dense[near] + SENTENCE * sentence) + words[near]
     order = np.argsort(-mixed, kind="stable")[:depth]
     return [

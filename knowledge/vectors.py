@@ -63,6 +63,7 @@ def write(
 def read(folder: Path) -> Matrix:
     """Return all vectors of an index in the order of their ids. Raises DamagedEdition when it cannot."""
     import chromadb.errors
+
     try:
         with _client(folder) as client:
             collection = client.get_collection(_COLLECTION, embedding_function=None)
