@@ -146,17 +146,24 @@ class Cluster:
         if fresh.exists():
             shutil.rmtree(fresh)
         _closed_folder(fresh, self.account)
-        flags = ["--username=postgres", "--auth=peer", "--encoding=UTF8"]
-        locale = ["--locale-provider=builtin", "--locale=C.UTF-8", "--lc-messages=C"]
-        self.execute([program("initdb"), f"--pgdata={fresh}", *flags, *locale, "--no-instructions"])
-        single = [program("postgres"), "--single", "-D", str(fresh), "-c", "exit_on_error=true", "postgres"]
-        self.execute(single, text=_ROLES)
+        try:
+            self._initialize(fresh)
+        except DatabaseUnavailable:
+            shutil.rmtree(fresh)  # a full disk needs the room
+            raise
         fresh.rename(self.data)
         folder = os.open(self.folder, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def _initialize(self, data: Path) -> None:
+        flags = ["--username=postgres", "--auth=peer", "--encoding=UTF8", "--no-instructions"]
+        locale = ["--locale-provider=builtin", "--locale=C.UTF-8", "--lc-messages=C"]
+        self.execute([program("initdb"), f"--pgdata={data}", *flags, *locale])
+        single = [program("postgres"), "--single", "-D", str(data), "-c", "exit_on_error=true", "postgres"]
+        self.execute(single, text=_ROLES)
 
     def _check_data(self) -> None:
         version = self.data / "PG_VERSION"
