@@ -85,7 +85,7 @@ class Scim:
                 op=PatchOperation.Op.remove, path=Path(f"members[value eq {quoted(person_id)}]")
             )
         )
-        with _in_our_words():
+        with _in_our_words(writes=True):
             await self._client.modify(
                 Group, group_id, PatchOp[Group](operations=[operation]), check_response_payload=False
             )
@@ -95,7 +95,7 @@ class Scim:
         version = group.meta.version if group.meta else None
         if not version:
             raise Invalid("the directory serves neither PATCH nor versions; members cannot be changed safely")
-        with _in_our_words():
+        with _in_our_words(writes=True):
             await self._client.replace(group, headers={"If-Match": version}, check_response_payload=False)
 
     async def _read(self, model: type[ResourceT], resource_id: str) -> ResourceT:
@@ -151,7 +151,8 @@ class _Client(BaseAsyncSCIMClient):
         models = (User, EnterpriseUser, Group)
         types = (ResourceType.from_resource(UserRecord), ResourceType.from_resource(Group))
         policy = ScimPolicy(unknown=ScimPolicy.Unknown.keep)  # a PUT gives back what we do not know
-        super().__init__(provider=ScimProvider(models=models, resource_types=types, policy=policy))
+        provider = ScimProvider(models=models, resource_types=types, policy=policy)
+        super().__init__(provider=provider, check_response_status_codes=False)  # `_check_status` does it
         self._http = http
         self._within = within
 
@@ -204,11 +205,13 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 @contextmanager
-def _in_our_words() -> Iterator[None]:
-    """Turn what the library could not read into `Mismatch`; what it would not send into `Invalid`."""
+def _in_our_words(*, writes: bool = False) -> Iterator[None]:
+    """Turn what the library could not read, and what it would not send, into our errors."""
     try:
         yield
     except SCIMClientException as error:
+        if writes:
+            raise Ambiguous("the directory's answer to a change cannot be read") from error
         raise Mismatch("the directory's answer is not what SCIM describes") from error
     except (SCIMException, ValidationError) as error:
         raise Invalid("the request is not one that SCIM can express") from error
