@@ -1,7 +1,6 @@
 """Approvals: who decided what about which exact action. One row is one card, at one version."""
 
 import hashlib
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from connectors.base import Change, Payload
 from connectors.directory import Person
+from graphs import ids
 from graphs.ports import Connection
 from graphs.records import (
     Actor,
@@ -113,7 +113,7 @@ async def propose(
         "reason": proposal.reason,
         "differences": [asdict(one) for one in _changed(former, action)],
     }
-    card_id = secrets.token_urlsafe(16)
+    card_id = ids.fresh()
     await conn.execute(
         "INSERT INTO approval (id, run, round, digest, action, card, replaces, decide_by)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",

@@ -1,6 +1,5 @@
 """The rows of runs: what each case knows, where it stands, and when it must be looked at again."""
 
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from graphs import ids
 from graphs.ports import Connection, Queue
 from graphs.records import Actor, Field, Run, RunStatus, Step
 
@@ -45,7 +45,7 @@ async def create(
         "INSERT INTO run (id, key, workflow, version, status, requester, origin, slots, due_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant, key) DO NOTHING RETURNING id",
         (
-            secrets.token_urlsafe(16),
+            ids.fresh(),
             key,
             workflow,
             version,

@@ -4,7 +4,6 @@ One row for each approval and act. It is written before the call as an intent an
 is still an intent says that the call may have landed.
 """
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Any, Literal
 from psycopg.types.json import Jsonb
 
 from connectors.base import Act
+from graphs import ids
 from graphs.ports import Connection
 
 State = Literal["intended", "done", "failed", "unknown"]
@@ -79,12 +79,12 @@ async def intend(
         " VALUES (%s, %s, %s, %s, %s, %s, %s, 'intended', %s, moment() + %s::interval)"
         f" RETURNING {_COLUMNS}",
         (
-            secrets.token_urlsafe(16),
+            ids.fresh(),
             approval,
             run,
             act,
             operation,
-            secrets.token_urlsafe(16),
+            ids.fresh(),
             Jsonb(payload),
             token,
             lasts,

@@ -103,7 +103,7 @@ class Clock:
         """Move the clock forward, never back. Only this, on the owner's connection, can do it."""
         span = timedelta(days=max(days, 0.0), hours=max(hours, 0.0))
         return await self._ask(
-            "UPDATE clock SET shift = shift + %(span)s RETURNING moment() + %(span)s, shift", {"span": span}
+            "UPDATE clock SET shift = shift + %(span)s RETURNING moment(), shift", {"span": span}
         )
 
     async def _ask(self, query: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +179,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    for noisy in ("procrastinate", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     _leave_when_alone()
     if options.part == "directory":
         return run_directory(options.home, options.port)

@@ -17,7 +17,7 @@ from bot.blocks import answer, approval, progress, request
 from bot.demo import reading
 from bot.demo.stage import Stage
 from bot.demo.world import APPROVALS, BOT, user
-from bot.workspace.client import WorkspaceClient
+from bot.workspace.client import ControlError, WorkspaceClient
 from connectors.sandbox import company
 
 Json = Mapping[str, Any]
@@ -43,7 +43,7 @@ async def play(stage: Stage, console: Console) -> bool:
             await tour.decide()
             await tour.end()
             await tour.read_back(run)
-        except (Missed, TimeoutError) as error:
+        except (Missed, TimeoutError, ControlError) as error:
             console.print(f"\n[bold red]This did not happen:[/] {error}")
             return False
     console.print("\n[bold green]All five steps happened.[/]")
@@ -133,7 +133,7 @@ class _Tour:
         await self._client.message(wanted, as_=GRACE, channel=channel)
         card = await self._find(
             APPROVALS,
-            lambda one: _button(one, approval.APPROVE) and "prod-logs" in reading.plain(one, {}),
+            lambda one: _button(one, approval.APPROVE) and "Access to: prod-logs" in reading.plain(one, {}),
             "the second card",
             as_=GRACE,
         )
