@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import aiohttp
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -33,6 +33,7 @@ from bot.listeners.signatures import Signatures
 from bot.listeners.surfaces import Surfaces
 from bot.messages import Messages
 from bot.outbox import Outbox
+from bot.refusals import NETWORK, key
 from bot.replies import Replies
 from bot.router import WorkflowHints
 from bot.settings import Settings, SettingsError
@@ -162,32 +163,43 @@ async def serve(
 ) -> None:
     """Run the bot, socket and worker in one event loop, until SIGTERM or SIGINT.
 
-    `ready` is called once it is connected.
-    Raises SettingsError, SlackRefused and DatabaseUnavailable with what to change.
+    `ready` is called once it is connected. Raises SettingsError, SlackRefused and DatabaseUnavailable with
+    what to change.
     """
-    async with (
-        open_database(
-            settings.home, settings.database_url, owner_url=settings.database_owner_url
-        ) as database,
-        build(settings, credentials, database) as parts,
-    ):
-        app, surfaces = make_app(parts, signing_secret=credentials.signing_secret)
-        async with _socket(app, credentials.app_token):
-            logger.info("Connected to Slack as app %s", parts.installation.app)
-            ready()
-            await _until_signalled(parts.jobs.work(Rounds(parts=parts, surfaces=surfaces)))
+    await _until_signalled(
+        _opened(settings, credentials, partial(listen, credentials=credentials, ready=ready))
+    )
 
 
 async def work(settings: Settings, credentials: Credentials) -> None:
     """Run a worker without a socket, until SIGTERM or SIGINT. Raises as `serve` does."""
+    await _until_signalled(_opened(settings, credentials, _work))
+
+
+async def listen(parts: Parts, *, credentials: Credentials, ready: Callable[[], None]) -> None:
+    """Listen and work, until cancelled."""
+    app, surfaces = make_app(parts, signing_secret=credentials.signing_secret)
+    async with _socket(app, credentials.app_token):
+        logger.info("Connected to Slack as app %s", parts.installation.app)
+        ready()
+        await parts.jobs.work(Rounds(parts=parts, surfaces=surfaces))
+
+
+async def _work(parts: Parts) -> None:
+    _, surfaces = make_app(parts)
+    await parts.jobs.work(Rounds(parts=parts, surfaces=surfaces))
+
+
+async def _opened(
+    settings: Settings, credentials: Credentials, act: Callable[[Parts], Awaitable[None]]
+) -> None:
     async with (
         open_database(
             settings.home, settings.database_url, owner_url=settings.database_owner_url
         ) as database,
         build(settings, credentials, database) as parts,
     ):
-        _, surfaces = make_app(parts)
-        await _until_signalled(parts.jobs.work(Rounds(parts=parts, surfaces=surfaces)))
+        await act(parts)
 
 
 @asynccontextmanager
@@ -196,12 +208,11 @@ async def _socket(app: AsyncApp, token: str) -> AsyncIterator[None]:
     try:
         await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
     except SlackApiError as error:
-        key = error.response.get("error")
         raise SlackRefused(
-            f"Slack opens no socket for the app-level token ({key}). Set SLACK_APP_TOKEN to a token with the "
-            "scope connections:write (xapp-…), and switch Socket Mode on in the app's settings."
+            f"Slack opens no socket for the app-level token ({key(error)}). Set SLACK_APP_TOKEN to a token "
+            "(xapp-…) with the scope connections:write, and switch Socket Mode on in the app's settings."
         ) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except NETWORK as error:
         raise SlackRefused(f"Slack's socket cannot be reached: {error}. Check the network.") from error
     try:
         yield
@@ -209,15 +220,25 @@ async def _socket(app: AsyncApp, token: str) -> AsyncIterator[None]:
         await handler.close_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
 
 
-async def _until_signalled(work: Any) -> None:
-    """Run until the work fails, or somebody asks this process to end."""
+async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    """Run until the work fails, or somebody asks this process to end; asking again changes nothing."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
+    asked = False
+
+    def leave() -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            task.cancel()
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, task.cancel)
+        loop.add_signal_handler(name, leave)
     try:
-        with suppress(asyncio.CancelledError):
-            await task
+        await task
+    except asyncio.CancelledError:
+        if not asked:
+            raise
     finally:
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(name)

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.database import Pool
+from bot.refusals import NETWORK, key
 from connectors.directory import Person
 from connectors.errors import ConnectorError, NotFound
 
@@ -76,10 +76,10 @@ class Identity:
             async with asyncio.timeout(within):
                 answer = await self._slack.users_info(user=user)
         except SlackApiError as error:
-            if error.response.get("error") in {"user_not_found", "user_not_visible"}:
+            if key(error) in {"user_not_found", "user_not_visible"}:
                 raise Refused("stranger") from error
-            raise Unknown(str(error.response.get("error"))) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unknown(key(error)) from error
+        except NETWORK as error:
             raise Unknown("Slack does not say who this is") from error
         account: dict[str, Any] = answer["user"]
         if refusal := _refusal(account, self._team):

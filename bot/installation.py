@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.refusals import NETWORK, detail, key
 
 Body = Mapping[str, Any]
 
@@ -69,7 +70,7 @@ async def discover(client: AsyncWebClient) -> Installation:
         bot = await client.bots_info(bot=str(me["bot_id"]))
     except SlackApiError as error:
         raise SlackRefused(_refusal(error)) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except NETWORK as error:
         raise SlackRefused(
             f"Slack cannot be reached at {client.base_url}: {str(error) or type(error).__name__}. "
             "Check the network and SLACK_API_URL."
@@ -84,15 +85,15 @@ async def discover(client: AsyncWebClient) -> Installation:
 
 
 def _refusal(error: SlackApiError) -> str:
-    key = error.response.get("error")
-    if key in {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"}:
+    named = key(error)
+    if named in {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"}:
         return (
-            f"Slack refuses the bot token ({key}). Set SLACK_BOT_TOKEN to the app's bot token (xoxb-…), "
+            f"Slack refuses the bot token ({named}). Set SLACK_BOT_TOKEN to the app's bot token (xoxb-…), "
             "from OAuth & Permissions in the app's settings."
         )
-    if key == "missing_scope":
+    if named == "missing_scope":
         return (
-            f"The Slack app lacks the scope '{error.response.get('needed', '?')}'. "
+            f"The Slack app lacks the scope '{detail(error, 'needed')}'. "
             "Install it again with the scopes of manifest.yml."
         )
-    return f"Slack answered {key} to our first question. See https://docs.slack.dev for what it means."
+    return f"Slack answered {named} to our first question. See https://docs.slack.dev for what it means."

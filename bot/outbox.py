@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.blocks.parts import Message
 from bot.messages import Messages, Place, Row
+from bot.refusals import NETWORK, come_back_in, is_put_off, is_unsure, key
 from graphs.ports import Connection
 from graphs.records import Notice
 
@@ -27,9 +27,7 @@ MARK = "countersign"
 PATIENCE = 1.5  # seconds that a delivery waits for its channel's turn before it lets others go first
 PAGES = 5
 
-_UNSURE = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
-_NETWORK = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,7 +121,7 @@ class Outbox:
             await self._slack.chat_postEphemeral(
                 channel=channel, user=user, text=message.text, blocks=list(message.blocks), thread_ts=thread
             )
-        except (SlackApiError, *_NETWORK) as error:
+        except (SlackApiError, *NETWORK) as error:
             logger.warning("A private answer was lost: %s", _said(error))
 
     async def respond(self, url: str, message: Message) -> None:
@@ -139,7 +137,7 @@ class Outbox:
                     "unfurl_media": False,
                 }
             )
-        except _NETWORK as error:
+        except NETWORK as error:
             logger.warning("A private answer was lost: %s", _said(error))
             return
         if answer.status_code != 200:
@@ -161,7 +159,7 @@ class Outbox:
             await self._messages.failed(name, _said(error))
         except SlackApiError as error:
             await self._refused(row, error)
-        except _NETWORK as error:
+        except NETWORK as error:
             logger.warning("Slack did not answer; %s is tried again: %s", name, _said(error))
             await self._messages.later(name, error=_said(error))
 
@@ -205,7 +203,7 @@ class Outbox:
                 unfurl_media=False,
             )
         except SlackApiError as error:
-            if not _is_unsure(error):
+            if not is_unsure(error):
                 await self._messages.not_attempted(row.id)
             raise
         place = Place(channel=str(answer["channel"]), ts=str(answer["ts"]))
@@ -235,7 +233,7 @@ class Outbox:
                 blocks=list(letter.message.blocks),
             )
         except SlackApiError as error:
-            if not _is_unsure(error):
+            if not is_unsure(error):
                 await self._messages.not_attempted(row.id)
             raise
         await self._messages.shown(row.id, row.wanted)
@@ -272,23 +270,23 @@ class Outbox:
         return self._conversations[address]
 
     async def _refused(self, row: Row, error: SlackApiError) -> None:
-        key = _key(error)
-        if error.response.status_code == 429 or key in {"ratelimited", "rate_limited"}:
-            seconds = _retry_after(error)
+        named = key(error)
+        if is_put_off(error):
+            seconds = come_back_in(error)
             channel = row.posted_in or row.channel
             if channel is not None:
                 await self._messages.hold(channel, seconds)
             await self._messages.later(row.id, error="ratelimited", seconds=seconds)
-        elif _is_unsure(error):
-            logger.warning("Slack answered %s; %s is tried again", key, row.id)
-            await self._messages.later(row.id, error=key)
-        elif key in _GONE and row.ts is not None:
-            logger.warning("The message %s is gone (%s); it is posted again", row.id, key)
+        elif is_unsure(error):
+            logger.warning("Slack answered %s; %s is tried again", named, row.id)
+            await self._messages.later(row.id, error=named)
+        elif named in _GONE and row.ts is not None:
+            logger.warning("The message %s is gone (%s); it is posted again", row.id, named)
             await self._messages.not_attempted(row.id)
-            await self._messages.later(row.id, error=key, seconds=0)
+            await self._messages.later(row.id, error=named, seconds=0)
         else:
-            logger.error("Slack refuses the message %s for good: %s", row.id, key)
-            await self._messages.failed(row.id, key)
+            logger.error("Slack refuses the message %s for good: %s", row.id, named)
+            await self._messages.failed(row.id, named)
 
 
 def _mark(row: Row) -> dict[str, Any]:
@@ -299,24 +297,6 @@ def _is_marked(message: Mapping[str, Any], row: Row) -> bool:
     metadata = message.get("metadata") or {}
     payload = metadata.get("event_payload") or {}
     return bool(message.get("bot_id")) and metadata.get("event_type") == MARK and payload.get("id") == row.id
-
-
-def _key(error: SlackApiError) -> str:
-    data = error.response.data if not isinstance(error.response, dict) else error.response
-    named = data.get("error") if isinstance(data, dict) else None
-    return str(named or f"HTTP {error.response.status_code}")
-
-
-def _is_unsure(error: SlackApiError) -> bool:
-    """Whether Slack may have done what it was asked, all the same."""
-    key = _key(error)
-    return key in _UNSURE or (key.startswith("HTTP ") and error.response.status_code != 429)
-
-
-def _retry_after(error: SlackApiError) -> float:
-    headers = {str(name).lower(): value for name, value in (error.response.headers or {}).items()}
-    named = str(headers.get("retry-after", ""))
-    return float(named) if named.isdecimal() else 5.0
 
 
 def _said(error: BaseException) -> str:

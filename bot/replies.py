@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -17,6 +16,7 @@ from bot.database import Pool
 from bot.events import Events
 from bot.identity import JOB, Identity, Refused, Unknown
 from bot.outbox import Outbox
+from bot.refusals import NETWORK
 from bot.render import ours
 from bot.router import Kind, Route, WorkflowHints, route
 from connectors.directory import Person
@@ -172,7 +172,7 @@ class Replies:
             await self._slack.assistant_threads_setStatus(
                 channel_id=saying.channel, thread_ts=saying.thread, status="is looking it up…"
             )
-        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (SlackApiError, *NETWORK) as error:
             logger.debug("No status shown: %s", error)
 
 

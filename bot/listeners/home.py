@@ -2,11 +2,11 @@
 
 import logging
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
 
 from bot.blocks import help as words
 from bot.listeners.surfaces import Body, Surfaces
+from bot.refusals import NETWORK
 from bot.wiring import Parts
 
 logger = logging.getLogger(__name__)
@@ -35,5 +35,5 @@ async def _suggest(parts: Parts, channel: str) -> None:
     prompts = [{"title": title, "message": message} for title, message in words.PROMPTS]
     try:
         await parts.slack.assistant_threads_setSuggestedPrompts(channel_id=channel, prompts=prompts)
-    except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (SlackApiError, *NETWORK) as error:
         logger.debug("No prompts shown: %s", error)

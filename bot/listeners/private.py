@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
 
 from bot import sentences
@@ -12,6 +11,7 @@ from bot.blocks import help as words
 from bot.blocks.parts import Message, View
 from bot.identity import Refused, Unknown
 from bot.listeners.surfaces import Body
+from bot.refusals import NETWORK
 from bot.render import ours
 from bot.wiring import Parts
 from connectors.directory import Person
@@ -46,7 +46,7 @@ async def show(parts: Parts, body: Body, view: View) -> None:
     call = parts.slack.views_push if isinstance(body.get("view"), Mapping) else parts.slack.views_open
     try:
         await call(trigger_id=body["trigger_id"], view=view)
-    except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (SlackApiError, *NETWORK) as error:
         logger.warning("A window did not open: %s", error)
         await tell(parts, body, words.said(ours(LATE)))
 
