@@ -115,11 +115,14 @@ class Scim:
                 page = await self._client.query(model, question)
             if not isinstance(page, ListResponse):
                 raise Mismatch("the directory answered a search with something else")
+            announced = page.total_results or 0
             found += page.resources or []
-            if len(found) >= (page.total_results or 0):
+            if len({record.id for record in found}) < len(found):
+                raise Mismatch("the directory returned a record twice in one search")
+            if len(found) >= announced:
                 return found
-            if not page.resources or len(found) > MOST:
-                raise Mismatch("the directory announced more records than it returned")
+            if not page.resources or announced > MOST:
+                raise Mismatch("the directory announced more records than it can return")
 
 
 def quoted(text: str) -> str:

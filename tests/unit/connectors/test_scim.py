@@ -176,7 +176,15 @@ async def test_an_answer_that_is_no_person_is_a_mismatch(answer: httpx.Response)
 
 
 @pytest.mark.parametrize(
-    "answer", [page(total=3), page(group(), total=10**9), scim_json(group()), httpx.Response(204)]
+    "answer",
+    [
+        page(total=3),
+        page(group(), total=10**9),
+        page(group(), total=2),
+        page(group(), group()),
+        scim_json(group()),
+        httpx.Response(204),
+    ],
 )
 async def test_a_search_that_does_not_add_up_is_a_mismatch(answer: httpx.Response) -> None:
     async with answered_by(lambda _: answer) as people:
