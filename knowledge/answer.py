@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+from knowledge.confidence import scale, signals
 from knowledge.edition import Edition, Reader, linked
 from knowledge.embedder import Embedder
 from knowledge.errors import EmptyQuestion, QuestionTooLong
-from knowledge.confidence import scale, signals
+from knowledge.hidden import visible
 from knowledge.quotes import Quote, candidates, chosen, quoted
 from knowledge.retrieve import Hit, query, rank
 
@@ -190,8 +191,6 @@ class Library:
 
 def checked(question: str) -> str:
     """Return a question that can be answered: not empty, not longer than anybody's question."""
-    from knowledge.hidden import visible
-
     cleaned = " ".join(visible(question)[0].split())
     if not any(mark.isalnum() for mark in cleaned):
         raise EmptyQuestion("Please ask a question in words.")

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,8 +34,8 @@ from knowledge.edition import (
     Edition,
     current_id,
     manifest_id,
+    vectors_hash,
 )
-from knowledge.edition import vectors_hash
 from knowledge.embedder import Embedder, Reading
 from knowledge.errors import BuildFailed, DamagedEdition, KnowledgeError, NothingToIngest, Unreadable
 from knowledge.lexical import Lexical
@@ -67,16 +68,16 @@ def build(home: Path, sources: Sequence[Path], embedder: Embedder, progress: Pro
     try:
         editions.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _alone(editions, progress):
-            entries, problems = _entries(sources, progress)
-            inputs = _inputs(entries, problems, embedder)
-            return _unchanged(home, inputs) or _built(home, entries, problems, inputs, embedder, progress)
+            found = _entries(sources, progress)
+            inputs = _inputs(found, embedder)
+            return _unchanged(home, inputs, progress) or _built(home, found, inputs, embedder, progress)
     except OSError as error:
         raise BuildFailed(_refused(home, error)) from error
     except sqlite3.Error as error:
         raise BuildFailed(f"The edition cannot be written to {home}: {error}. {_SAFE}") from error
 
 
-_SAFE = "The edition before it still serves."
+_SAFE = "What served before still serves."
 
 
 def _refused(home: Path, error: OSError) -> str:
@@ -104,7 +105,13 @@ def _alone(editions: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _entries(sources: Sequence[Path], progress: Progress) -> tuple[list[Entry], list[Problem]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    entries: list[Entry]
+    problems: list[Problem]
+
+
+def _entries(sources: Sequence[Path], progress: Progress) -> _Found:
     entries: dict[str, Entry] = {}
     problems: list[Problem] = []
     for source in sources:
@@ -118,19 +125,19 @@ def _entries(sources: Sequence[Path], progress: Progress) -> tuple[list[Entry], 
                 entries[found.document] = found
         if before == len(entries) + len(problems):
             raise NothingToIngest(f"{source} holds no document: no Markdown, HTML, PDF, DOCX or text file.")
-    for problem in problems:
-        progress.problem(problem)
-    return list(entries.values()), problems
+    return _Found(entries=list(entries.values()), problems=problems)
 
 
-def _inputs(entries: Sequence[Entry], problems: Sequence[Problem], embedder: Embedder) -> str:
+def _inputs(found: _Found, embedder: Embedder) -> str:
     """Return a hash of all that decides what an edition holds."""
-    rows = [[entry.document, entry.sha256] for entry in entries] + [[str(problem)] for problem in problems]
+    rows = [[entry.document, entry.sha256] for entry in found.entries] + [
+        [str(problem)] for problem in found.problems
+    ]
     whole = json.dumps([FORMAT, READING, embedder.fingerprint, rows], ensure_ascii=False)
     return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _unchanged(home: Path, inputs: str) -> Edition | None:
+def _unchanged(home: Path, inputs: str, progress: Progress) -> Edition | None:
     try:
         name = current_id(home)
         if name is None:
@@ -139,19 +146,17 @@ def _unchanged(home: Path, inputs: str) -> Edition | None:
     except DamagedEdition:
         return None
     if edition.manifest["inputs"] == inputs:
+        for problem in edition.manifest["problems"]:
+            progress.problem(Problem(**problem))
         return edition
     edition.close()
     return None
 
 
-def _built(
-    home: Path,
-    entries: Sequence[Entry],
-    problems: list[Problem],
-    inputs: str,
-    embedder: Embedder,
-    progress: Progress,
-) -> Edition:
+def _built(home: Path, found: _Found, inputs: str, embedder: Embedder, progress: Progress) -> Edition:
+    entries, problems = found.entries, list(found.problems)
+    for problem in problems:
+        progress.problem(problem)
     documents = _documents(entries, problems, progress)
     chunks = [(place, chunk) for place, document in enumerate(documents) for chunk in chunks_of(document)]
 
@@ -173,7 +178,7 @@ def _built(
             "documents": {document.document: _content(document) for document in documents},
             "passages": len(chunks),
             "vectors": vectors_hash(kept),
-            "problems": [str(problem) for problem in problems],
+            "problems": [asdict(problem) for problem in problems],
         }
         (making / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
         target = home / "editions" / manifest_id(manifest)

@@ -1,8 +1,8 @@
 """Makes `confidence.json` from question sets: `python -m knowledge.calibrate OUT HOME=FILE.jsonl …`.
 
 Each HOME holds the edition that its questions are asked of. For every question that is answerable, a second
-case is made in which its gold documents may not be read, so that nothing answers it. Each set counts the same,
-and so do its answerable and its unanswerable cases: the probability is that of a question at even odds.
+case is made in which its gold documents may not be read, so that nothing answers it. Each set counts the
+same, and so do its answerable and its unanswerable cases: the probability is that of even odds.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _shares(known: Sequence[Case]) -> Numbers:
 
 
 def report(known: Sequence[Case]) -> dict[str, Any]:
-    """Return weights, thresholds, and how well cases of each set are told apart by weights from the others."""
+    """Return weights, thresholds, and how well each set is told apart by weights from the others."""
     weights, bias = fit(known)
     apart: dict[str, float | None] = {}
     for source in sorted({case.source for case in known}):
@@ -121,7 +121,7 @@ def report(known: Sequence[Case]) -> dict[str, Any]:
 
 
 def _threshold(known: Sequence[Case], weights: Numbers, bias: float) -> float:
-    """Return the probability below which, on the average over the sets, REFUSED of the answerable cases fall."""
+    """Return the probability below which, on average over the sets, REFUSED of the answerable cases fall."""
     answerable = [case for case in known if case.real and case.answered]
     share = _shares(answerable)
     sure = 1 / (1 + np.exp(-(np.array([case.signals for case in answerable]) @ weights + bias)))

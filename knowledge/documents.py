@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from knowledge.sentences import split
+
 EVERYONE = "everyone"
 LONGEST_UNIT = 120  # words
 BlockKind = Literal["heading", "paragraph", "item", "row", "code"]
@@ -116,8 +118,6 @@ class _Open:
 
 def _spoken(block: Block) -> Iterator[Unit]:
     """Yield the sentences of a paragraph or a list item; an item's short label stays with what follows it."""
-    from knowledge.sentences import split
-
     sentences = split(block.text)
     if block.kind == "item" and len(sentences) > 1 and len(sentences[0].split()) <= 4:
         sentences[:2] = [f"{sentences[0]} {sentences[1]}"]
@@ -130,7 +130,7 @@ def _spoken(block: Block) -> Iterator[Unit]:
 
 
 def bounded(text: str, blank: str) -> list[str]:
-    """Cut a text of more than 120 words at `blank`, after a clause where there is one; shorter ones stay whole."""
+    """Cut a text of more than 120 words at `blank`, after a clause where there is one; others stay whole."""
     words = text.split(blank)
     sizes = [len(word.split()) or 1 for word in words]
     if sum(sizes) <= LONGEST_UNIT:

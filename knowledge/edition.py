@@ -134,7 +134,7 @@ class Edition:
 
 
 def open_current(home: Path) -> Edition:
-    """Open the edition that serves. Raises NoEdition when nothing has been ingested, DamagedEdition otherwise."""
+    """Open the edition that serves. Raises NoEdition before the first ingest, and DamagedEdition."""
     name = current_id(home)
     if name is None:
         raise NoEdition("There is nothing to answer from yet. Run: countersign ingest SOURCE")
@@ -156,7 +156,7 @@ def current_id(home: Path) -> str | None:
 
 def vectors_hash(matrix: Vectors) -> str:
     """Return the SHA-256 of vectors, row by row."""
-    return hashlib.sha256(memoryview(np.ascontiguousarray(matrix, dtype="<f4"))).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(matrix, dtype="<f4").data).hexdigest()
 
 
 def manifest_id(manifest: dict[str, Any]) -> str:
@@ -199,4 +199,4 @@ def _section(head: Head, parts: list[Part], place: int) -> Section:
 
 def linked(url: str, anchor: str) -> str:
     """Return the address that opens a section, or nothing where the document has none."""
-    return f"{url.split('#')[0]}#{anchor}" if url and anchor else url
+    return f"{url.partition('#')[0]}#{anchor}" if url and anchor else url

@@ -61,7 +61,7 @@ class MiniLM:
     """
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
-        import onnxruntime  # noqa: PLC0415 - takes long to import
+        import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import; no stubs
         from tokenizers import Tokenizer  # noqa: PLC0415 - takes long to import
 
         self.fingerprint = f"{NAME}:{_verified(folder)['model.onnx'][:16]}"

@@ -99,7 +99,7 @@ def recall(ranked: Sequence[str], question: Question, depth: int) -> float:
 def ndcg(ranked: Sequence[str], question: Question, depth: int = 10) -> float:
     """Return the discounted gain of the first `depth` distinct documents as a share of the best possible.
 
-    A gold document gains 1 where it, or one that counts as it, comes first; its equivalents then gain nothing.
+    A gold document gains 1 where it, or one that counts as it, comes first; others like it gain nothing.
     """
     open_ = list(question.gold)
     gain = 0.0

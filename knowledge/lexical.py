@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import bm25s  # type: ignore[import-untyped]  # ships no stubs
 import numpy as np
+import Stemmer  # type: ignore[import-not-found]  # a compiled module without stubs
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import bm25s
-    import Stemmer
-
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 # Words that say nothing about a topic. Negations, numbers and question words of amount stay.
-STOP = frozenset(
-    "a an and are as at be been being but by can could did do does for from had has have he her him his how i if in "
-    "into is it its just may me might my of on or our ours shall she should so some such than that the their them "
-    "then there these they this those to up us was we were what when where which while who whom why will with would "
-    "you your yours i'm i've i'd i'll it's that's what's who's where's when's how's there's let's we're you're "
-    "they're am im ive ok okay please hi hello hey also any get got".split()
-)
+_STOP = """
+a an and are as at be been being but by can could did do does for from had has have he her him his how i
+if in into is it its just may me might my of on or our ours shall she should so some such than that the
+their them then there these they this those to up us was we were what when where which while who whom
+why will with would you your yours i'm i've i'd i'll it's that's what's who's where's when's how's
+there's let's we're you're they're am im ive ok okay please hi hello hey also any get got
+"""
+STOP = frozenset(_STOP.split())
 
 
 @lru_cache(maxsize=1)
 def _stemmer() -> Stemmer.Stemmer:
-    import Stemmer
-
     return Stemmer.Stemmer("english")
 
 
@@ -39,7 +36,7 @@ def words(text: str) -> list[str]:
     """Return a text's words, lower case, without accents."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(mark for mark in plain if not unicodedata.combining(mark))
-    return [word.replace("’", "'") for word in _WORD.findall(plain)]
+    return [word.replace("\u2019", "'") for word in _WORD.findall(plain)]
 
 
 def terms(text: str) -> list[str]:
@@ -59,8 +56,6 @@ class Lexical:
     @classmethod
     def build(cls, texts: Sequence[str]) -> Lexical:
         """Index texts in order."""
-        import bm25s  # noqa: PLC0415 - takes half a second to import
-
         logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG by itself
         index = bm25s.BM25(k1=1.2, b=0.75)
         index.index([terms(text) or [""] for text in texts], show_progress=False)
@@ -73,8 +68,6 @@ class Lexical:
     @classmethod
     def open(cls, folder: Path) -> Lexical:
         """Open a saved index; its arrays stay on disk until they are used."""
-        import bm25s  # noqa: PLC0415 - takes half a second to import
-
         return cls(bm25s.BM25.load(str(folder), mmap=True))
 
     def scores(self, stems: Sequence[str]) -> NDArray[np.float32]:
@@ -95,8 +88,6 @@ class Lexical:
 
     def rarity(self, stem: str) -> float:
         """Return a stem's inverse document frequency; a stem that occurs nowhere is the rarest."""
-        import math
-
         count = self.count(stem)
         return math.log(1 + (self._size - count + 0.5) / (count + 0.5))
 

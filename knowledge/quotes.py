@@ -12,8 +12,11 @@ from knowledge.lexical import terms
 from knowledge.retrieve import Hit, Query, unit_scores
 from knowledge.texts import Span
 
-_AMOUNT = re.compile(r"\b(how (?:many|much|long|often|early|soon|far|big|old)|when|what (?:date|day|time|percent\w*)"
-                     r"|min(?:imum)?|max(?:imum)?|limit|length|cost|price|rate|deadline|threshold)\b", re.IGNORECASE)  # fmt: skip
+_AMOUNT = re.compile(
+    r"\b(?:how (?:many|much|long|often|early|soon|far|big|old)|when|what (?:date|day|time|percent\w*)"
+    r"|min(?:imum)?|max(?:imum)?|limit|length|cost|price|rate|deadline|threshold)\b",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|once|twice|weekly|monthly|annual(?:ly)?"
     r"|daily|hours?|days?|weeks?|months?|years?|percent|no (?:limit|minimum|maximum|threshold))\b",

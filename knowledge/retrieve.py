@@ -130,4 +130,4 @@ def _largest(scores: Scores, count: int) -> NDArray[np.int64]:
 def _scaled(scores: Scores) -> Scores:
     """Return scores as shares of the best; a score below nothing is nothing."""
     top = float(scores.max(initial=0.0))
-    return np.maximum(scores, 0) / top if top > 0 else np.zeros_like(scores)
+    return (np.maximum(scores, 0) / (top if top > 0 else np.inf)).astype(np.float32)

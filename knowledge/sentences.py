@@ -1,10 +1,12 @@
-"""Cutting a paragraph into sentences, so that a number or a condition stays in the sentence that it belongs to."""
+"""Cutting a paragraph into sentences, so that a number or a condition stays in its own."""
 
 from __future__ import annotations
 
 import re
 
-_END = re.compile(r"""[.!?…][.!?…]*(?:["'”’)\]]+)?(\s+)(?=["'“‘(\[*]*[A-Z0-9À-ÖØ-Þ$€£])""")
+_END = re.compile(
+    r"""[.!?\u2026][.!?\u2026]*(?:["'\u201d\u2019)\]]+)?(\s+)(?=["'\u201c\u2018(\[*]*[A-Z0-9À-ÖØ-Þ$€£])"""
+)
 _SHORT = re.compile(
     r"""(?:\b(?:e\.g|i\.e|etc|vs|cf|mr|mrs|ms|dr|prof|st|no|nos|inc|ltd|corp|co|dept|fig|approx|est|min|max
         |sec|sect|art|para|vol|pp?|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|a\.m|p\.m|u\.s|u\.k|u\.s\.a|ph\.d)
@@ -34,5 +36,5 @@ def _goes_on(before: str, after: str) -> bool:
         return True
     if not _SHORT.search(before):
         return False
-    # "5 p.m. Employees …" ends there; "5 p.m. EST" and "Inc. 500" do not.
+    # "5 p.m. Employees \u2026" ends there; "5 p.m. EST" and "Inc. 500" do not.
     return not (_CLOSES.search(before) and re.match(r"[A-Z][a-z]+ [a-z]", after))

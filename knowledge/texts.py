@@ -135,7 +135,7 @@ class Texts:
         marks = ",".join("?" * len(numbers))
         rows = self._all(
             f"SELECT id, document, part, first, last FROM passage WHERE id IN ({marks})", *numbers
-        )  # noqa: S608  # only question marks go in
+        )  # only question marks go in
         found = {
             row[0]: Span(number=row[0], document=row[1], part=row[2], first=row[3], last=row[4])
             for row in rows

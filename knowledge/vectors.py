@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import chromadb
+import chromadb.errors
 import numpy as np
+from chromadb.api.client import Client
+from chromadb.config import Settings
 from numpy.typing import NDArray
 
 from knowledge.errors import BuildFailed, DamagedEdition
 
-if TYPE_CHECKING:
-    from chromadb.api import ClientAPI
-
-    Matrix = NDArray[np.float32]
+Matrix = NDArray[np.float32]
 
 _COLLECTION = "passages"
 _BATCH = 2000
 
 
 @contextmanager
-def _client(folder: Path) -> Iterator[ClientAPI]:
-    import chromadb
-    from chromadb.config import Settings
-
+def _client(folder: Path) -> Iterator[Client]:
     client = chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
+    assert isinstance(client, Client)  # the declared type has no close
     try:
         yield client
     finally:
@@ -40,8 +38,6 @@ def write(
     done: Callable[[int], None] | None = None,
 ) -> None:
     """Write vectors as a new Chroma index, row n under the id n. Raises BuildFailed when it cannot."""
-    import chromadb.errors
-
     try:
         with _client(folder) as client:
             collection = client.create_collection(
@@ -62,8 +58,6 @@ def write(
 
 def read(folder: Path) -> Matrix:
     """Return all vectors of an index in the order of their ids. Raises DamagedEdition when it cannot."""
-    import chromadb.errors
-
     try:
         with _client(folder) as client:
             collection = client.get_collection(_COLLECTION, embedding_function=None)

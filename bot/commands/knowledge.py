@@ -57,7 +57,7 @@ def ingest(sources: Sources, home: Home = None) -> None:
 
 
 def ask_command(readers: Callable[[Path, str], "Reader"]) -> Callable[..., None]:
-    """Return the command `ask`. `readers` looks up, for a home and an e-mail address, what that person may read."""
+    """Return the command `ask`. `readers` says, for a home and an e-mail address, what a person may read."""
 
     def ask(
         question: Asked, person: As = None, after: After = None, home: Home = None, as_json: Json = False
@@ -140,7 +140,7 @@ class _Shown:
     def __enter__(self) -> "_Shown":
         if self._console.is_terminal and not self._console.quiet:
             self._bar = Progress(
-                TextColumn("{task.description:<10}"),
+                TextColumn("{task.description:<9}"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),

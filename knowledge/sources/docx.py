@@ -5,25 +5,23 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import docx
+from docx.opc.exceptions import OpcError
+from docx.shared import RGBColor
+from docx.table import Table
+from docx.text.paragraph import Paragraph
+from lxml.etree import LxmlError  # type: ignore[import-untyped]  # ships no stubs
 
 from knowledge.documents import Block
 from knowledge.errors import Unreadable
 from knowledge.sources.html import Reading
-
-if TYPE_CHECKING:
-    from docx.table import Table
-    from docx.text.paragraph import Paragraph
 
 _LARGEST = 200 * 2**20  # bytes, unpacked; a zip may hold a thousand times its size
 
 
 def read(path: Path) -> Reading:
     """Return the blocks of a .docx. Raises Unreadable for one that is broken or locked."""
-    import docx
-    from docx.opc.exceptions import OpcError
-    from lxml.etree import LxmlError
-
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
@@ -34,7 +32,7 @@ def read(path: Path) -> Reading:
     reading = Reading(title=(opened.core_properties.title or "").strip())
     intro = ""
     for element in opened.iter_inner_content():
-        if hasattr(element, "rows"):
+        if isinstance(element, Table):
             reading.blocks += _rows(element)
             continue
         text, hidden = _shown(element)
@@ -53,7 +51,7 @@ def _block(paragraph: Paragraph, text: str, intro: str) -> Block:
         return Block(kind="heading", text=text, level=min(6, int(heading[1])))
     if style.lower() == "title":
         return Block(kind="heading", text=text, level=1)
-    properties = paragraph._p.pPr  # noqa: SLF001  # numbering has no public name in python-docx
+    properties = paragraph._p.pPr  # numbering has no public name in python-docx
     if style.lower().startswith("list") or (properties is not None and properties.numPr is not None):
         return Block(kind="item", text=text, level=1, lead=intro if len(intro.split()) <= 45 else "")
     return Block(kind="paragraph", text=text)
@@ -61,8 +59,6 @@ def _block(paragraph: Paragraph, text: str, intro: str) -> Block:
 
 def _shown(paragraph: Paragraph) -> tuple[str, int]:
     """Return a paragraph's text without hidden and white runs, and how many of those there were."""
-    from docx.shared import RGBColor
-
     hidden = 0
     kept: list[str] = []
     for part in paragraph.iter_inner_content():

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from knowledge.documents import Document, Terms, parts_of
@@ -172,8 +172,6 @@ def _parsed(path: Path) -> tuple[Terms, html.Reading]:
 
 def _cleaned(reading: html.Reading) -> html.Reading:
     """Take invisible characters out again: entities and document formats bring their own."""
-    from dataclasses import replace
-
     for place, block in enumerate(reading.blocks):
         text, hidden = visible(block.text)
         if text != block.text:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+from bs4 import BeautifulSoup, Comment, Tag
+from bs4.element import NavigableString, PreformattedString
 
 from knowledge.documents import Block
 from knowledge.hidden import hides
 
-if TYPE_CHECKING:
-    from bs4 import BeautifulSoup, Tag
-
-_UNREAD = frozenset(
-    "script style template noscript head nav svg iframe object embed canvas audio video form del s strike".split()
-)
-_BLOCKS = frozenset(
-    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer "
-    "header hgroup hr html li main menu ol p pre section summary table tbody td tfoot th thead tr ul".split()
-)
+_UNREAD_TAGS = """
+script style template noscript head nav svg iframe object embed canvas audio video form del s strike
+"""
+_BLOCK_TAGS = """
+address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer
+header hgroup hr html li main menu ol p pre section summary table tbody td tfoot th thead tr ul
+"""
+_UNREAD = frozenset(_UNREAD_TAGS.split())
+_BLOCKS = frozenset(_BLOCK_TAGS.split())
 _HEADING = re.compile(r"h([1-6])$")
 _LONGEST_LEAD = 45  # words
 
@@ -34,8 +35,6 @@ class Reading:
 
 def read(html: str) -> Reading:
     """Return a page's blocks in reading order, without what its reader would not see."""
-    from bs4 import BeautifulSoup
-
     soup = BeautifulSoup(html, "lxml")
     reading = Reading(title=_squeezed(soup.title.get_text()) if soup.title else "")
     reading.hidden = _strip(soup)
@@ -48,15 +47,12 @@ def read(html: str) -> Reading:
 
 def _strip(soup: BeautifulSoup) -> int:
     """Remove comments and elements that are not shown; return how many of them held words."""
-    from bs4 import Comment, Tag
-    from bs4.element import PreformattedString
-
     count = 0
     for node in soup.find_all(string=lambda text: isinstance(text, PreformattedString)):
         count += isinstance(node, Comment) and bool(node.strip())
         node.extract()
     for element in soup.find_all(_is_unseen):
-        if isinstance(element, Tag) and not element.decomposed:
+        if not element.decomposed:
             count += bool(element.get_text(strip=True))
             element.decompose()
     return count
@@ -105,8 +101,6 @@ class _Walker:
 
     def walk(self, node: object) -> None:
         """Take in one node and all that it holds."""
-        from bs4 import NavigableString, Tag
-
         if isinstance(node, NavigableString):
             self._text.append(str(node))
         elif isinstance(node, Tag) and node.name not in _UNREAD:

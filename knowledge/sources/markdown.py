@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
 
 from knowledge.sources import html
-
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
 
 _ATTRIBUTES = re.compile(r"[ \t]*\{:?[ \t]*[#.][^{}\n]*\}[ \t]*$", re.MULTILINE)  # {: .class } and {#anchor}
 _ADMONITION = re.compile(r'^!!!\s+\w+(?:\s+"([^"\n]*)")?[ \t]*\n((?:(?: {4}|\t).*\n?|\n)*)', re.MULTILINE)
@@ -17,8 +15,6 @@ _ADMONITION = re.compile(r'^!!!\s+\w+(?:\s+"([^"\n]*)")?[ \t]*\n((?:(?: {4}|\t).
 
 @cache
 def _parser() -> MarkdownIt:
-    from markdown_it import MarkdownIt
-
     return MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 

@@ -6,6 +6,9 @@ import logging
 import re
 from pathlib import Path
 
+import pypdf
+from pypdf.errors import PyPdfError
+
 from knowledge.documents import Block
 from knowledge.errors import Unreadable
 from knowledge.sources import plain
@@ -13,10 +16,7 @@ from knowledge.sources.html import Reading
 
 
 def read(path: Path) -> Reading:
-    """Return the blocks of a PDF's text. Raises Unreadable for one that is broken, locked or only pictures."""
-    import pypdf
-    from pypdf.errors import PyPdfError
-
+    """Return the blocks of a PDF. Raises Unreadable for one that is broken, locked or only pictures."""
     # pypdf reports each oddity of a broken file through logging; one sentence of ours is enough.
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     try:
@@ -24,7 +24,7 @@ def read(path: Path) -> Reading:
         if reader.is_encrypted and not reader.decrypt(""):
             raise Unreadable("it is protected by a password")
         pages = [page.extract_text() for page in reader.pages]
-        title = str((reader.metadata or {}).get("/Title") or "")
+        title = (reader.metadata.title if reader.metadata else None) or ""
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
         # pypdf meets a damaged object with whatever its parser was doing.
         raise Unreadable(f"it is not a sound PDF ({_reason(error)})") from error

@@ -6,14 +6,14 @@ import re
 
 from knowledge.documents import Block
 
-_BULLET = re.compile(r"^\s*(?:[•●○▪◦‣–\uf0b7*-]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)])\s+(?=\S)")
+_BULLET = re.compile(r"^\s*(?:[•●○▪◦‣\u2013\uf0b7*-]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)])\s+(?=\S)")
 _NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,3})\.?\s+([A-Z][^.!?;]{2,70})$")
 _ENDS = re.compile(r"[.!?:;]['\")\]]*$")
 _LONG_LINE = 110  # above this mean length nobody wrapped the lines: each is a paragraph
 
 
 def read(text: str, *, headings: bool = False) -> list[Block]:
-    """Return the blocks of a text; `headings` takes short numbered lines such as "3.1 Integrity" for headings."""
+    """Return the blocks of a text; with `headings`, short numbered lines, as "3.1 Integrity", are headings."""
     lines = [line.strip() for line in text.split("\n")]
     filled = [line for line in lines if line]
     wrapped = bool(filled) and sum(map(len, filled)) / len(filled) < _LONG_LINE
