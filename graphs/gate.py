@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from connectors.base import Act, Mint, Operation, Payload, parse
 from connectors.directory import Directory, Person
-from connectors.errors import Ambiguous, Denied, Invalid, Mismatch, NotFound
+from connectors.errors import Ambiguous, Denied, Invalid, NotFound
 from connectors.registry import Registry
 from graphs import approvals, audit, authority, effects
 from graphs.approvals import Proposal
@@ -216,28 +216,20 @@ class Gate:
         operation = self.registry.operation(effect.operation)
         data = parse(operation, effect.payload)
         try:
+            # An error while looking says nothing about the write: the intent stays open, and is looked for again.
             there = await self._look(operation, data, effect) if interrupted else None
-            if there is None:
-                if check is not None:
-                    await check()  # the interrupted call did not land, and time has passed
-                result = await self._call(operation, data, effect, done)
+            if there is not None:
+                return await self._write(held, effect, "done", detail=there, found=True, also=also)
+            if check is not None:
+                await check()  # the interrupted call did not land, and time has passed
+            result = await self._call(operation, data, effect, done)
         except (Refused, Changed) as refusal:
             await self._write(held, effect, "failed", detail={"error": str(refusal)})
             raise
-        except (Denied, NotFound, Invalid, Mismatch) as error:
-            await self._write(held, effect, "failed", detail={"error": str(error)})
-            raise Refused("connector_refused", system=effect.operation) from error
         except Unknown:
             await self._write(held, effect, "unknown", detail={})
             raise
-        return await self._write(
-            held,
-            effect,
-            "done",
-            detail=result if there is None else there,
-            found=there is not None,
-            also=also,
-        )
+        return await self._write(held, effect, "done", detail=result, also=also)
 
     async def _look(
         self, operation: Operation[Any, Any], data: Payload, effect: Effect
@@ -268,6 +260,10 @@ class Gate:
             if operation.repeat == "blind":
                 raise Unknown(effect.id) from error
             raise
+        except (Denied, NotFound, Invalid) as error:
+            if act == "undo":  # what was granted for a time must end: it is tried until it does
+                raise
+            raise Refused("connector_refused", system=effect.operation) from error
 
     async def _write(
         self,

@@ -114,7 +114,7 @@ async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
         facts={
             "approval": approval.id,
             "digest": approval.digest,
-            "clause": approval.clause.hash,
+            "clause_hash": approval.clause.hash,
             "edition": approval.clause.edition,
             "replaces": approval.replaces or "",
             "policy": case.kit.policy.hash,

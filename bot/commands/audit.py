@@ -3,18 +3,22 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from bot.commands.options import Failure, Home, Json, failing
 from bot.settings import home_from, load
+from graphs import audit
 from graphs.audit import ChainBroken, Event
+from graphs.ports import Connection
 
 app = typer.Typer(help="What was asked, decided and done, from the append-only record.", no_args_is_help=True)
 
@@ -59,16 +63,21 @@ def verify(home: Home = None) -> None:
     Console().print(f"{count} events, each as it was written.")
 
 
-async def _story(home: Path, run: str | None) -> list[Event]:
-    """Return the events of the run and of the run that ends what it granted."""
+@asynccontextmanager
+async def _opened(home: Path) -> AsyncIterator[Connection]:
     from bot.database import open_database  # noqa: PLC0415  # --help does not need a database
-    from graphs import audit  # noqa: PLC0415
 
     settings = load(home)
     async with (
         open_database(home, settings.database_url, owner_url=settings.database_owner_url) as database,
         database.pool.connection() as conn,
     ):
+        yield conn
+
+
+async def _story(home: Path, run: str | None) -> list[Event]:
+    """Return the events of the run and of the run that ends what it granted."""
+    async with _opened(home) as conn:
         cursor = await conn.execute(
             "SELECT id FROM run WHERE starts_with(id, %(run)s) AND key NOT LIKE 'end %%'"
             " OR %(run)s = '' AND key NOT LIKE 'end %%' ORDER BY created_at DESC LIMIT 2",
@@ -88,13 +97,7 @@ async def _story(home: Path, run: str | None) -> list[Event]:
 
 
 async def _runs(home: Path) -> list[dict[str, str]]:
-    from bot.database import open_database  # noqa: PLC0415  # --help does not need a database
-
-    settings = load(home)
-    async with (
-        open_database(home, settings.database_url, owner_url=settings.database_owner_url) as database,
-        database.pool.connection() as conn,
-    ):
+    async with _opened(home) as conn:
         cursor = await conn.execute(
             "SELECT id AS run, workflow, requester ->> 'name' AS requester, status,"
             " to_char(created_at, 'YYYY-MM-DD HH24:MI') AS created_at"
@@ -104,14 +107,7 @@ async def _runs(home: Path) -> list[dict[str, str]]:
 
 
 async def _verify(home: Path) -> int:
-    from bot.database import open_database  # noqa: PLC0415  # --help does not need a database
-    from graphs import audit  # noqa: PLC0415
-
-    settings = load(home)
-    async with (
-        open_database(home, settings.database_url, owner_url=settings.database_owner_url) as database,
-        database.pool.connection() as conn,
-    ):
+    async with _opened(home) as conn:
         try:
             return len([event.seq async for event in audit.read(conn)])
         except ChainBroken as broken:
@@ -131,42 +127,57 @@ def _plain(event: Event) -> dict[str, Any]:
 
 
 def _print(events: Iterable[Event]) -> None:
-    table = Table("#", "When (UTC)", "What", "Details", box=None, pad_edge=False, show_lines=False)
+    console = Console(highlight=False)
     for event in events:
         when = event.at.strftime("%Y-%m-%d %H:%M:%S")
-        details = "\n".join(f"{name}: {value}" for name, value in _lines(event))
-        table.add_row(str(event.seq), when, Text(_WHAT.get(event.kind, event.kind)), Text(details))
-    Console().print(table)
+        console.print(Text.assemble((f"{event.seq:>5}  {when} UTC  ", "dim"), (_sentence(event), "bold")))
+        for name, value in _lines(event):
+            console.print(Padding(Text.assemble((f"{name}  ", "dim"), value), (0, 0, 0, 32)))
 
 
-def _lines(event: Event) -> Iterable[tuple[str, str]]:
+def _sentence(event: Event) -> str:
+    """Say what happened, naming people where their names have not been erased."""
+    detail = event.detail or {}
+    who = (detail.get("requester") or {}) if event.kind == "run.started" else (detail.get("by") or {})
+    name = who.get("name", "somebody")
+    match event.kind:
+        case "run.started":
+            return f"{name} asked for {event.facts['workflow']}"
+        case "approval.decided":
+            return f"{name} {'approved' if event.facts['verdict'] == 'approve' else 'denied'} it"
+        case "approval.refused_click":
+            return f"{name} tried to {detail.get('verdict', 'decide')}, and may not"
+        case "run.ended":
+            return f"Ended: {event.facts['status']}"
+        case "effect.intended" | "effect.done" if event.facts["act"] == "undo":
+            return "About to be undone" if event.kind == "effect.intended" else "Undone"
+    return _WHAT.get(event.kind, event.kind)
+
+
+def _lines(event: Event) -> Iterator[tuple[str, str]]:
     if event.detail is None:
         yield "personal values", "erased"
-    for source in (event.detail or {}, event.facts):
-        for name, value in source.items():
-            if value not in ("", {}, []):
-                yield name.replace("_", " "), _short(value)
+    for name, value in (*(event.detail or {}).items(), *event.facts.items()):
+        if value not in ("", {}, [], False) and name not in _SAID:
+            yield name.replace("_", " "), _short(value)
 
 
 def _short(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {inner}" for name, inner in value.items())
+        return ", ".join(f"{name} {inner}" for name, inner in value.items() if name != "subject")
     text = str(value)
     return f"{text[:12]}…" if len(text) == 64 and text.isalnum() else text
 
 
+_SAID = frozenset({"by", "verdict", "status", "act", "workflow"})  # the sentence has them
 _WHAT = {
-    "run.started": "Requested",
-    "run.filled": "Filled in",
-    "run.ended": "Ended",
-    "approval.requested": "Approval asked for",
-    "approval.decided": "Decided",
-    "approval.expired": "Approval expired",
-    "approval.outdated": "Approval outdated",
-    "approval.refused_click": "Click refused",
+    "run.filled": "The requester filled in what was missing",
+    "approval.requested": "Approval was asked for",
+    "approval.expired": "Nobody decided in time",
+    "approval.outdated": "What was approved had changed: it is asked for again",
     "effect.intended": "About to be done",
     "effect.done": "Done",
     "effect.failed": "Not done",
-    "effect.unknown": "May have been done",
+    "effect.unknown": "May have been done: a person has to look",
     "effect.refused": "Refused at the gate",
 }

@@ -1,0 +1,39 @@
+"""The workflows' machines, as they are drawn in the documentation."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from graphs.flows import it_access, it_access_end
+from graphs.flows.it_access import Rules
+from graphs.kit import Workflow
+
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "workflows.md"
+RULES = Rules(groups={}, clause_document="it-access.md", clause_anchor="temporary-access-to-data")
+WORKFLOWS = (it_access.workflow(RULES), it_access_end.workflow())
+
+
+def drawing(workflow: Workflow) -> str:
+    drawn = str(workflow.build().compile().get_graph().draw_mermaid(with_styles=False))
+    return "\n".join(line.rstrip() for line in drawn.splitlines() if line.strip())
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.name)
+def test_the_machine_is_the_one_that_is_documented(workflow: Workflow) -> None:
+    """A changed machine needs a new version: checkpoints name its nodes."""
+    assert f"## {workflow.name}, version {workflow.version}\n" in DOCS.read_text(encoding="utf-8")
+    assert drawing(workflow) in DOCS.read_text(encoding="utf-8"), drawing(workflow)
+
+
+@pytest.mark.parametrize(
+    "module", sorted(Path(it_access.__file__).parent.parent.rglob("*.py")), ids=lambda path: path.name
+)
+def test_an_interrupt_stands_alone_in_its_node(module: Path) -> None:
+    """A resume runs the node again from its top, so nothing else may happen in it."""
+    for function in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        calls = [ast.unparse(call.func) for call in ast.walk(function) if isinstance(call, ast.Call)]
+        if "interrupt" in calls:
+            assert set(calls) == {"interrupt", "Command"}, function.name
