@@ -216,7 +216,7 @@ class Gate:
         operation = self.registry.operation(effect.operation)
         data = parse(operation, effect.payload)
         try:
-            # An error while looking says nothing about the write: the intent stays open, and is looked for again.
+            # An error while looking says nothing about the write: the intent stays open for the next look.
             there = await self._look(operation, data, effect) if interrupted else None
             if there is not None:
                 return await self._write(held, effect, "done", detail=there, found=True, also=also)
