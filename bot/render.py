@@ -5,6 +5,7 @@ it, so the type checker finds whoever forgets. Sizes are counted in UTF-16 units
 """
 
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NewType
 from urllib.parse import quote, urlsplit
@@ -28,17 +29,17 @@ def safe(text: str, limit: int = 2900) -> Markup:
 
 def clean(text: str) -> str:
     """Drop what cannot be seen and could mislead: controls, bidirectional overrides, zero width."""
-    return "".join(char for char in text.replace("\r\n", "\n") if _is_visible(char))
+    return text.translate(_CLEAN)
 
 
 def exact(text: str) -> str:
     """Return the text with every character that cannot be seen written out, as in `a\\u202eb`."""
-    return "".join(char if _is_visible(char) else f"\\u{ord(char):04x}" for char in text)
+    return text.translate(_EXACT)
 
 
 def size(text: str) -> int:
     """Count the text as Slack does."""
-    return len(text.encode("utf-16-le", "replace")) // 2
+    return len(text) + sum(char > "\uffff" for char in text)
 
 
 def bold(markup: Markup) -> Markup:
@@ -100,11 +101,11 @@ def pieces(text: str, limit: int) -> list[Markup]:
     """Return the whole text as markup in as many pieces of at most `limit` as it takes."""
     found, piece, used = [], "", 0
     for char in text:
-        shown = _ENTITIES.get(char, char)
-        if used + size(shown) > limit:
+        width = _width(char, escaped=True)
+        if used + width > limit:
             found.append(Markup(piece))
             piece, used = "", 0
-        piece, used = piece + shown, used + size(shown)
+        piece, used = piece + _ENTITIES.get(char, char), used + width
     return [*found, Markup(piece)] if piece else found
 
 
@@ -114,14 +115,36 @@ def _is_visible(char: str) -> bool:
     return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
+class _Table(dict[int, str | int]):
+    """What `str.translate` makes of each character, found out once."""
+
+    def __init__(self, invisible: Callable[[int], str]) -> None:
+        self._invisible = invisible
+
+    def __missing__(self, code: int) -> str | int:
+        self[code] = code if _is_visible(chr(code)) else self._invisible(code)
+        return self[code]
+
+
+_CLEAN = _Table(lambda _: "")
+_EXACT = _Table(lambda code: f"\\u{code:04x}")
+_EXACT.update({ord("\n"): "\\n", ord("\t"): "\\t"})  # a value must not look like two lines of a card
+
+
 def _escape(text: str) -> str:
-    return "".join(_ENTITIES.get(char, char) for char in text)
+    return text.translate({ord(char): entity for char, entity in _ENTITIES.items()})
+
+
+def _width(char: str, *, escaped: bool) -> int:
+    if escaped and char in _ENTITIES:
+        return len(_ENTITIES[char])
+    return 2 if char > "\uffff" else 1
 
 
 def _cut(text: str, limit: int, *, escaped: bool) -> str:
     used, last = 0, 0
     for at, char in enumerate(text):
-        used += size(_ENTITIES.get(char, char)) if escaped else size(char)
+        used += _width(char, escaped=escaped)
         if used > limit:
             break
         if used < limit:  # room for the ellipsis

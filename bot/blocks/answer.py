@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bot.blocks import parts
 from bot.blocks.parts import Block, Message, View
-from bot.render import Markup, bold, join, link, ours, pieces, quoted, safe, size, web_address
+from bot.render import Markup, bold, clean, join, link, ours, pieces, quoted, safe, size, web_address
 from knowledge.answer import Answer, Citation, Passage
 from knowledge.documents import Section
 
@@ -37,7 +37,7 @@ def section(found: Section) -> View:
     target = web_address(found.url)
     if target is not None:
         facts.append(link(target, "Open the document"))
-    body = [parts.section(piece) for piece in pieces(found.text[:_WINDOW].strip() or "-", 2900)]
+    body = [parts.section(piece) for piece in pieces(clean(found.text[:_WINDOW]).strip() or "-", 2900)]
     blocks = [parts.section(bold(safe(where, 300))), parts.context(*facts), *body[:90]]
     return parts.modal("Policy section", blocks)
 
@@ -65,7 +65,8 @@ def _body(found: Answer, lead: Markup) -> Iterator[Block]:
     for number, citation in enumerate(found.citations[:_CITATIONS], start=1):
         yield _quote(number, citation)
     for note in found.notes[:5]:
-        yield parts.context(safe(note, 500))
+        if note.strip():
+            yield parts.context(safe(note, 500))
     if found.status != "answered":
         yield from _elsewhere(found)
 

@@ -75,8 +75,8 @@ def _people(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
 
 
 def _parameters(approval: Approval) -> Iterator[Block]:
-    lines = "\n".join(f"{line.label}: {exact(line.value)}" for line in approval.lines)
-    sends = "\n".join(f"{name} = {exact(str(value))}" for name, value in sorted(approval.sends.items()))
+    lines = "\n".join(exact(f"{line.label}: {line.value}") for line in approval.lines)
+    sends = "\n".join(exact(f"{name} = {value}") for name, value in sorted(approval.sends.items()))
     yield from _whole("What is asked for", lines)
     change = f"{exact(approval.before)}\n→ {exact(approval.after)}"
     yield from _whole("What changes (before → after)", change)
@@ -86,7 +86,7 @@ def _parameters(approval: Approval) -> Iterator[Block]:
 def _whole(label: str, text: str) -> Iterator[Block]:
     """Yield all of the text, up to what a card can show."""
     heading = join(bold(ours(label)), ours("\n"))
-    for piece in pieces(text[:WHOLE] or "-", 2800):
+    for piece in pieces(text[:WHOLE], 2800):
         yield parts.section(join(heading, piece))
         heading = ours("")
 
@@ -106,7 +106,7 @@ def _reason(approval: Approval) -> Iterator[Block]:
 
 def _clause(approval: Approval) -> Iterator[Block]:
     clause = approval.clause
-    source = join(bold(ours("The policy that governs it: ")), name(clause))
+    source = join(bold(ours("The policy that governs it:")), ours(" "), name(clause))
     show = parts.button("Show section", action=CLAUSE, value=approval.id, label="Show the policy section")
     yield parts.section(join(source, ours("\n"), quoted(clause.text, QUOTE)), accessory=show)
 

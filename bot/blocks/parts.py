@@ -39,7 +39,7 @@ def header(text: str) -> Block:
 
 def section(text: Markup, *, accessory: Block | None = None, block_id: str | None = None) -> Block:
     """A paragraph. Longer text than a section may hold is the caller's mistake."""
-    if not text or size(text) > SECTION:
+    if not text.strip() or size(text) > SECTION:
         raise ValueError("a section holds 1 to 3,000 characters")
     block: Block = {"type": "section", "text": mrkdwn(text)}
     if accessory is not None:
@@ -56,7 +56,8 @@ def fields(texts: Sequence[Markup]) -> Block:
 
 def context(*texts: Markup) -> Block:
     """Small print."""
-    return {"type": "context", "elements": [mrkdwn(text) for text in texts[:10]]}
+    shown = [text for text in texts if text.strip()] or [Markup("-")]
+    return {"type": "context", "elements": [mrkdwn(text) for text in shown[:10]]}
 
 
 def actions(block_id: str, elements: Sequence[Block]) -> Block:

@@ -1,0 +1,196 @@
+"""Records to draw, ordinary and hostile."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from graphs.records import (
+    Actor,
+    Approval,
+    ApprovalStatus,
+    Clause,
+    Decision,
+    Difference,
+    Field,
+    Run,
+    RunStatus,
+    Shown,
+    Step,
+    Verdict,
+)
+from knowledge.answer import Answer, Citation, Passage
+from knowledge.documents import Section
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ADA = Actor(subject="larkfield#ada", name="Ada Okafor", email="ada.okafor@larkfield.example")
+GRACE = Actor(subject="larkfield#grace", name="Grace Lindqvist", email="grace.lindqvist@larkfield.example")
+
+HOSTILE = (
+    "<!channel> <!here> <!everyone> <@U0GRACE> <#C0GENERAL> <!subteam^S1> @channel "
+    "<https://evil.example|Open the policy> https://evil.example *bold* `code` &amp; <script>"
+)
+INPUTS = {
+    "long": "word " * 8000,
+    "one long word": "x" * 40_000,
+    "empty": "",
+    "blank": "   \n ",
+    "hostile": HOSTILE,
+    "right to left": "\u202egpj.exe\u202c שלום مرحبا \u200b\u2066hidden\u2069",
+    "emoji": "👩‍👩‍👧‍👦🏳️‍🌈" * 2000,
+    "lone surrogate": "a\ud800b",
+    "controls": "a\x00b\x1bc\u0007d\u2028e",
+    "ampersands": "&<>" * 5000,
+}
+
+
+def approval(text: str | None = None, **changes: Any) -> Approval:
+    """Return an approval, with `text` wherever a text can come from outside."""
+    actor = ADA if text is None else Actor(subject="larkfield#ada", name=text, email=text)
+    given: dict[str, Any] = {
+        "id": "c3Xo4Tn0iQ9dP2s8vLk1Yw",
+        "run": "r7Hd0Gq2bN5mZx1cVt8Kpw",
+        "workflow": "it_access",
+        "title": "Access to data" if text is None else text,
+        "operation": "directory.add_to_group",
+        "status": ApprovalStatus.PENDING,
+        "requester": actor,
+        "beneficiary": actor,
+        "lines": (
+            Shown(label="Group", value="billing-db" if text is None else text),
+            Shown(label="Days", value="3" if text is None else text),
+        ),
+        "sends": {"group": "billing-db" if text is None else text, "person": "ada-id", "days": 3},
+        "before": "Ada Okafor is not a member of billing-db" if text is None else text,
+        "after": "Ada Okafor is a member of billing-db" if text is None else text,
+        "clause": clause(text),
+        "approvers": "data-owners" if text is None else text,
+        "reason": "To close the quarter" if text is None else text,
+        "digest": "9f2c" * 16,
+        "created_at": NOON,
+        "decide_by": NOON + timedelta(hours=24),
+        "execute_within": 900,
+    }
+    return Approval(**{**given, **changes})
+
+
+def clause(text: str | None = None) -> Clause:
+    """Return a clause."""
+    return Clause(
+        document="it-access.md",
+        anchor="temporary-access-to-data",
+        title="IT access" if text is None else text,
+        section="Temporary access to data" if text is None else text,
+        text="A data owner decides. Access lasts at most 30 days." if text is None else text,
+        hash="ab" * 32,
+        url=None if text is None else text,
+        edition="e1",
+    )
+
+
+def decided(verdict: Verdict, reason: str | None = None) -> Approval:
+    """Return an approval that Grace has decided."""
+    status = ApprovalStatus.APPROVED if verdict is Verdict.APPROVE else ApprovalStatus.DENIED
+    decision = Decision(by=GRACE, verdict=verdict, at=NOON + timedelta(minutes=7), reason=reason)
+    return approval(status=status, decision=decision)
+
+
+def replacing(text: str | None = None) -> Approval:
+    """Return an approval that replaces an earlier one."""
+    difference = Difference(name="clause", before="30 days", after="14 days" if text is None else text)
+    return approval(text, replaces="older", differences=(difference,) * 12)
+
+
+FIELDS = (
+    Field(name="group", label="Which access", kind="choice", options=("billing-db", "crm-readers")),
+    Field(name="days", label="For how many days", kind="number", least=1, most=30),
+    Field(name="reason", label="What for", kind="text", most=500, help="The approver reads this."),
+)
+
+
+def run(text: str | None = None, **changes: Any) -> Run:
+    """Return a run."""
+    given: dict[str, Any] = {
+        "id": "r7Hd0Gq2bN5mZx1cVt8Kpw",
+        "workflow": "it_access",
+        "title": "Access to data" if text is None else text,
+        "status": RunStatus.WAITING,
+        "requester": ADA,
+        "origin": {"channel": "D1", "thread_ts": "1.0", "user": "U0ADA"},
+        "values": {
+            "group": "billing-db",
+            "days": "3",
+            "reason": "close the quarter" if text is None else text,
+        },
+        "missing": (),
+        "problems": {},
+        "steps": tuple(
+            Step(key=key, at=NOON, facts={} if text is None else {"by": text, "approvers": text})
+            for key in ("requested", "checked", "planned", "approved")
+        ),
+        "reason": None,
+        "facts": {},
+        "due_at": None,
+        "created_at": NOON,
+    }
+    return Run(**{**given, **changes})
+
+
+def answer(status: Any = "answered", text: str | None = None, **changes: Any) -> Answer:
+    """Return an answer with two citations."""
+    said = "Every employee gets 27 days of paid annual leave a year." if text is None else text
+    citations = tuple(
+        Citation(
+            document=f"leave-{number}.md",
+            title="Leave" if text is None else text,
+            section="Leave > Annual leave" if text is None else text,
+            anchor="annual-leave",
+            quote=said,
+            url=url,
+            edition="e1",
+        )
+        for number, url in enumerate(["", "https://handbook.larkfield.example/leave#annual-leave", said])
+    )
+    passages = tuple(
+        Passage(
+            document=f"near-{number}.md",
+            title="Travel" if text is None else text,
+            section="Booking" if text is None else text,
+            anchor="booking",
+            url="",
+            owner="people@larkfield.example" if text is None else text,
+            score=0.4,
+        )
+        for number in range(4)
+    )
+    given: dict[str, Any] = {
+        "question": "How much leave do I get?",
+        "status": status,
+        "answer": said,
+        "citations": () if status == "not_covered" else citations,
+        "passages": passages,
+        "confidence": 0.7,
+        "notes": () if text is None else (text,) * 7,
+        "edition": "e1",
+        "owner": "people@larkfield.example" if text is None else text,
+        "timings_ms": {},
+    }
+    return Answer(**{**given, **changes})
+
+
+def section(text: str | None = None) -> Section:
+    """Return a section of a policy."""
+    said = "Every employee gets 27 days." if text is None else text
+    return Section(
+        document="leave.md",
+        title="Leave" if text is None else text,
+        path=("Leave", "Annual leave" if text is None else text),
+        anchor="annual-leave",
+        text=said,
+        body=said,
+        hash="ab" * 32,
+        url="" if text is None else text,
+        owner="people@larkfield.example" if text is None else text,
+        effective=date(2025, 1, 1),
+        expires=None,
+        review=None,
+        audience=frozenset({"everyone"}),
+    )
