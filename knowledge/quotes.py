@@ -52,7 +52,7 @@ def candidates(edition: Edition, asked: Query, hits: Sequence[Hit]) -> list[Quot
     weights = {stem: edition.lexical.rarity(stem) for stem in stems}
     total = sum(weights.values()) or 1.0
     amount = bool(_AMOUNT.search(asked.question))
-    best = hits[0].score if hits else 1.0
+    best = (hits[0].score if hits else 0.0) or 1.0
     found: list[Quote] = []
     for order, (hit, span) in enumerate(
         zip(hits, edition.texts.spans([hit.number for hit in hits]), strict=True)

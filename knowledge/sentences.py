@@ -8,7 +8,7 @@ _END = re.compile(
     r"""[.!?\u2026][.!?\u2026]*(?:["'\u201d\u2019)\]]+)?(\s+)(?=["'\u201c\u2018(\[*]*[A-Z0-9À-ÖØ-Þ$€£])"""
 )
 _SHORT = re.compile(
-    r"""(?:\b(?:e\.g|i\.e|etc|vs|cf|mr|mrs|ms|dr|prof|st|no|nos|inc|ltd|corp|co|dept|fig|approx|est|min|max
+    r"""(?:\b(?:e\.g|i\.e|etc|vs|cf|mr|mrs|ms|dr|prof|st|no|nos|inc|ltd|corp|co|dept|fig|approx|(?-i:est|min|max)
         |sec|sect|art|para|vol|pp?|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|a\.m|p\.m|u\.s|u\.k|u\.s\.a|ph\.d)
         |(?<!\w)[A-Za-z]|(?<![\w.])\d{1,2})\.$""",
     re.IGNORECASE | re.VERBOSE,

@@ -13,7 +13,7 @@ _LONG_LINE = 110  # above this mean length nobody wrapped the lines: each is a p
 
 
 def read(text: str, *, headings: bool = False) -> list[Block]:
-    """Return the blocks of a text; with `headings`, short numbered lines, as "3.1 Integrity", are headings."""
+    """Return the blocks of a text; with `headings`, lines such as "3.1 Scope" are headings."""
     lines = [line.strip() for line in text.split("\n")]
     filled = [line for line in lines if line]
     wrapped = bool(filled) and sum(map(len, filled)) / len(filled) < _LONG_LINE
