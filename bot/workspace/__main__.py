@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from bot.workspace.server import running
 from bot.workspace.timing import PostLimit
 from bot.workspace.world import World
@@ -41,6 +43,9 @@ def main() -> int:
     arguments = _arguments()
     try:
         asyncio.run(_run(arguments))
+    except ValidationError as error:
+        sys.stderr.write(f"The world in {arguments.world} cannot be used: {error}\n")
+        return 1
     except OSError as error:
         sys.stderr.write(f"The workspace cannot start on port {arguments.port}: {error.strerror or error}.\n")
         return 1

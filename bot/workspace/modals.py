@@ -175,7 +175,7 @@ def _known_errors(view: View, errors: object) -> dict[str, str]:
 
 
 async def close(workspace: Workspace, person: Person, view: View, *, everything: bool) -> dict[str, Any]:
-    """Close a modal; all of them with `everything` or if it says `clear_on_close`. Tells the app where it asked."""
+    """Close a modal, or all with `everything` or `clear_on_close`. Tells the app where it asked."""
     cleared = everything or view["clear_on_close"]
     closed = workspace.views.clear(person.id) if cleared else workspace.views.close(person.id, view)
     workspace.tell_views(person.id)

@@ -142,7 +142,7 @@ def _token(request: web.Request, args: Mapping[str, Any]) -> str | None:
 async def _arguments(request: web.Request) -> tuple[dict[str, Any], str | None]:
     """Return the arguments of a call, and a warning about its form if Slack gives one."""
     args: dict[str, Any] = dict(request.query)
-    if request.method == "GET":
+    if request.method == "GET" or not request.body_exists:
         return args, None
     kind = request.headers.get("Content-Type", "").split(";")[0].strip().lower()
     if kind == "application/json":

@@ -96,7 +96,14 @@ class Shape:
     rules: tuple[Check, ...] = ()
 
     def __call__(self, value: Any, pointer: str) -> Iterator[str]:
-        """Yield what is wrong with `value`."""
+        """Yield what is wrong with `value`; the rules speak only of a value whose fields are right."""
+        problems = list(self._fields(value, pointer))
+        yield from problems
+        if not problems:
+            for rule in self.rules:
+                yield from rule(value, pointer)
+
+    def _fields(self, value: Any, pointer: str) -> Iterator[str]:
         if not isinstance(value, dict):
             yield at("must be an object", pointer)
             return
@@ -107,10 +114,8 @@ class Shape:
         for name, each in value.items():
             if name not in fields:
                 yield at(f"additional property: {name}", pointer)
-            elif each is not None:
+            elif each is not None or name not in self.required:
                 yield from fields[name](each, f"{pointer}/{name}")
-        for rule in self.rules:
-            yield from rule(value, pointer)
 
 
 def shape(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None, *rules: Check) -> Shape:
