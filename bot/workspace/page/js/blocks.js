@@ -47,6 +47,7 @@ function image(block) {
 function element(item, block, surface) {
   if (item.type === "image") return image(item);
   if (isControl(item)) return control(item, block, surface);
+  if (typeof item.text !== "string") return h("em", {}, `[${item.type} is not shown here]`);
   return h("span", {}, textObject(item, surface.names));
 }
 

@@ -119,7 +119,7 @@ export class Composer {
         class: "send",
         "aria-label": "Send",
         title: "Send (Enter)",
-        data: { test: "send" },
+        data: { test: test === "composer" ? "send" : "thread-send" },
         disabled: true,
       },
       h("span", { class: "icon-send", "aria-hidden": "true" }),
@@ -154,7 +154,8 @@ export class Composer {
   }
 
   /** Show the draft of the place we are in now. */
-  enter(label) {
+  enter(label, writable = true) {
+    this.input.disabled = !writable;
     this.input.value = drafts.get(this.key()) ?? "";
     this.input.placeholder = label;
     this.input.setAttribute("aria-label", label);
@@ -290,5 +291,5 @@ export async function deliver(store, { channel, thread }, text) {
     command: command[1],
     text: encode(command[2], store),
   });
-  if (answer.acknowledged === false) unacknowledged(store.app.name);
+  if (answer.acknowledged === false) unacknowledged(store.app.name, answer.error);
 }

@@ -23,6 +23,7 @@ async function act(node, element, block, surface, fields) {
       block_id: block.block_id,
       action_id: element.action_id,
       type: element.type,
+      ...(element.confirm ? { confirm: true } : {}),
       ...fields,
     });
   } finally {

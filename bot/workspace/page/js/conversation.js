@@ -106,7 +106,16 @@ export class Conversation {
       `Messages in ${this.label()}`,
     );
     this.list.reachedBottom = () => this.read();
-    this.composer.enter(`Message ${this.label()}`);
+    this.composer.enter(...this.invitation());
+  }
+
+  /** What the message box says, and whether one may write here. */
+  invitation() {
+    const conversation = this.conversation();
+    if (conversation.archived) return [`${this.label()} is archived`, false];
+    if (conversation.is_member === false)
+      return [`You may read ${this.label()}, but you are not a member`, false];
+    return [`Message ${this.label()}`, true];
   }
 
   label() {

@@ -244,8 +244,13 @@ export const FIELDS = {
     textual(element, field, { type: "url", initial: element.initial_value }),
   number_input: (element, field) =>
     textual(element, field, {
+      type: "number",
       initial: element.initial_value,
-      attributes: { inputmode: element.is_decimal_allowed ? "decimal" : "numeric" },
+      attributes: {
+        step: element.is_decimal_allowed ? "any" : "1",
+        min: element.min_value,
+        max: element.max_value,
+      },
     }),
   datepicker: (element, field) =>
     textual(element, field, { type: "date", key: "selected_date", initial: element.initial_date }),
@@ -291,6 +296,7 @@ const TYPED = new Set([
 /** Build the field of `element`; its state lives in `surface.values`, so that a redrawn surface keeps it. `changed(state)` is called when Slack would tell the app. */
 export function makeField(element, block, surface, { label, changed }) {
   const key = `${block.block_id}/${element.action_id}`;
+  surface.keys.add(key);
   const remember = () => surface.values.set(key, made.state());
   const tell = () => changed?.(made.state());
   const { enter, character } = triggers(element);

@@ -21,7 +21,7 @@ function lengthProblem(element, text) {
 
 function numberProblem(element, text) {
   const pattern = element.is_decimal_allowed ? /^-?\d+(\.\d+)?$/ : /^-?\d+$/;
-  if (!pattern.test(text.trim()))
+  if (!pattern.test(text))
     return element.is_decimal_allowed ? "Please enter a number." : "Please enter a whole number.";
   if (element.min_value !== undefined && Number(text) < Number(element.min_value))
     return `Please enter ${element.min_value} or more.`;
@@ -40,7 +40,10 @@ const CHECKS = {
 };
 
 /** What is wrong with a field before it is sent, as Slack checks it in the client; null when nothing is. */
-export function problem(block, state) {
+export function problem(block, field) {
+  if (field.focusable?.validity?.badInput)
+    return block.element.type === "number_input" ? "Please enter a number." : "This is not complete.";
+  const state = field.state();
   if (isEmpty(state)) return block.optional ? null : "Please complete this required field.";
   return CHECKS[block.element.type]?.(block.element, state) ?? null;
 }

@@ -46,7 +46,7 @@ async function become(id) {
   try {
     await store.enter(id);
   } catch (error) {
-    if (id && error.code === "user_not_found") return become(null);
+    if (id && ["user_not_found", "account_inactive"].includes(error.code)) return become(null);
     return failed(id, error);
   }
   rememberPersona(store.me);

@@ -24,9 +24,7 @@ export class MessageList {
     this.empty = h("div", { class: "empty" });
     scroller.replaceChildren(h("div", { class: "pad" }), this.empty, this.list);
     this.list.addEventListener("keydown", (event) => this.press(event));
-    this.list.addEventListener("focusin", (event) =>
-      this.rove(event.target.closest("[data-test='message']")),
-    );
+    for (const moved of ["focusin", "focusout"]) this.list.addEventListener(moved, () => this.keepOneStop());
     this.atBottom = true;
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.observer = new ResizeObserver(() => this.stick());
@@ -146,16 +144,11 @@ export class MessageList {
     return true;
   }
 
+  /** One row can be reached with Tab: the one that has the focus, else the newest. */
   keepOneStop() {
     const rows = [...this.list.querySelectorAll("[data-test='message']")];
-    if (!rows.some((row) => row.tabIndex === 0) && rows.length) rows.at(-1).tabIndex = 0;
-  }
-
-  rove(row) {
-    if (!row) return;
-    for (const other of this.list.querySelectorAll("[data-test='message'][tabindex='0']"))
-      other.tabIndex = -1;
-    row.tabIndex = 0;
+    const current = rows.find((row) => row === document.activeElement) ?? rows.at(-1);
+    for (const row of rows) row.tabIndex = row === current ? 0 : -1;
   }
 
   press(event) {

@@ -7,7 +7,7 @@ import { focusables, h, keepFocus } from "./dom.js";
 import { problem } from "./inputs.js";
 import { textObject } from "./mrkdwn.js";
 import { surface } from "./surface.js";
-import { announce, explain, toast } from "./toast.js";
+import { announce, explain, toast, unanswered } from "./toast.js";
 
 const comparable = (view) => JSON.stringify([view.id, view.title, view.blocks, view.submit, view.close]);
 
@@ -142,10 +142,7 @@ export class Modals {
   }
 
   problems() {
-    const found = this.surface.inputs.map(({ block, field }) => [
-      block.block_id,
-      problem(block, field.state()),
-    ]);
+    const found = this.surface.inputs.map(({ block, field }) => [block.block_id, problem(block, field)]);
     return Object.fromEntries(found.filter(([, message]) => message));
   }
 
@@ -169,9 +166,9 @@ export class Modals {
 
   async answered(view, answer) {
     if (this.view !== view) return;
-    if (answer.acknowledged === false)
-      this.notice.textContent = `${this.store.app.name} did not answer within 3 seconds. What you wrote is kept; try again.`;
-    else if (answer.response_action === "errors") this.showErrors(answer.errors ?? {});
+    if (answer.response_action === "errors") this.showErrors(answer.errors ?? {});
+    else if (answer.acknowledged === false)
+      this.notice.textContent = `${unanswered(this.store.app.name, answer.error)} What you wrote is kept.`;
     else await this.store.readViews();
   }
 

@@ -69,6 +69,7 @@ function angleNode(content, names) {
   if (/^#[CGD]/.test(body)) return channelNode(body.slice(1), label, names);
   if (body.startsWith("!")) return commandNode(body, label);
   const address = unescape(body);
+  if (!/^[a-z][a-z\d+.-]*:/i.test(address)) return `<${unescape(content)}>`;
   return link(address, label ? withEmoji(label) : address.replace(/^mailto:/, ""));
 }
 

@@ -69,6 +69,7 @@ export class Side {
     this.thread = null;
     this.root.hidden = true;
     this.root.replaceChildren();
+    delete this.root.dataset.test;
     delete document.body.dataset.side;
   }
 
@@ -113,7 +114,7 @@ export class Side {
       },
       `Thread in ${name}`,
     );
-    this.composer.enter("Reply…");
+    this.composer.enter("Reply…", conversation.is_member !== false && !conversation.archived);
     this.drawThread();
     this.drawStatus();
     this.composer.input.focus({ preventScroll: true });

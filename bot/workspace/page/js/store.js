@@ -60,6 +60,7 @@ export class Store extends EventTarget {
       threads: new Map(),
       status: new Map(),
       prompts: new Map(),
+      offered: new Map(),
       stack: [],
       home: null,
       here: { channel: null, tab: "messages", thread: null },
@@ -150,15 +151,17 @@ export class Store extends EventTarget {
       const found = await api.get("messages", { channel });
       if (api !== this.api) return;
       this.messages.set(channel, found.messages.filter(isTopLevel));
-      this.adopt(channel, found);
+      this.adoptPrompts(channel, found);
       this.tell("messages", { channel });
     });
   }
 
-  /** Some answers carry the assistant's status and prompts beside the messages. */
-  adopt(channel, found) {
-    if (found.status !== undefined) this.status.set(channel, statusText(found));
-    if (found.prompts !== undefined) this.setPrompts(channel, found);
+  /** A direct message carries its prompts. Those that stood there before are for whoever has said nothing yet. */
+  adoptPrompts(channel, found) {
+    const offered = JSON.stringify(found.prompts);
+    if (found.prompts === undefined || this.offered.get(channel) === offered) return;
+    this.offered.set(channel, offered);
+    if (found.messages.every((message) => message.user !== this.me)) this.setPrompts(channel, found);
   }
 
   readThread(channel, ts) {
@@ -168,6 +171,7 @@ export class Store extends EventTarget {
       const found = await api.get("messages", { channel, thread_ts: ts });
       if (api !== this.api) return;
       this.threads.set(key, found.messages);
+      if (typeof found.status === "string") this.setStatus(channel, ts, found.status);
       this.tell("thread", { channel, ts });
     });
   }

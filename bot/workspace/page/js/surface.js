@@ -3,9 +3,11 @@
 import { confirmation } from "./confirmation.js";
 import { explain, toast, unacknowledged } from "./toast.js";
 
-function nested(values) {
+/** Slack's `state.values` of the fields that stand on the surface now. */
+function nested(values, keys) {
   const result = {};
   for (const [key, state] of values) {
+    if (!keys.has(key)) continue;
     const cut = key.lastIndexOf("/");
     (result[key.slice(0, cut)] ??= {})[key.slice(cut + 1)] = state;
   }
@@ -16,7 +18,7 @@ function nested(values) {
 export async function runShortcut(store, shortcut) {
   try {
     const answer = await store.api.post("shortcut", shortcut);
-    if (answer.acknowledged === false) unacknowledged(store.app.name);
+    if (answer.acknowledged === false) unacknowledged(store.app.name, answer.error);
   } catch (error) {
     toast(explain(error), { key: "shortcut" });
   }
@@ -24,20 +26,22 @@ export async function runShortcut(store, shortcut) {
 
 /** The surface of one message or view. `where` is {channel, message_ts} or {view_id}; `values` outlives redraws. */
 export function surface(store, where, values) {
+  const keys = new Set();
   return {
     names: store.names,
     values,
+    keys,
     inputs: [],
-    state: () => nested(values),
+    state: () => nested(values, keys),
     confirm: (dialog) => confirmation(dialog, store.names),
     act: async (payload) => {
       try {
         const answer = await store.api.post("action", {
           ...where,
           ...payload,
-          state: { values: nested(values) },
+          state: { values: nested(values, keys) },
         });
-        if (answer.acknowledged === false) unacknowledged(store.app.name);
+        if (answer.acknowledged === false) unacknowledged(store.app.name, answer.error);
         return answer.acknowledged !== false;
       } catch (error) {
         toast(explain(error), { key: "action" });

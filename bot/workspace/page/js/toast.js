@@ -6,7 +6,9 @@ const LIFETIME = 8000;
 
 export function toast(text, { key = text, tone = "warning" } = {}) {
   const shelf = $("toasts");
-  [...shelf.children].find((node) => node.dataset.key === key)?.remove();
+  const before = [...shelf.children].find((node) => node.dataset.key === key);
+  if (before?.firstChild.textContent === text) return;
+  before?.remove();
   const close = () => {
     clearTimeout(timer);
     node.remove();
@@ -42,6 +44,11 @@ const SENTENCES = {
   user_not_found: "This person is not in the workspace.",
   not_in_channel: "You are not in this channel.",
   msg_too_long: "This message is too long.",
+  is_archived: "This channel is archived.",
+  account_inactive: "This account has been deactivated.",
+  element_not_found: "This control is no longer there.",
+  message_not_found: "This message is no longer there.",
+  view_not_found: "This window has been closed meanwhile.",
   no_text: "There is nothing to send.",
 };
 
@@ -55,8 +62,12 @@ export function explain(error) {
   return SENTENCES[error.code] ?? `That did not work (${error.code ?? error.message}).`;
 }
 
-export function unacknowledged(name) {
-  toast(`${name} did not answer within 3 seconds. Nothing may have happened; try again.`, {
-    key: "unacknowledged",
-  });
+/** The sentence about an app that has not acknowledged: Slack's words for it are `operation_timeout` and `dispatch_failed`. */
+export function unanswered(name, error) {
+  if (error === "dispatch_failed") return `${name} is not connected. Nothing has happened; try again later.`;
+  return `${name} did not answer within 3 seconds. Nothing may have happened; try again.`;
+}
+
+export function unacknowledged(name, error) {
+  toast(unanswered(name, error), { key: "unacknowledged" });
 }

@@ -1,0 +1,125 @@
+"""A browser for the tests of the page.
+
+Tests here share the session's event loop, in which the browser lives:
+`pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]`.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+
+from tests.browser.office import Office, open_office
+
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+OpenPage = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The system's Chromium. Without one the tests are skipped on a desk, and fail where all must run."""
+    found = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))),
+        None,
+    )
+    if found is not None:
+        return Path(found)
+    advice = "the tests of the page need a browser: apt-get install chromium"
+    if os.environ.get("CI"):
+        pytest.fail(advice)
+    pytest.skip(advice)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(chromium: Path) -> AsyncIterator[Browser]:
+    """One Chromium for the session."""
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        yield launched
+        await launched.close()
+
+
+class Watch:
+    """What must not happen on any page: errors in its console, and requests that leave this machine."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.expected: tuple[str, ...] = ()
+
+    def over(self, page: Page) -> None:
+        """Watch a page."""
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        page.on("request", self._asked)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not any(word in message.text for word in self.expected):
+            self.problems.append(f"console {message.type}: {message.text}")
+
+    def _asked(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in {"data", "blob"} and parts.hostname not in _LOOPBACK:
+            self.problems.append(f"a request left this machine: {request.url}")
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """What the pages of this test did wrong; `expected` names console messages that belong to the test."""
+    return Watch()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_page(browser: Browser, watch: Watch) -> AsyncIterator[OpenPage]:
+    """Open an address in a profile of its own. No error and no foreign request may have happened."""
+    contexts = []
+
+    async def opened(url: str, **profile: Any) -> Page:
+        usual = {
+            "viewport": {"width": 1280, "height": 820},
+            "locale": "en-GB",
+            "timezone_id": "Europe/Amsterdam",
+            "reduced_motion": "reduce",
+        }
+        context = await browser.new_context(**(usual | profile))
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = await context.new_page()
+        watch.over(page)
+        await page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        await context.close()
+    assert watch.problems == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def office() -> AsyncIterator[Office]:
+    """A workspace of its own for each test, with an app that it teaches."""
+    async with open_office() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(open_page: OpenPage, office: Office) -> Page:
+    """Ada's page, in #general."""
+    page = await open_page(office.url())
+    await page.locator("[data-test=composer]").wait_for()
+    return page
