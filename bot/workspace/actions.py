@@ -121,6 +121,8 @@ def _chosen(
         return body["value"]
     if key not in body:
         raise Refused("invalid_value", detail=f"{kind} needs {key}")
+    if not elements.is_value(key, body[key]):
+        raise Refused("invalid_value", detail=f"{kind} takes no such {key}")
     if key not in elements.OPTION_KEYS or body[key] is None:
         return body[key]
     offered = elements.options(element) + workspace.entries.offered(

@@ -158,6 +158,10 @@ class WorkspaceClient:
         """Plan that the next calls of `method`, or envelopes of `socket`, go wrong."""
         await self._post("faults", {"method": method, "kind": kind, "times": times, **details})
 
+    async def clear_faults(self) -> None:
+        """Let nothing more go wrong."""
+        await self._post("faults", {"clear": True})
+
     async def log(self, method: str | None = None) -> list[Json]:
         """Return the Web API calls received, of one method if it is named."""
         calls = (await self._get("log"))["calls"]

@@ -261,7 +261,7 @@ class Control:
 
     async def _home(self, body: Body) -> Answer:
         person, tab = self._person(body), body.get("tab")
-        if tab not in {"home", "messages"}:
+        if tab not in ("home", "messages"):
             raise Refused("invalid_arguments", detail="tab is home or messages")
         event: dict[str, Any] = {
             "type": "app_home_opened",
@@ -296,7 +296,9 @@ class Control:
 
     async def _limits(self, body: Body) -> Answer:
         """Switch the limit on posts: `{posts: false}`, or `{posts: true, burst?, per_second?}`."""
-        fields = {name: body[name] for name in ("burst", "per_second") if name in body}
+        fields = {name: body[name] for name in ("burst", "per_second") if body.get(name) is not None}
+        if any(not isinstance(value, int | float) or value <= 0 for value in fields.values()):
+            raise Refused("invalid_arguments", detail="burst and per_second are numbers above 0")
         self._workspace.post_limit.limit = PostLimit(**fields) if body.get("posts") else None
         return {}
 
@@ -308,7 +310,10 @@ class Control:
     async def _move_clock(self, body: Body) -> Answer:
         if self._hooks.move_clock is None:
             raise Refused("unknown_method")
-        answer = await self._hooks.move_clock(float(body.get("days") or 0), float(body.get("hours") or 0))
+        days, hours = body.get("days") or 0, body.get("hours") or 0
+        if not isinstance(days, int | float) or not isinstance(hours, int | float):
+            raise Refused("invalid_arguments", detail="days and hours are numbers")
+        answer = await self._hooks.move_clock(days, hours)
         everyone = {one.id for one in self._workspace.world.people}
         self._workspace.streams.tell(everyone, {"type": "clock"})
         return answer

@@ -131,6 +131,19 @@ def chosen_options(offered: Sequence[dict[str, Any]], wanted: object) -> Any:
     raise Refused("invalid_value", detail="no such option")
 
 
+def is_value(key: str, value: object) -> bool:
+    """Tell whether `value` is what an element may report as `key`; an empty one reports None."""
+    if value is None:
+        return True
+    if key == "selected_option":
+        return isinstance(value, dict | str)
+    if key == "rich_text_value":
+        return isinstance(value, dict)
+    if key == "selected_date_time":
+        return isinstance(value, int)
+    return isinstance(value, list if key.endswith("s") else str)
+
+
 def action(block: Block, element: Element, chosen: Any, action_ts: str) -> dict[str, Any]:
     """Return the entry of a `block_actions` payload for one use of an element."""
     echoed = {key: element[key] for key in _ECHOED if key in element}

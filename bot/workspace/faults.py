@@ -1,12 +1,13 @@
 """Faults that tests plan: the next calls of a method, or the next socket envelopes, go wrong."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast
 
 from bot.workspace.errors import Refused
 
 FaultKind = Literal["ratelimited", "http_500", "drop", "drop_after", "duplicate", "delay"]
 SOCKET = "socket"
+_NUMBERS = {"times": 1, "retry_after": 1, "seconds": 0}
 _KINDS = {
     SOCKET: frozenset({"drop", "drop_after", "duplicate", "delay"}),
     "web": frozenset({"ratelimited", "http_500", "drop", "drop_after", "delay"}),
@@ -34,16 +35,19 @@ class Faults:
         """Add a fault as the control API describes it. Raises `invalid_arguments`."""
         target, kind = body.get("method"), body.get("kind")
         allowed = _KINDS["web" if target != SOCKET else SOCKET]
-        if not isinstance(target, str) or kind not in get_args(FaultKind) or kind not in allowed:
+        if not isinstance(target, str) or not isinstance(kind, str) or kind not in allowed:
             raise Refused(
                 "invalid_arguments", detail="a fault has a method (or socket) and a kind that fits it"
             )
+        numbers = {name: body.get(name, default) for name, default in _NUMBERS.items()}
+        if any(not isinstance(value, int | float) or value < 0 for value in numbers.values()):
+            raise Refused("invalid_arguments", detail="times, retry_after and seconds are numbers")
         fault = Fault(
             target=target,
-            kind=kind,
-            times=int(body.get("times", 1)),
-            retry_after=int(body.get("retry_after", 1)),
-            seconds=float(body.get("seconds", 0)),
+            kind=cast(FaultKind, kind),
+            times=int(numbers["times"]),
+            retry_after=int(numbers["retry_after"]),
+            seconds=float(numbers["seconds"]),
         )
         self._planned.append(fault)
         return fault

@@ -52,6 +52,8 @@ def _checked(
             if not isinstance(value, dict) or set(value) - {"type", key}:
                 raise Refused("invalid_value", detail=f"{block_id}/{action_id} takes {{type, {key}}}")
             chosen = value.get(key)
+            if not elements.is_value(key, chosen):
+                raise Refused("invalid_value", detail=f"{block_id}/{action_id} takes no such {key}")
             if key in elements.OPTION_KEYS and chosen:
                 offered = workspace.entries.offered(person.id, view["id"], action_id) + elements.options(
                     element

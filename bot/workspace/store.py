@@ -56,7 +56,7 @@ class Store:
                 if value is None:
                     self._database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (kind, key))
                 else:
-                    row = (kind, key, json.dumps(value, ensure_ascii=False))
+                    row = (kind, key, json.dumps(value))
                     self._database.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?)", row)
 
     def close(self) -> None:
