@@ -1,6 +1,8 @@
 """Fixtures that all kinds of tests share."""
 
 import asyncio
+import fcntl
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,6 +11,19 @@ import pytest
 
 from bot.database import Database, open_database
 from bot.postgres import Embedded
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--renew-pictures", action="store_true", help="write the documentation's screenshots anew"
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything can run, a test that was skipped has failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +51,23 @@ async def database(database_home: Path) -> AsyncIterator[Database]:
     """A database that is empty as far as this test's tenant can see."""
     async with open_database(database_home, None, tenant=f"test-{secrets.token_hex(6)}") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo's home that is ready to start, to be copied: the handbook is read, the database migrated.
+
+    Made once, whoever of several test processes is first.
+    """
+    from tests import town
+
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    home, ready = shared / "prepared-home", shared / "prepared-home.ready"
+    with (shared / "prepared-home.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            asyncio.run(town.prepare(home))
+            ready.touch()
+    return home

@@ -73,7 +73,7 @@ async def _demo(home: Path, port: int, *, tour: bool) -> int:
 
 
 _WHAT_TO_TRY = """\
-Try, as Ada (change who you are at the top left):
+Try, as Ada (change who you are at the top right):
   in #ask-policy   @Countersign how many days of parental leave do I get?
   to Countersign   I need billing-db for 3 days to close the quarter
 then, as Grace, approve it in #access-approvals, and move the clock by three days.

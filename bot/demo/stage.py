@@ -42,7 +42,7 @@ async def staged(home: Path, *, port: int = PORT, progress: Progress) -> AsyncIt
     tokens = demo.tokens(home)
     logs = home / "logs"
     logs.mkdir(exist_ok=True)
-    directory_port = _free_port()
+    directory_port = free_port()
     url, directory_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{directory_port}/v2"
     demo.configure(home, slack=url, directory=directory_url)
     _keep_token(home / "directory", tokens.directory)
@@ -105,7 +105,8 @@ def _require_free(port: int) -> None:
             ) from error
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on this machine that nobody uses at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
