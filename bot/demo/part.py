@@ -26,7 +26,8 @@ from bot.cluster import DatabaseUnavailable
 from bot.demo import home as demo
 from bot.demo.world import world
 from bot.installation import SlackRefused
-from connectors.errors import ConnectorError
+from connectors.directory import Directory, Group
+from connectors.errors import ConnectorError, NotFound
 
 MANIFEST = Path(__file__).resolve().parents[2] / "manifest.yml"
 
@@ -135,7 +136,7 @@ class Look:
         names = [*wanted, *sorted({group.approvers for group in wanted.values()})]
         token = demo.tokens(self._home).directory
         async with open_directory(known.directory.url, token, issuer=known.directory.issuer) as directory:
-            found = [await directory.group_by_name(name) for name in names]
+            found = [group for name in names if (group := await _there(directory, name)) is not None]
             people = {one: await directory.person(one) for group in found for one in sorted(group.members)}
         return {
             "groups": [
@@ -143,6 +144,14 @@ class Look:
                 for group in found
             ]
         }
+
+
+async def _there(directory: Directory, group: str) -> Group | None:
+    """Return a group as the directory has it; None where it has none of that name."""
+    try:
+        return await directory.group_by_name(group)
+    except NotFound:
+        return None
 
 
 def _say(sentence: str) -> None:
