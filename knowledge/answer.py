@@ -126,7 +126,7 @@ class Library:
         return Answer(
             question=question,
             status=status,
-            answer="\n".join(citation.quote for citation in citations),
+            answer=_joined(kept),
             citations=tuple(citations),
             passages=passages,
             confidence=confidence,
@@ -199,3 +199,14 @@ def checked(question: str) -> str:
             f"The question has {len(cleaned):,} characters; please ask in at most {LONGEST_QUESTION:,}."
         )
     return cleaned
+
+
+def _joined(kept: Sequence[Quote]) -> str:
+    """Return the quotes as one text; rows of one table share its header."""
+    lines: list[str] = []
+    header = ""
+    for quote in kept:
+        shared = quote.unit.kind == "row" and quote.unit.lead == header
+        lines.append(quote.unit.text if shared else quoted(quote.unit))
+        header = quote.unit.lead if quote.unit.kind == "row" else ""
+    return "\n".join(lines)

@@ -26,6 +26,7 @@ Vectors = NDArray[np.float32]
 FORMAT = 1
 MANIFEST, TEXTS, LEXICAL, CHROMA = "manifest.json", "texts.sqlite", "lexical", "chroma"
 VECTORS, UNITS = "vectors.npy", "units.npy"
+_READERS = 64  # kinds of reader whose passages are remembered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class Edition:
         self.manifest = _manifest(folder)
         self.id: str = folder.name
         self.texts = Texts(folder / TEXTS)
+        self._readable: dict[Reader, NDArray[np.int64]] = {}
 
     @property
     def documents(self) -> tuple[Head, ...]:
@@ -106,6 +108,17 @@ class Edition:
     def owners(self) -> NDArray[np.int32]:
         """The document of each passage, as a place in `documents`."""
         return np.array(self.texts.documents, dtype=np.int32)
+
+    def readable(self, reader: Reader) -> NDArray[np.int64]:
+        """Return the passages that a reader may read today: all else is gone before anything is ranked."""
+        known = self._readable.get(reader)
+        if known is None:
+            allowed = np.array([reader.may_read(head) for head in self.documents], dtype=bool)
+            known = np.flatnonzero(allowed[self.owners])
+            if len(self._readable) >= _READERS:
+                self._readable.clear()
+            self._readable[reader] = known
+        return known
 
     def section(self, document: str, anchor: str) -> Section | None:
         """Return the section that an anchor names, or None when there is none of that name.

@@ -24,7 +24,7 @@ _NUMBER = re.compile(
 )
 
 
-SPREAD = 2.5  # how far below the first a second quote of the same document may score
+SPREAD = 2.0  # how far below the first a second quote of the same document may score
 TIE = 0.2  # and one of another document
 PASSAGES = 8  # whose sentences are looked at
 
@@ -89,9 +89,11 @@ def scored(features: Sequence[float]) -> float:
 
 
 def quoted(unit: Unit) -> str:
-    """Return a unit as it is quoted: a list item with the sentence that introduces it."""
+    """Return a unit as it is quoted: an item with the sentence that introduces it, a row with its header."""
     if unit.kind == "item" and unit.lead.endswith(":"):
         return f"{unit.lead} {unit.text}"
+    if unit.kind == "row" and unit.lead:
+        return f"{unit.lead}\n{unit.text}"
     return unit.text
 
 

@@ -63,6 +63,14 @@ def test_a_list_item_is_quoted_with_the_condition_above_it(library: Library) -> 
     )
 
 
+def test_a_table_row_is_quoted_with_its_header(ingest: Ingest, words: Words) -> None:
+    rows = "| Oslo | 90 |\n| Paris hotels | 140 |\n| Paris meals | 40 |\n"
+    table = f"# Hotels\n\n| City | Limit per night |\n|---|---|\n{rows}"
+    answer = Library(ingest({"h.md": table}), words).ask("paris hotels limit", reader=EVERYONE)
+    assert "City | Limit per night\nParis hotels | 140" in {one.quote for one in answer.citations}
+    assert answer.answer.count("City | Limit per night") == 1
+
+
 def test_the_json_of_an_answer_has_the_promised_fields(library: Library) -> None:
     row = json.loads(json.dumps(library.ask("hotel limit in Utrecht", reader=EVERYONE).as_json()))
     assert list(row) == [
