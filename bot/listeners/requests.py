@@ -139,9 +139,14 @@ class _Completing:
     async def __call__(self, body: Body, ack: AsyncAck) -> None:
         parts = self._parts
         run = str(body["view"].get("private_metadata") or "")
+        filled = forms.values(private.state(body))
+        blank = [name for name in _blocks(body) if name not in filled]
+        if blank:
+            await _object(ack, dict.fromkeys(blank, "required"), body)
+            return
         try:
             person = await parts.identity.person(private.user(body))
-            problems = await parts.runs.submit(run, forms.values(private.state(body)), by=person)
+            problems = await parts.runs.submit(run, filled, by=person)
         except (Refused, Unknown) as error:
             await _refuse(ack, error.key, body)
             return
