@@ -32,10 +32,11 @@ ODD: tuple[Any, ...] = (
     "\x00",
 )
 NAMES = (
-    "attachments", "blocks", "bot", "channel", "channel_id", "chunks", "cursor", "email", "error", "hash", "icon_url",
-    "latest", "limit", "loading_messages", "markdown_text", "message", "message_ts", "metadata", "name", "oldest",
-    "prompts", "recipient_user_id", "status", "task_display_mode", "text", "thread_ts", "timestamp", "title", "token",
-    "trigger_id", "ts", "types", "user", "user_id", "users", "view", "view_id",
+    "attachments", "blocks", "bot", "channel", "channel_id", "chunks", "cursor", "email", "error",
+    "hash", "icon_url", "latest", "limit", "loading_messages", "markdown_text", "message",
+    "message_ts", "metadata", "name", "oldest", "prompts", "recipient_user_id", "status",
+    "task_display_mode", "text", "thread_ts", "timestamp", "title", "token", "trigger_id", "ts",
+    "types", "user", "user_id", "users", "view", "view_id",
 )  # fmt: skip
 
 
