@@ -6,11 +6,16 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from bot.database import Database, open_database
 from bot.postgres import Embedded
+
+if TYPE_CHECKING:
+    from tests.town import Town
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,3 +76,25 @@ def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             asyncio.run(town.prepare(home))
             ready.touch()
     return home
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running_town(
+    prepared_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> "AsyncIterator[Town]":
+    """Workspace, directory and two bots as processes, so that two clicks at once meet two of them."""
+    from tests import town
+
+    home = town.copied(prepared_home, tmp_path_factory.mktemp("town") / "home")
+    async with town.open_town(home, bots=2) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def town(running_town: "Town") -> "Town":
+    """The running installation, every process of it alive and without the faults of the test before.
+
+    Its tests share the session's event loop: `pytestmark = pytest.mark.asyncio(loop_scope="session")`.
+    """
+    await running_town.ensure_up()
+    return running_town
