@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, async_playwright
 
 from tests.browser.office import Office, open_office
 
@@ -84,10 +84,24 @@ def watch() -> Watch:
     return Watch()
 
 
+class Profiles(list[BrowserContext]):
+    """The browser profiles that a test has opened."""
+
+    async def close(self) -> None:
+        """Close them all."""
+        while self:
+            await self.pop().close()
+
+
+@pytest.fixture
+def profiles() -> Profiles:
+    """What `open_page` has opened; a server of a test closes them before it stops."""
+    return Profiles()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browser: Browser, watch: Watch) -> AsyncIterator[OpenPage]:
+async def open_page(browser: Browser, watch: Watch, profiles: Profiles) -> AsyncIterator[OpenPage]:
     """Open an address in a profile of its own. No error and no foreign request may have happened."""
-    contexts = []
 
     async def opened(url: str, **profile: Any) -> Page:
         usual = {
@@ -98,23 +112,23 @@ async def open_page(browser: Browser, watch: Watch) -> AsyncIterator[OpenPage]:
         }
         context = await browser.new_context(**(usual | profile))
         context.set_default_timeout(10_000)
-        contexts.append(context)
+        profiles.append(context)
         page = await context.new_page()
         watch.over(page)
         await page.goto(url)
         return page
 
     yield opened
-    for context in contexts:
-        await context.close()
+    await profiles.close()
     assert watch.problems == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def office() -> AsyncIterator[Office]:
+async def office(profiles: Profiles) -> AsyncIterator[Office]:
     """A workspace of its own for each test, with an app that it teaches."""
     async with open_office() as opened:
         yield opened
+        await profiles.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

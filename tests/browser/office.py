@@ -212,7 +212,7 @@ async def open_office(timing: Timing | None = None) -> AsyncIterator[Office]:
     hooks = Hooks(clock=clock, move_clock=move, directory=directory)
     async with running(WORLD, hooks=hooks, timing=timing) as server:
         client = AsyncWebClient(token=BOT_TOKEN, base_url=server.api_url)
-        office = Office(server=server, app=AsyncApp(client=client, token=BOT_TOKEN))
+        office = Office(server=server, app=AsyncApp(client=client))
         handler = AsyncSocketModeHandler(office.app, WORLD.app.app_token)
         await handler.connect_async()
         try:
