@@ -43,9 +43,11 @@ async def tell(parts: Parts, body: Body, message: Message) -> None:
 
 async def show(parts: Parts, body: Body, view: View) -> None:
     """Open a window for the person who clicked; one on top of another where they clicked in a window."""
-    call = parts.slack.views_push if isinstance(body.get("view"), Mapping) else parts.slack.views_open
     try:
-        await call(trigger_id=body["trigger_id"], view=view)
+        if isinstance(body.get("view"), Mapping):
+            await parts.slack.views_push(trigger_id=body["trigger_id"], view=view)
+        else:
+            await parts.slack.views_open(trigger_id=body["trigger_id"], view=view)
     except (SlackApiError, *NETWORK) as error:
         logger.warning("A window did not open: %s", error)
         await tell(parts, body, words.said(ours(LATE)))

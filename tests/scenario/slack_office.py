@@ -88,6 +88,7 @@ class Office:
     server: Server
     parts: Parts
     database_home: Path
+    directory: Running
 
     async def dm(self, user: str) -> str:
         """Return the conversation of a person with the bot."""
@@ -141,7 +142,9 @@ async def open_office(
         bot = asyncio.create_task(bot_app.listen(parts, credentials=credentials, ready=ready.set))
         await _first(ready.wait(), bot)
         try:
-            yield Office(people=people, server=server, parts=parts, database_home=database_home)
+            yield Office(
+                people=people, server=server, parts=parts, database_home=database_home, directory=directory
+            )
             if bot.done():
                 await bot
         finally:

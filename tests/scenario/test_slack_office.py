@@ -1,6 +1,7 @@
 """People and the bot, through a real workspace, database and directory."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from bot.blocks import answer, approval, progress, request
 from bot.database import Database
+from bot.listeners import requests
 from connectors.sandbox import process
 from tests.scenario.slack_office import (
     ADA,
@@ -339,3 +341,59 @@ async def settled(office: Office) -> None:
         return row == {"left_over": 0}
 
     await office.people.wait_for(look, timeout=20, what="the end of the work")
+
+
+async def test_an_event_whose_listener_died_is_answered_all_the_same(office: Office) -> None:
+    ts = await office.people.message("just talking", as_=ADA, channel=ASK_POLICY)
+    body = {
+        "type": "event_callback",
+        "event_id": "EvLost",
+        "event": {
+            "type": "app_mention",
+            "user": ADA,
+            "channel": ASK_POLICY,
+            "ts": ts,
+            "text": f"<@{BOT}> how long is parental leave?",
+        },
+    }
+    await office.parts.events.store(body)
+    async with office.parts.pool.connection() as conn:
+        await conn.execute("UPDATE event SET next_at = clock_timestamp()")
+    await seen(office, "sixteen weeks", as_=ADA, channel=ASK_POLICY, thread=ts)
+
+
+async def test_while_the_directory_is_down_a_click_is_not_consumed(office: Office) -> None:
+    conversation = await office.dm(ADA)
+    ts = await office.people.message(WISH, as_=ADA, channel=conversation)
+    card = await pending(office)
+    office.directory.process.send_signal(signal.SIGSTOP)
+    try:
+        done = await office.people.action(
+            approval.APPROVE, as_=GRACE, channel=APPROVERS, message_ts=card["ts"]
+        )
+        assert done["acknowledged"]
+        said = await seen(office, "try again", as_=GRACE, channel=APPROVERS)
+        assert said["ephemeral"]
+        asked = await office.people.message(
+            f"<@{BOT}> how long is parental leave?", as_=TOMAS, channel=ASK_POLICY
+        )
+        await seen(office, "cannot check who you are", as_=TOMAS, channel=ASK_POLICY)
+        assert len(await office.people.messages(as_=ADA, channel=ASK_POLICY, thread_ts=asked)) == 1
+    finally:
+        office.directory.process.send_signal(signal.SIGCONT)
+    await office.people.action(approval.APPROVE, as_=GRACE, channel=APPROVERS, message_ts=card["ts"])
+    await seen(office, "Done: access to", as_=ADA, channel=conversation, thread=ts)
+
+
+async def test_the_shortcut_opens_the_same_form(office: Office) -> None:
+    await office.people.shortcut(requests.SHORTCUT, as_=ADA)
+    view = await office.people.wait_for_view(as_=ADA, callback_id=request.FORM)
+    assert [block["block_id"] for block in view["blocks"]] == ["group", "days", "reason"]
+
+
+async def test_the_clause_on_a_card_opens_for_those_who_may_read_it(office: Office) -> None:
+    await office.people.message(WISH, as_=ADA, channel=await office.dm(ADA))
+    card = await pending(office)
+    await office.people.action(approval.CLAUSE, as_=BEN, channel=APPROVERS, message_ts=card["ts"])
+    view = await office.people.wait_for_view(as_=BEN)
+    assert "A data owner decides." in texts(view)

@@ -1,0 +1,172 @@
+"""Jobs: made with their transaction, taken over from the dead; what was not taken is given again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from bot.database import Database
+from bot.events import Events
+from bot.jobs import Jobs
+
+
+@dataclass
+class Bench:
+    """Work that writes down what it was given, and fails as often as the test says."""
+
+    done: list[str] = field(default_factory=list)
+    failures: int = 0
+    sweeps: int = 0
+    broken_sweeps: int = 0
+
+    async def advance(self, run: str) -> None:
+        await self._do(f"advance {run}")
+
+    async def deliver(self, message: str) -> None:
+        await self._do(f"deliver {message}")
+
+    async def reply(self, event: str) -> None:
+        await self._do(f"reply {event}")
+
+    async def sweep(self) -> None:
+        self.sweeps += 1
+        if self.sweeps <= self.broken_sweeps:
+            raise ZeroDivisionError
+
+    async def _do(self, what: str) -> None:
+        if self.failures > 0:
+            self.failures -= 1
+            raise ZeroDivisionError
+        self.done.append(what)
+
+
+@pytest.fixture
+async def jobs(database: Database) -> AsyncIterator[Jobs]:
+    async with Jobs.open(database) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def working(jobs: Jobs, bench: Bench) -> AsyncIterator[None]:
+    task = asyncio.create_task(jobs.work(bench))
+    try:
+        yield
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(look: Callable[[], bool | Awaitable[bool]], *, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            found = look()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_a_job_runs_when_its_transaction_commits_and_not_otherwise(
+    database: Database, jobs: Jobs
+) -> None:
+    async def fail() -> None:
+        async with database.pool.connection() as conn:
+            await jobs.advance(conn, "lost")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    async with database.pool.connection() as conn:
+        await jobs.advance(conn, "r1")
+        await jobs.advance(conn, "r1")
+        await jobs.deliver(conn, "m1")
+        await jobs.reply(conn, "e1")
+    bench = Bench()
+    async with working(jobs, bench):
+        await until(lambda: len(bench.done) == 4)
+    assert sorted(bench.done) == ["advance r1", "advance r1", "deliver m1", "reply e1"]
+
+
+async def test_a_job_that_fails_is_tried_again(database: Database, jobs: Jobs) -> None:
+    async with database.pool.connection() as conn:
+        await jobs.reply(conn, "e1")
+    bench = Bench(failures=2)
+    async with working(jobs, bench):
+        await until(lambda: bench.done == ["reply e1"])
+
+
+async def test_the_job_of_a_worker_that_died_is_taken_over(database: Database, jobs: Jobs) -> None:
+    async with database.pool.connection() as conn:
+        await jobs.advance(conn, "r1")
+    async with database.pool.connection() as conn:  # as a worker leaves it that was killed a minute ago
+        await conn.execute(
+            "WITH dead AS (INSERT INTO procrastinate_workers (last_heartbeat)"
+            " VALUES (now() - interval '1 minute') RETURNING id)"
+            " UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM dead)"
+            " WHERE queue_name = current_setting('countersign.tenant')"
+        )
+    bench = Bench()
+    async with working(jobs, bench):
+        await until(lambda: bench.done == ["advance r1"])
+
+
+async def test_rounds_go_on_after_one_of_them_failed(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(broken_sweeps=1)
+    async with working(jobs, bench):
+        await until(lambda: bench.sweeps >= 2)
+    assert "rounds were interrupted" in caplog.text
+
+
+async def test_when_the_worker_ends_the_process_is_told(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ends(**_: object) -> None:
+        """As procrastinate's worker does when its connection is of no use."""
+
+    monkeypatch.setattr(jobs._app, "run_worker_async", ends)
+    with pytest.raises(ExceptionGroup):
+        await jobs.work(Bench())
+
+
+EVENT = {"type": "event_callback", "event_id": "Ev1", "event": {"type": "app_mention", "text": "hi"}}
+
+
+async def test_an_event_is_kept_once_and_taken_once(database: Database) -> None:
+    events = Events(database.pool)
+    assert [await events.store(EVENT) for _ in range(2)] == [True, False]
+    async with database.pool.connection() as conn:
+        assert await events.take(conn, "Ev1")
+    async with database.pool.connection() as conn:
+        assert not await events.take(conn, "Ev1")
+    assert await events.body("Ev1") == EVENT
+
+
+async def test_an_event_that_nobody_took_is_given_again_three_times_at_most(database: Database) -> None:
+    events = Events(database.pool)
+    await events.store(EVENT)
+    assert await events.untaken() == []  # its listener still has time
+    given = []
+    for _ in range(5):
+        async with database.pool.connection() as conn:
+            await conn.execute("UPDATE event SET next_at = clock_timestamp()")
+        given += await events.untaken()
+    assert given == [EVENT] * 3
+
+
+async def test_events_are_forgotten_after_a_week_and_signatures_after_ten_minutes(
+    database: Database,
+) -> None:
+    events = Events(database.pool)
+    await events.store(EVENT)
+    async with database.pool.connection() as conn:
+        await conn.execute("INSERT INTO signature (signature) VALUES ('v0=1')")
+    await events.forget()
+    assert await events.body("Ev1") is not None
+    async with database.pool.connection() as conn:
+        await conn.execute("UPDATE event SET received_at = received_at - interval '8 days'")
+        await conn.execute("UPDATE signature SET seen_at = seen_at - interval '11 minutes'")
+    await events.forget()
+    assert await events.body("Ev1") is None
+    async with database.pool.connection() as conn:
+        cursor = await conn.execute("SELECT count(*) AS kept FROM signature")
+        assert await cursor.fetchone() == {"kept": 0}
