@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from bot.blocks import parts
+from bot.blocks import parts, policy
 from bot.blocks.parts import Block, Message, View
-from bot.render import Markup, bold, clean, join, link, ours, pieces, quoted, safe, size, web_address
+from bot.render import Markup, bold, clean, join, link, ours, quoted, safe, size, web_address
 from knowledge.answer import Answer, Citation, Passage
 from knowledge.documents import Section
 
@@ -28,7 +28,7 @@ def answer(found: Answer) -> Message:
 
 def section(found: Section) -> View:
     """Draw the window that shows a section."""
-    where = " > ".join(found.path) or found.title
+    where = _path(found)
     facts = [safe(found.title, 200)]
     if found.owner:
         facts.append(join(ours("Owner: "), safe(found.owner, 150)))
@@ -37,9 +37,15 @@ def section(found: Section) -> View:
     target = web_address(found.url)
     if target is not None:
         facts.append(link(target, "Open the document"))
-    body = [parts.section(piece) for piece in pieces(clean(found.text[:_WINDOW]).strip() or "-", 2900)]
+    body = list(policy.whole(clean(found.text[:_WINDOW])))
     blocks = [parts.section(bold(safe(where, 300))), parts.context(*facts), *body[:90]]
     return parts.modal("Policy section", blocks)
+
+
+def _path(found: Section) -> str:
+    """Return the headings above the section and its own, without the document's title."""
+    headings = found.path[1:] if found.path[:1] == (found.title,) else found.path
+    return " > ".join(headings) or found.title
 
 
 def missing_section() -> View:

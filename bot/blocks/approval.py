@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from bot.blocks import parts
+from bot.blocks import parts, policy
 from bot.blocks.parts import Block, Message, View
 from bot.render import Markup, bold, date, exact, join, mention, ours, pieces, quoted, safe, web_address
 from bot.render import link as linked
@@ -15,7 +15,7 @@ DENIAL = "approval.denial"
 REASON = "reason"
 
 WHOLE = 9000  # characters of parameters that a card can show
-QUOTE = 1500
+QUOTE = 700
 
 TITLES: Mapping[ApprovalStatus, str] = {
     ApprovalStatus.PENDING: "Approval needed",
@@ -107,8 +107,8 @@ def _reason(approval: Approval) -> Iterator[Block]:
 def _clause(approval: Approval) -> Iterator[Block]:
     clause = approval.clause
     source = join(bold(ours("The policy that governs it:")), ours(" "), name(clause))
-    show = parts.button("Show section", action=CLAUSE, value=approval.id, label="Show the policy section")
-    yield parts.section(join(source, ours("\n"), quoted(clause.text, QUOTE)), accessory=show)
+    show = parts.button("Show all of it", action=CLAUSE, value=approval.id, label="Show the policy section")
+    yield parts.section(join(source, ours("\n"), quoted(policy.opening(clause.text), QUOTE)), accessory=show)
 
 
 def name(clause: Clause) -> Markup:
