@@ -54,6 +54,9 @@ _REASONS: Mapping[str, str] = {
     "window_passed": "it was approved, but could not be carried out in time",
     "not_authorised": "the rules do not allow it",
     "unknown_effect": "I cannot tell whether it was carried out; a person has to look",
+    "not_approved": "it is not approved",
+    "nothing_to_reverse": "there is nothing to take back",
+    "connector_refused": "the system that has to carry it out refuses",
     "nobody_may_approve": "there is nobody who may approve it",
     "read_back_failed": "the directory does not show what was asked for; a person has to look",
 }
@@ -69,6 +72,8 @@ _STEPS: Mapping[str, str] = {
     "scheduled_end": "End scheduled",
     "revoked": "Access ended",
     "refused": "Closed without being carried out",
+    "failed": "Went wrong",
+    "unknown": "Needs a person: I cannot tell whether it was carried out",
     "retrying": "Trying again: a system cannot be reached",
 }
 
@@ -117,19 +122,24 @@ def notice(key: str, facts: Mapping[str, str]) -> Markup:
     if key == "denied":
         by = safe(facts.get("by", "an approver"), 200)
         return join(ours("The request was denied by "), by, _colon(facts.get("reason", "")), ours("."))
-    if key == "refused":
-        return join(ours("This cannot be done: "), reason(facts.get("reason"), facts), ours("."))
-    if key == "retrying":
-        system = safe(facts.get("system", "a system"), 100)
-        return join(ours("I cannot reach "), system, ours(" at the moment. I will keep trying by myself."))
-    return ours(_NOTICES.get(key, "There is news about this request."))
+    if key in _ENDINGS:
+        return join(ours(_ENDINGS[key]), reason(facts.get("key"), facts), ours("."))
+    if key == "retrying" and facts.get("sent") == "maybe":
+        return ours(_NOTICES["unconfirmed"])
+    return ours(_NOTICES.get(key.partition(":")[0], "There is news about this request."))
 
 
 _NOTICES: Mapping[str, str] = {
     "expired": "Nobody decided in time, so nothing was done. You can ask again.",
     "changed": "Something changed after the request was checked, so the approvers see a new card.",
+    "retrying": "A system that I need cannot be reached at the moment. I keep trying by myself.",
+    "unconfirmed": "A system did not confirm what I sent. I keep looking whether it was carried out, "
+    "and will not send it twice.",
     "unknown": "I cannot tell whether this was carried out, so I will not try again. A person has to look.",
-    "failed": "This could not be carried out. A person has to look.",
+}
+_ENDINGS: Mapping[str, str] = {
+    "refused": "This cannot be done: ",
+    "failed": "This went wrong: ",
 }
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -119,13 +120,25 @@ async def test_rounds_go_on_after_one_of_them_failed(jobs: Jobs, caplog: pytest.
     assert "rounds were interrupted" in caplog.text
 
 
-async def test_when_the_worker_ends_the_process_is_told(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def ends(**_: object) -> None:
-        """As procrastinate's worker does when its connection is of no use."""
+async def test_a_worker_that_ends_is_followed_by_another(
+    database: Database, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, ended = jobs._app.run_worker_async, []
 
-    monkeypatch.setattr(jobs._app, "run_worker_async", ends)
-    with pytest.raises(ExceptionGroup):
-        await jobs.work(Bench())
+    async def ends_once(**options: Any) -> None:
+        """As procrastinate's worker does when its connections are cut."""
+        if not ended:
+            ended.append(True)
+            return
+        await run(**options)
+
+    monkeypatch.setattr(jobs._app, "run_worker_async", ends_once)
+    async with database.pool.connection() as conn:
+        await jobs.reply(conn, "e1")
+    bench = Bench()
+    async with working(jobs, bench):
+        await until(lambda: bench.done == ["reply e1"])
+    assert ended
 
 
 EVENT = {"type": "event_callback", "event_id": "Ev1", "event": {"type": "app_mention", "text": "hi"}}
