@@ -22,7 +22,7 @@ Status = Literal["answered", "cautioned", "not_covered"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Citation:
-    """One quoted span and where it stands."""
+    """One quoted span and where it stands: `section` is the headings below the document's title."""
 
     document: str
     title: str
@@ -164,7 +164,7 @@ class Library:
         return Citation(
             document=head.document,
             title=head.title,
-            section=" > ".join(quote.part.path) or head.title,
+            section=section_of(head.title, quote.part.path),
             anchor=quote.part.anchor,
             quote=quoted(quote.unit),
             url=linked(head.terms.url, quote.part.anchor),
@@ -180,13 +180,24 @@ class Library:
             kept[span.document, span.part] = Passage(
                 document=head.document,
                 title=head.title,
-                section=" > ".join(part.path) or head.title,
+                section=section_of(head.title, part.path),
                 anchor=part.anchor,
                 url=linked(head.terms.url, part.anchor),
                 owner=head.terms.owner,
                 score=hit.score,
             )
         return tuple(kept.values())
+
+
+def section_of(title: str, path: Sequence[str]) -> str:
+    """Return where in a document a part stands: its headings below the title, or the title above them all."""
+    said = bool(path) and path[0].casefold() == title.casefold()
+    return " > ".join(path[said:]) or title
+
+
+def place_of(place: Citation | Passage) -> str:
+    """Return where something stands, with its document's title, as one line."""
+    return place.title if place.section == place.title else f"{place.title} > {place.section}"
 
 
 def checked(question: str) -> str:

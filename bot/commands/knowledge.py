@@ -174,6 +174,8 @@ class _Shown:
 
 
 def _print_answer(answer: "Answer") -> None:
+    from knowledge.answer import place_of  # noqa: PLC0415 - see above
+
     console = Console(highlight=False)
     if answer.status == "not_covered":
         console.print(Text("The documents do not answer this.", style="bold"))
@@ -182,8 +184,7 @@ def _print_answer(answer: "Answer") -> None:
     for number, citation in enumerate(answer.citations, start=1):
         console.print()
         console.print(Text(citation.quote))
-        said = citation.section.startswith(citation.title)
-        where = f"[{number}] {citation.section if said else f'{citation.title} > {citation.section}'}"
+        where = f"[{number}] {place_of(citation)}"
         console.print(Text(f"{where}  ({citation.url or citation.document})", style="dim"))
     for note in answer.notes:
         console.print()
@@ -191,7 +192,7 @@ def _print_answer(answer: "Answer") -> None:
     if answer.status == "not_covered" and answer.passages:
         console.print("\nNearest sections:")
         for passage in answer.passages[:3]:
-            console.print(Text(f"  {passage.section}  ({passage.url or passage.document})", style="dim"))
+            console.print(Text(f"  {place_of(passage)}  ({passage.url or passage.document})", style="dim"))
     if answer.status != "answered" and answer.owner:
         console.print(Text(f"\nTo be sure, ask {answer.owner}."))
 

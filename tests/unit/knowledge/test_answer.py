@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from knowledge.answer import LONGEST_QUESTION, Library, checked
+from knowledge.answer import LONGEST_QUESTION, Library, checked, section_of
 from knowledge.edition import Edition, Reader
 from knowledge.errors import EmptyQuestion, QuestionTooLong
 from tests.unit.knowledge.conftest import EVERYONE, TODAY, Words
@@ -53,6 +53,14 @@ def test_an_answer_quotes_the_sentence_and_names_its_place(library: Library) -> 
     assert (citation.anchor, citation.url) == ("travel", "https://x.example/travel#travel")
     assert citation.quote in answer.answer
     assert citation.edition == answer.edition == library.edition.id
+
+
+def test_a_section_is_named_without_its_documents_title() -> None:
+    assert section_of("Parental leave", ("Parental leave", "Parental leave")) == "Parental leave"
+    assert section_of("Travel", ("Travel", "Trains", "Seats")) == "Trains > Seats"
+    assert section_of("Travel", ("Trains",)) == "Trains"
+    assert section_of("Travel", ("travel",)) == "Travel"
+    assert section_of("Travel", ()) == "Travel"
 
 
 def test_a_list_item_is_quoted_with_the_condition_above_it(library: Library) -> None:
