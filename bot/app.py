@@ -204,9 +204,8 @@ async def _opened(
 
 @asynccontextmanager
 async def _socket(app: AsyncApp, token: str) -> AsyncIterator[None]:
-    handler = AsyncSocketModeHandler(app, token, logger=logging.getLogger("bot.socket"))
     try:
-        await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
+        await app.client.apps_connections_open(app_token=token)  # Bolt would try a wrong token for ever
     except SlackApiError as error:
         raise SlackRefused(
             f"Slack opens no socket for the app-level token ({key(error)}). Set SLACK_APP_TOKEN to a token "
@@ -214,7 +213,9 @@ async def _socket(app: AsyncApp, token: str) -> AsyncIterator[None]:
         ) from error
     except NETWORK as error:
         raise SlackRefused(f"Slack's socket cannot be reached: {error}. Check the network.") from error
+    handler = AsyncSocketModeHandler(app, token, logger=logging.getLogger("bot.socket"))
     try:
+        await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
         yield
     finally:
         await handler.close_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare

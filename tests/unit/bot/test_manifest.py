@@ -21,6 +21,7 @@ BOT = ROOT / "bot"
 # Slack: the scope that each method needs (docs.slack.dev, "Required scopes").
 SCOPES: dict[str, set[str]] = {
     "auth_test": set(),
+    "apps_connections_open": set(),  # with the app-level token
     "bots_info": {"users:read"},
     "users_info": {"users:read", "users:read.email"},
     "chat_postMessage": {"chat:write"},
