@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 CONCURRENCY = 8
 HEARTBEAT = 2.0  # seconds
 STALLED = 8.0  # seconds without a heartbeat, after which another worker takes over
+PAUSE = 1.0  # seconds before a worker that lost the database is followed by another
 _TAKEOVER = 7_203_114  # of the advisory lock: one worker at a time takes jobs over
 
 
@@ -68,6 +69,9 @@ class Jobs:
         self._advance = self._task("advance", self._do_advance, _BackOff(attempts=6, longest=8))
         self._deliver = self._task("deliver", self._do_deliver, None)  # its row says when it is tried again
         self._reply = self._task("reply", self._do_reply, _BackOff(attempts=6, longest=30))
+        # procrastinate watches its own listener and heartbeat only for as long as its deferrer of periodic
+        # tasks runs, and that ends at once where there are none: so there is one, every four years.
+        app.periodic(cron="0 0 29 2 *")(self._task("leap_day", _nothing, None))
 
     @classmethod
     @asynccontextmanager
@@ -107,16 +111,22 @@ class Jobs:
             group.create_task(_every(STALLED / 4, self._take_over), name="takeover")
 
     async def _run(self) -> None:
-        await self._app.run_worker_async(
-            queues=[self._queue],
-            concurrency=CONCURRENCY,
-            install_signal_handlers=False,
-            update_heartbeat_interval=HEARTBEAT,
-            stalled_worker_timeout=STALLED,
-            delete_jobs="successful",
-            shutdown_graceful_timeout=10,
-        )
-        raise RuntimeError("the worker ended by itself")
+        """Run the worker, and another one when it ends: its connections to the database were cut."""
+        while True:
+            try:
+                await self._app.run_worker_async(
+                    queues=[self._queue],
+                    concurrency=CONCURRENCY,
+                    install_signal_handlers=False,
+                    update_heartbeat_interval=HEARTBEAT,
+                    stalled_worker_timeout=STALLED,
+                    delete_jobs="successful",
+                    shutdown_graceful_timeout=10,
+                )
+            except ConnectorException as error:
+                logger.warning("The worker cannot reach the database: %s", error.__cause__ or error)
+            logger.warning("The worker ended by itself; another one is started")
+            await asyncio.sleep(PAUSE)
 
     async def _take_over(self) -> None:
         """Give the jobs of dead workers back to the queue.
@@ -154,6 +164,10 @@ class Jobs:
     def _working(self) -> Work:
         assert self._work is not None  # jobs run inside `work`
         return self._work
+
+
+async def _nothing(timestamp: int) -> None:
+    """Do nothing; see `Jobs`."""
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

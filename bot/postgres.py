@@ -28,7 +28,7 @@ import psycopg
 
 from bot.cluster import OWNER_ROLE, Cluster, DatabaseUnavailable, program
 
-__all__ = ["DatabaseUnavailable", "Embedded"]
+__all__ = ["DatabaseUnavailable", "Embedded", "stop_unused"]
 
 _PATIENCE = 60.0  # seconds for a start, with recovery after a crash, or for a stop
 _PAUSE = 0.01
@@ -84,6 +84,12 @@ class Embedded:
                     _logger.warning("the database server stays down: %s", said := str(error))
 
 
+async def stop_unused(home: Path) -> None:
+    """Stop the home's server if it has no user left: one that was killed could not do it itself."""
+    if (home / "postgres").exists():
+        await asyncio.to_thread(_Server(Cluster(home)).stop_unused)
+
+
 class _Server:
     """The server of a cluster. Every method blocks; call them in a thread."""
 
@@ -118,12 +124,21 @@ class _Server:
             return
         with self._alone():
             os.close(user)
-            last = self._open("users.lock")
-            try:
-                if _taken(last):
-                    self._stop()
-            finally:
-                os.close(last)
+            self._stop_if_last()
+
+    def stop_unused(self) -> None:
+        """Stop the server when it has no user. Raises DatabaseUnavailable, OSError."""
+        self.cluster.prepare()
+        with self._alone():
+            self._stop_if_last()
+
+    def _stop_if_last(self) -> None:
+        last = self._open("users.lock")
+        try:
+            if _taken(last):
+                self._stop()
+        finally:
+            os.close(last)
 
     def _ensure_running(self) -> None:
         deadline = time.monotonic() + _PATIENCE

@@ -93,13 +93,23 @@ async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
     return Row(run=record, version=row["version"], submissions=row["submissions"], attempts=row["attempts"])
 
 
-async def take(conn: Connection, run: str) -> int:
-    """Take the run for this worker and return the token that fences off every earlier one."""
+async def take(conn: Connection, run: str, *, look_again: datetime) -> int:
+    """Take the run for this worker and return the token that fences off every earlier one.
+
+    If the worker does not `release` it, because something went wrong that nobody foresaw, the run is looked
+    at again at `look_again`.
+    """
     cursor = await conn.execute("UPDATE run SET token = token + 1 WHERE id = %s RETURNING token", (run,))
     row = await cursor.fetchone()
     if row is None:
         raise NoSuchRun(run)
+    await wake(conn, run, look_again)
     return int(row["token"])
+
+
+async def release(conn: Connection, run: str, *, look_again: datetime) -> None:
+    """Let go of a run that has been worked on as far as it goes."""
+    await conn.execute("DELETE FROM timer WHERE run = %s AND due_at = %s", (run, look_again))
 
 
 async def move(

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 Machine = CompiledStateGraph[Any, Case, Any, Any]
 LONGEST_WAIT = timedelta(minutes=1)
+FORGOTTEN = timedelta(
+    minutes=10
+)  # after which a run is looked at again whose worker failed in an unknown way
 
 
 async def advance(kit: Kit, machines: Mapping[tuple[str, int], Machine], run: str) -> None:
@@ -32,19 +35,26 @@ async def advance(kit: Kit, machines: Mapping[tuple[str, int], Machine], run: st
         row = await cases.load(conn, run, kit.titles)
         if not row.run.status.is_open or await _too_early(conn, kit, row):
             return
-        token = await cases.take(conn, run)
+        look_again = await kit.clock.now(conn) + FORGOTTEN
+        token = await cases.take(conn, run, look_again=look_again)
     case = Case(kit=kit, id=run, token=token)
-    machine = machines[row.run.workflow, row.version]
+    await _attend(case, machines[row.run.workflow, row.version])
+    async with kit.pool.connection() as conn:
+        await cases.release(conn, run, look_again=look_again)
+
+
+async def _attend(case: Case, machine: Machine) -> None:
+    """Work, and answer for whatever can be foreseen to go wrong."""
     try:
         await _work(case, machine)
     except Fenced:
-        log.warning("run %s has been taken by another worker", run)
+        log.warning("run %s has been taken by another worker", case.id)
     except Unknown:
         await steps.end(case, RunStatus.UNKNOWN, "unknown_effect", {})
     except Refused as refusal:
         await steps.end(case, RunStatus.FAILED, refusal.key, refusal.facts)
     except ConnectorError as error:
-        log.warning("run %s is tried again: %s", run, error)
+        log.warning("run %s is tried again: %s", case.id, error)
         await _retry(case, error)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot.demo import home as demo
 from bot.demo.supervisor import Part, PartFailed, last_line, python, supervised
+from bot.postgres import stop_unused
 from knowledge.edition import current_id
 
 PORT = 8484
@@ -59,6 +60,7 @@ async def staged(home: Path, *, port: int = PORT, progress: Progress) -> AsyncIt
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+        await stop_unused(home)  # a part that was killed has left the database server running
 
 
 async def _read_handbook(home: Path, logs: Path, progress: Progress) -> None:

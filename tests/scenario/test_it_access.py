@@ -11,7 +11,7 @@ import pytest
 from bot.database import Database, open_owner
 from connectors.sandbox import process
 from graphs import audit
-from graphs.records import Answered, ApprovalStatus, RunStatus, Verdict
+from graphs.records import Answered, ApprovalStatus, Clause, RunStatus, Verdict
 from tests.scenario.desk import Office, open_office
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
@@ -197,3 +197,23 @@ async def test_an_approval_is_not_carried_out_after_its_window(office: Office) -
     ended = await office.runs.run(run)
     assert (ended.status, ended.reason) == (RunStatus.REFUSED, "window_passed")
     assert "Ada Okafor" not in await office.members("billing-db")
+
+
+async def test_a_run_whose_worker_fails_in_an_unforeseen_way_is_looked_at_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def mistaken(document: str, anchor: str) -> Clause:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(office.desk, "clause", mistaken)
+    with pytest.raises(RuntimeError):
+        await ask(office, WANTED)
+    monkeypatch.undo()
+    await office.later(timedelta(minutes=9))
+    assert office.desk.cards == []
+    await office.later(timedelta(minutes=2))
+    assert len(office.desk.cards) == 1
+    async with office.database.pool.connection() as conn:
+        cursor = await conn.execute("SELECT count(*) AS timers FROM timer")
+        row = await cursor.fetchone()
+    assert row == {"timers": 1}, "only the one for the time to decide is left"
