@@ -16,6 +16,7 @@ Span = tuple[int, int]
 _LEADING_MENTIONS = re.compile(r"(?:\s*<@[UW][A-Z0-9]+(?:\|[^<>\n]*)?>[\s,:]*)+")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>\n]*)?>")
 _LABELLED = re.compile(r"<(?:https?://|mailto:|#|!)[^<>|\n]*\|([^<>\n]*)>")
+_BROADCAST = re.compile(r"<!(\w+)(?:\^[^<>|\n]*)?>")
 _FENCE = re.compile(r"```[^`]*(?:```|\Z)")
 _QUOTED_LINE = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
 _OPEN, _CLOSE = "\N{LEFT SINGLE QUOTATION MARK}", "\N{RIGHT SINGLE QUOTATION MARK}"
@@ -105,7 +106,7 @@ def _spell(form: str, spelling: Mapping[str, str]) -> str:
 
 def _plain(text: str) -> str:
     text = text.removeprefix(leading[0]) if (leading := _LEADING_MENTIONS.match(text)) else text
-    text = _LABELLED.sub(r"\1", _MENTION.sub(r"@\1", text))
+    text = _BROADCAST.sub(r"@\1", _LABELLED.sub(r"\1", _MENTION.sub(r"@\1", text)))
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     text = unicodedata.normalize("NFC", text)
     return "".join(letter for letter in text if letter in "\n\t" or _is_visible(letter)).strip()
