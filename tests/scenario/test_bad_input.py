@@ -33,7 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BOT = "<@U0COUNTERSIGN>"
 HOSTILE = (
-    "<!channel> <!here> <!everyone> <!subteam^S1> <@U0GRACE> *bold* <https://evil.example|our policy> & co"
+    "<!channel> <!here> <!everyone> <@U0GRACE> *bold* <https://evil.example|our policy> & co <!subteam^S1>"
 )
 PINGS = re.compile(r"<!(?!date\^)|<@(?!U0[A-Z]+>)|<https?://evil")
 
