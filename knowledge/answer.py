@@ -109,7 +109,7 @@ class Library:
         """
         question = checked(question)
         started = time.perf_counter()
-        asked = query(self._embedder, question, history)
+        asked = query(self.edition, self._embedder, question, history)
         embedded = time.perf_counter()
         hits = rank(self.edition, asked, reader=reader)
         ranked = time.perf_counter()

@@ -31,6 +31,7 @@ from knowledge.edition import (
     TEXTS,
     UNITS,
     VECTORS,
+    WORDING,
     Edition,
     current_id,
     manifest_id,
@@ -41,6 +42,7 @@ from knowledge.errors import BuildFailed, DamagedEdition, KnowledgeError, Nothin
 from knowledge.lexical import Lexical
 from knowledge.sources import folder
 from knowledge.sources.folder import Entry, Problem
+from knowledge.wording import Wording
 
 READING = 1  # a new number when the same files would give other sections or passages
 
@@ -213,7 +215,9 @@ def _index(
     from knowledge import vectors  # noqa: PLC0415 - Chroma takes seconds to import
 
     texts.write(making / TEXTS, documents, chunks)
-    Lexical.build([chunk.text for _, chunk in chunks]).save(making / LEXICAL)
+    said = [chunk.text for _, chunk in chunks]
+    Lexical.build(said).save(making / LEXICAL)
+    Wording.of(said).save(making / WORDING)
     metadata = [
         {"document": documents[place].document, "anchor": documents[place].parts[chunk.part].anchor}
         for place, chunk in chunks

@@ -56,7 +56,7 @@ def cases(home: Path, file: Path, model: embedder.Embedder) -> Iterator[Case]:
     for question in evaluate.load(file):
         if not isinstance(question.answerable, bool):
             continue
-        asked = retrieve.query(model, question.question, question.history)
+        asked = retrieve.query(edition, model, question.question, question.history)
         yield _case(edition, asked, file, hidden=frozenset(), real=True, answered=question.answerable)
         if question.answerable and question.gold:
             hidden = frozenset(question.gold).union(*question.equivalent.values())

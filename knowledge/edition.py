@@ -21,11 +21,12 @@ from knowledge.documents import EVERYONE, Part, Section, section_text, text_hash
 from knowledge.errors import DamagedEdition, NoEdition
 from knowledge.lexical import Lexical
 from knowledge.texts import Head, Span, Texts
+from knowledge.wording import Wording
 
 Vectors = NDArray[np.float32]
-FORMAT = 1
+FORMAT = 2
 MANIFEST, TEXTS, LEXICAL, CHROMA = "manifest.json", "texts.sqlite", "lexical", "chroma"
-VECTORS, UNITS = "vectors.npy", "units.npy"
+VECTORS, UNITS, WORDING = "vectors.npy", "units.npy", "wording.json"
 _READERS = 64  # kinds of reader whose passages are remembered
 
 
@@ -70,6 +71,14 @@ class Edition:
     def lexical(self) -> Lexical:
         """The lexical index."""
         return Lexical.open(self.folder / LEXICAL)
+
+    @cached_property
+    def wording(self) -> Wording:
+        """How the documents say things."""
+        try:
+            return Wording.open(self.folder / WORDING)
+        except (OSError, ValueError, KeyError) as error:
+            raise DamagedEdition(f"{self.folder / WORDING} cannot be read. Ingest again.") from error
 
     @cached_property
     def matrix(self) -> Vectors:

@@ -49,6 +49,9 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row for each text, in order."""
 
+    def knows(self, word: str) -> bool:
+        """Tell whether a word in small letters is an everyday one, and not a misspelling."""
+
     def read(self, texts: Sequence[Spanned], done: Callable[[int], None] | None = None) -> list[Reading]:
         """Read texts with spans of interest. `done` hears how many texts are finished, now and then."""
 
@@ -79,6 +82,10 @@ class MiniLM:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row of length one for each text, in order."""
         return np.stack([self._run(text, ["sentence"])[0][0][0] for text in texts])
+
+    def knows(self, word: str) -> bool:
+        """Tell whether the model has a word whole, as it has some 20,000 everyday ones."""
+        return self._tokenizer.token_to_id(word) is not None
 
     def read(self, texts: Sequence[Spanned], done: Callable[[int], None] | None = None) -> list[Reading]:
         """Read texts, longest first so that no thread is left with a long one at the end.

@@ -56,9 +56,10 @@ class Hit:
     lexical: float  # BM25
 
 
-def query(embedder: Embedder, question: str, history: Sequence[str] = ()) -> Query:
-    """Read a question, with up to two of the turns before it."""
-    turns = [turn for turn in history if turn.strip()][-TURNS:]
+def query(edition: Edition, embedder: Embedder, question: str, history: Sequence[str] = ()) -> Query:
+    """Read a question in the documents' words, with up to two of the turns before it."""
+    turns = [edition.wording.reworded(turn, embedder.knows) for turn in history if turn.strip()][-TURNS:]
+    question = edition.wording.reworded(question, embedder.knows)
     texts = [question] + ["\n".join([*turns[-count:], question]) for count in range(1, len(turns) + 1)]
     weights = np.array([QUESTION] + [1.0] * len(turns), dtype=np.float32)
     weights /= weights.sum()

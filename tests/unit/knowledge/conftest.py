@@ -30,6 +30,9 @@ class Words:
     def embed(self, texts: Sequence[str]) -> Vectors:
         return np.stack([_vector(text) for text in texts])
 
+    def knows(self, word: str) -> bool:
+        return word in {"zebra", "volcano"}
+
     def read(self, texts: Sequence[Spanned], done: Callable[[int], None] | None = None) -> list[Reading]:
         self.embedded += [text for text, _ in texts]
         return [
