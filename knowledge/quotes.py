@@ -26,6 +26,8 @@ _NUMBER = re.compile(
 
 SPREAD = 2.0  # how far below the first a second quote of the same document may score
 TIE = 0.2  # and one of another document
+OWN = 1  # the place, among the features, of the words that a unit shares with the question
+ROWS = 0.75  # of the question's words in the best row of a table, the share that another row must hold
 PASSAGES = 8  # whose sentences are looked at
 
 
@@ -97,12 +99,31 @@ def quoted(unit: Unit) -> str:
     return unit.text
 
 
+def _telling(found: Sequence[Quote]) -> list[Quote]:
+    """Return quotes, best first, without rows that hold fewer of the question's words than a better row."""
+    most: dict[tuple[int, int, str], float] = {}
+    kept: list[Quote] = []
+    for quote in found:
+        if quote.unit.kind == "row":
+            own = quote.features[OWN]
+            if own < ROWS * most.get(_table(quote), 0.0):
+                continue
+            most[_table(quote)] = max(own, most.get(_table(quote), 0.0))
+        kept.append(quote)
+    return kept
+
+
+def _table(quote: Quote) -> tuple[int, int, str]:
+    return quote.span.document, quote.span.part, quote.unit.lead
+
+
 def chosen(found: Sequence[Quote], hits: Sequence[Hit], count: int = 3) -> list[Quote]:
     """Return the one to three quotes that an answer shows, in the order of reading.
 
     They come from the document that fits best; another joins only with a quote about as good as the best. The
     second and third must be nearly as good as the first.
     """
+    found = _telling(found)
     if not found:
         return []
     first = hits[0].document

@@ -79,6 +79,13 @@ def test_a_table_row_is_quoted_with_its_header(ingest: Ingest, words: Words) -> 
     assert answer.answer.count("City | Limit per night") == 1
 
 
+def test_only_the_rows_that_hold_what_is_asked_for_are_quoted(ingest: Ingest, words: Words) -> None:
+    rows = "| New Year | Friday |\n| Good Friday | 3 April |\n| Christmas | Friday |\n"
+    table = f"# Holidays\n\n| Holiday | Day |\n|---|---|\n{rows}"
+    answer = Library(ingest({"h.md": table}), words).ask("holidays: is good friday free", reader=EVERYONE)
+    assert [one.quote for one in answer.citations] == ["Holiday | Day\nGood Friday | 3 April"]
+
+
 def test_the_json_of_an_answer_has_the_promised_fields(library: Library) -> None:
     row = json.loads(json.dumps(library.ask("hotel limit in Utrecht", reader=EVERYONE).as_json()))
     assert list(row) == [
