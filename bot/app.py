@@ -16,7 +16,6 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import vocabulary
 from bot.answering import Answering
 from bot.clock import DatabaseClock
 from bot.credentials import Credentials
@@ -27,6 +26,7 @@ from bot.evidence import ShelfEvidence
 from bot.identity import Identity
 from bot.installation import Installation, SlackRefused, discover
 from bot.jobs import Jobs
+from bot.language import vocabulary
 from bot.listeners import approvals, ask, conversation, home, requests, sections
 from bot.listeners.arrivals import Arrivals
 from bot.listeners.signatures import Signatures

@@ -1,7 +1,5 @@
 """`countersign ...`: the command line. It imports only what a command needs, when it is run."""
 
-import sys
-
 import typer
 
 from bot.commands import audit, knowledge, process, readers, secrets
@@ -29,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

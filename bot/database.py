@@ -10,10 +10,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, TupleRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from bot import external
-from bot.cluster import APPLICATION_ROLE, DatabaseUnavailable
-from bot.migrations import SCHEMA, Plan, Source, sources
-from bot.postgres import Embedded
+from bot.storage import external
+from bot.storage.cluster import APPLICATION_ROLE, DatabaseUnavailable
+from bot.storage.embedded import Embedded
+from bot.storage.migrations import SCHEMA, Plan, Source, sources
 
 __all__ = ["Database", "DatabaseUnavailable", "Pool", "open_database", "open_owner"]
 

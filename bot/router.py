@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from bot.asking import Asked, asked, filled
-from bot.reading import Message, Span, misspellings, read, spelled
-from bot.talk import is_hand_over, is_help, is_small_talk
-from bot.vocabulary import SPELLED, WorkflowHints
+from bot.language.asking import Asked, asked, filled
+from bot.language.reading import Message, Span, misspellings, read, spelled
+from bot.language.talk import is_hand_over, is_help, is_small_talk
+from bot.language.vocabulary import SPELLED, WorkflowHints
 
 __all__ = ["Asked", "Kind", "Route", "WorkflowHints", "read_slots", "route"]
 

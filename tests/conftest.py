@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.database import Database, open_database
-from bot.postgres import Embedded
+from bot.storage.embedded import Embedded
 
 if TYPE_CHECKING:
     from tests.town import Town

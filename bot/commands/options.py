@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bot.cluster import DatabaseUnavailable
 from bot.settings import SettingsError
+from bot.storage.cluster import DatabaseUnavailable
 from connectors.errors import ConnectorError
 
 Home = Annotated[
@@ -28,8 +28,9 @@ class Failure(Exception):
 @contextmanager
 def failing(*errors: type[Exception]) -> Iterator[None]:
     """Turn what can go wrong into one sentence on standard error and exit code 2."""
+    known: tuple[type[Exception], ...] = (Failure, SettingsError, DatabaseUnavailable, ConnectorError)
     try:
         yield
-    except (Failure, SettingsError, DatabaseUnavailable, ConnectorError, *errors) as error:
+    except (*known, *errors) as error:
         Console(stderr=True, highlight=False).print(str(error), style="red", markup=False)
         raise typer.Exit(2) from error

@@ -22,10 +22,10 @@ import yaml
 from psycopg.errors import UndefinedTable
 
 from bot import settings
-from bot.cluster import DatabaseUnavailable
 from bot.demo import home as demo
 from bot.demo.world import world
 from bot.installation import SlackRefused
+from bot.storage.cluster import DatabaseUnavailable
 from connectors.directory import Directory, Group
 from connectors.errors import ConnectorError, NotFound
 

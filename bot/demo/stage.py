@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.demo import home as demo
 from bot.demo.supervisor import Part, PartFailed, last_line, python, supervised
-from bot.postgres import stop_unused
+from bot.storage.embedded import stop_unused
 from knowledge.edition import current_id
 
 PORT = 8484

@@ -8,7 +8,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from bot.cluster import APPLICATION_ROLE, Cluster
+from bot.storage.cluster import APPLICATION_ROLE, Cluster
 from bot.workspace.client import ControlError
 from tests.town import ADA, BEN, GRACE, INES, TOMAS, Asked, Town, until
 

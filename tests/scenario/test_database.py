@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from bot.cluster import Cluster
 from bot.database import Database, DatabaseUnavailable, open_database, open_owner
-from bot.migrations import Source
+from bot.storage.cluster import Cluster
+from bot.storage.migrations import Source
 
 _PATIENCE = 30.0
 
@@ -24,7 +24,7 @@ _PATIENCE = 30.0
 _USER = """
 import asyncio, sys
 from pathlib import Path
-from bot.postgres import Embedded
+from bot.storage.embedded import Embedded
 
 async def main():
     async with Embedded(Path(sys.argv[1])):
@@ -406,7 +406,7 @@ async def test_a_warm_open_is_quick_and_imports_no_langgraph(home: Path) -> None
 
 
 def test_our_own_sql_is_found() -> None:
-    from bot.migrations import sources
+    from bot.storage.migrations import sources
 
     assert [source.package for source in sources()] == ["graphs", "bot"]
     assert all(isinstance(source, Source) for source in sources())

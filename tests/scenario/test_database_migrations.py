@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from bot.database import Database, DatabaseUnavailable, open_database, open_owner
-from bot.migrations import MigrationRefused, Source, sources
+from bot.storage.migrations import MigrationRefused, Source, sources
 
 _ITEM = """
 CREATE TABLE item (id text PRIMARY KEY);
@@ -42,7 +42,7 @@ _OPEN = """
 import asyncio, sys
 from pathlib import Path
 from bot.database import open_database
-from bot.migrations import Source
+from bot.storage.migrations import Source
 
 async def main():
     folders = [Source(package=p, folder=Path(sys.argv[2]) / p) for p in ("first", "second")]

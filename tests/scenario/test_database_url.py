@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from bot.cluster import Cluster, program
 from bot.database import DatabaseUnavailable, open_database
-from bot.privileges import run
+from bot.storage.cluster import Cluster, program
+from bot.storage.privileges import run
 
 _PASSWORD = "a secret: @/?#%"
 

@@ -19,9 +19,11 @@ WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
 
 @pytest.fixture
 async def office(database: Database, database_home: Path, tmp_path: Path) -> AsyncIterator[Office]:
-    async with process.directory(tmp_path / "directory", faults=True) as server:
-        async with open_office(database, database_home, server) as opened:
-            yield opened
+    async with (
+        process.directory(tmp_path / "directory", faults=True) as server,
+        open_office(database, database_home, server) as opened,
+    ):
+        yield opened
     async with open_owner(database_home, None) as conn:
         await conn.execute("UPDATE clock SET shift = interval '0'")
 

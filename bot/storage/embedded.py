@@ -26,7 +26,7 @@ from types import TracebackType
 
 import psycopg
 
-from bot.cluster import OWNER_ROLE, Cluster, DatabaseUnavailable, program
+from bot.storage.cluster import OWNER_ROLE, Cluster, DatabaseUnavailable, program
 
 __all__ = ["DatabaseUnavailable", "Embedded", "stop_unused"]
 

@@ -13,8 +13,8 @@ from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-from bot.cluster import APPLICATION_ROLE, OWNER_ROLE, DatabaseUnavailable
-from bot.migrations import SCHEMA, alone
+from bot.storage.cluster import APPLICATION_ROLE, OWNER_ROLE, DatabaseUnavailable
+from bot.storage.migrations import SCHEMA, alone
 
 OLDEST = 16
 CONNECT_TIMEOUT = 10  # seconds

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bot.reading import Sentence, Span
-from bot.vocabulary import (
+from bot.language.reading import Sentence, Span
+from bot.language.vocabulary import (
     DOUBT,
     FILLERS,
     MONTHS_AND_DAYS,

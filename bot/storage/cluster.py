@@ -3,7 +3,7 @@
     data/          PostgreSQL's own files
     socket/        the one way in, closed to other users (a long path moves it below /tmp)
     server.conf, hba.conf, ident.conf, server.log
-    start.lock, users.lock, server.lock (see bot/postgres.py)
+    start.lock, users.lock, server.lock (see bot/storage/embedded.py)
 
 Whoever owns the folder is let in by the kernel's word (peer authentication), as one of two roles.
 Neither is a superuser, and the superuser has no way in at all.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from bot.privileges import Account, CannotDropPrivileges, run
+from bot.storage.privileges import Account, CannotDropPrivileges, run
 
 MAJOR = "18"
 OWNER_ROLE, APPLICATION_ROLE, DATABASE = "countersign_owner", "countersign_app", "countersign"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from bot.vocabulary import words_of
+from bot.language.vocabulary import words_of
 
 # Greetings, thanks and farewells. A message of nothing else is small talk.
 _PHRASES = """

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bot.reading import Message, Sentence, Span, misspellings, spelled
-from bot.slots import Found, Line, read_follow_up, read_lead, read_tail, skip
-from bot.vocabulary import (
+from bot.language.reading import Message, Sentence, Span, misspellings, spelled
+from bot.language.slots import Found, Line, read_follow_up, read_lead, read_tail, skip
+from bot.language.vocabulary import (
     AFTER_OPTION,
     DETERMINERS,
     DOUBT,

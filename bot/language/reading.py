@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bot.vocabulary import REAL_WORDS
+from bot.language.vocabulary import REAL_WORDS
 
 Span = tuple[int, int]
 

@@ -20,7 +20,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, TupleRow
 
-from bot.cluster import APPLICATION_ROLE, DatabaseUnavailable
+from bot.storage.cluster import APPLICATION_ROLE, DatabaseUnavailable
 
 SCHEMA = "countersign"
 

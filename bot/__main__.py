@@ -1,0 +1,5 @@
+"""`python -m bot`: the command `countersign`."""
+
+from bot.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The PostgreSQL server behind `bot.database`: embedded or yours, and its migrations."""
