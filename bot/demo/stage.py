@@ -10,7 +10,8 @@ from pathlib import Path
 from bot.demo import home as demo
 from bot.demo.supervisor import Part, PartFailed, last_line, python, supervised
 from bot.storage.embedded import stop_unused
-from knowledge.edition import current_id
+from knowledge.edition import open_current
+from knowledge.errors import KnowledgeError
 
 PORT = 8484
 HANDBOOK = Path(__file__).parent / "handbook"
@@ -65,7 +66,7 @@ async def staged(home: Path, *, port: int = PORT, progress: Progress) -> AsyncIt
 
 async def _read_handbook(home: Path, logs: Path, progress: Progress) -> None:
     """Build the first edition, in a process of its own, while the others start."""
-    if current_id(home) is not None:
+    if _is_read(home):
         return
     progress("Reading the sample handbook (once)")
     log = logs / "ingest.log"
@@ -81,6 +82,15 @@ async def _read_handbook(home: Path, logs: Path, progress: Progress) -> None:
             await process.wait()
     if code != 0:
         raise PartFailed(f"The handbook could not be read: {last_line(log)} (see {log})")
+
+
+def _is_read(home: Path) -> bool:
+    """Whether an edition serves that this release can open; another release may have made the home."""
+    try:
+        open_current(home).close()
+    except KnowledgeError:
+        return False
+    return True
 
 
 def _part(name: str, home: Path, logs: Path, port: int) -> Part:
