@@ -35,8 +35,7 @@ class Citation:
     def as_json(self) -> dict[str, str]:
         """Return it for `ask --json`."""
         return {
-            name: getattr(self, name)
-            for name in ("document", "title", "section", "anchor", "quote", "url", "edition")
+            name: getattr(self, name) for name in ("document", "title", "section", "quote", "url", "edition")
         }
 
 

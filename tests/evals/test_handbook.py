@@ -52,6 +52,8 @@ def test_an_answer_quotes_its_document_word_for_word(civicactions: Path) -> None
     edition = open_current(civicactions)
     assert answer["citations"]
     for citation in answer["citations"]:
-        section = edition.section(citation["document"], citation["anchor"])
+        assert set(citation) == {"document", "title", "section", "quote", "url", "edition"}
+        anchor = citation["section"].split(" > ")[-1].lower().replace(" ", "-")
+        section = edition.section(citation["document"], anchor)
         assert section is not None
         assert citation["quote"] in section.text
