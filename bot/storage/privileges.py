@@ -1,6 +1,6 @@
 """Run a program as an unprivileged user who may still walk through root's closed folders.
 
-PostgreSQL refuses to run as root, and an ordinary user cannot reach a home such as /root/countersign. So the
+PostgreSQL refuses to run as root, and an ordinary user cannot reach a folder in root's own home. So the
 program runs under another user and keeps exactly one capability, CAP_DAC_OVERRIDE. No folder is opened to
 others. Linux keeps credentials per thread (capabilities(7), credentials(7)): a thread that lives only for
 this arranges its own, and the program inherits them.
