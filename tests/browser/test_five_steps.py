@@ -52,7 +52,8 @@ async def say(page: Page, text: str) -> Locator:
     await composer.press("Escape")
     await composer.press("Enter")
     await expect(composer).to_have_value("")
-    return page.locator("[data-test=messages] [data-test=message]").last
+    said = text.removeprefix("@Countersign ")
+    return page.locator("[data-test=messages] [data-test=message]", has_text=said).last
 
 
 async def open_thread(page: Page, message: Locator) -> Locator:

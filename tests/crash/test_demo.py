@@ -19,7 +19,7 @@ from tests.town import copied, free_port, nothing_left, processes, until
 
 pytestmark = [pytest.mark.crash, pytest.mark.asyncio(loop_scope="session")]
 
-ALONE_WITHIN = 20.0  # seconds after which nothing may be left of a demo whose supervisor was killed
+ALONE_WITHIN = 60.0  # seconds after which nothing may be left of a demo whose supervisor was killed
 
 
 class Demo:
