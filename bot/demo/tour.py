@@ -76,7 +76,9 @@ class _Tour:
         found = await self._asked(f"<@{BOT}> {question}", POLICY)
         _require(_cites(found), "the answer in the channel has a citation")
         await self._open_citation(found, POLICY)
-        found = await self._asked("How many days of unused leave can I carry over to next year?", self._direct[ADA])
+        found = await self._asked(
+            "How many days of unused leave can I carry over to next year?", self._direct[ADA]
+        )
         _require(_cites(found), "the answer in the direct message has a citation")
         self._says(ADA, "/ask what is the meal allowance when I travel?")
         await self._client.command(
