@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,11 +40,10 @@ from knowledge.edition import (
 from knowledge.embedder import Embedder, Reading
 from knowledge.errors import BuildFailed, DamagedEdition, KnowledgeError, NothingToIngest, Unreadable
 from knowledge.lexical import Lexical
-from knowledge.sources import folder
-from knowledge.sources.folder import Entry, Problem
+from knowledge.sources.base import Entry, Problem, Source
 from knowledge.wording import Wording
 
-READING = 1  # a new number when the same files would give other sections or passages
+READING = 2  # a new number when the same files would give other sections or passages
 
 
 class Progress(Protocol):
@@ -56,11 +55,14 @@ class Progress(Protocol):
     def problem(self, problem: Problem) -> None:
         """A file was left out."""
 
+    def removed(self, document: str, hidden: Mapping[str, int]) -> None:
+        """Something that no reader would see was taken out of a document: how many of each kind."""
+
     def note(self, text: str) -> None:
         """Something else worth a line."""
 
 
-def build(home: Path, sources: Sequence[Path], embedder: Embedder, progress: Progress) -> Edition:
+def build(home: Path, sources: Sequence[Source], embedder: Embedder, progress: Progress) -> Edition:
     """Build an edition of exactly these sources and let it serve; return it open.
 
     The edition before it keeps serving until the last moment, and for good when anything fails. Where nothing
@@ -70,7 +72,7 @@ def build(home: Path, sources: Sequence[Path], embedder: Embedder, progress: Pro
     try:
         editions.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _alone(editions, progress):
-            found = _entries(sources, progress)
+            found = _entries(sources)
             inputs = _inputs(found, embedder)
             return _unchanged(home, inputs, progress) or _built(home, found, inputs, embedder, progress)
     except OSError as error:
@@ -111,14 +113,15 @@ def _alone(editions: Path, progress: Progress) -> Iterator[None]:
 class _Found:
     entries: list[Entry]
     problems: list[Problem]
+    states: list[dict[str, str]]  # what sources were at, such as a commit
 
 
-def _entries(sources: Sequence[Path], progress: Progress) -> _Found:
+def _entries(sources: Sequence[Source]) -> _Found:
     entries: dict[str, Entry] = {}
     problems: list[Problem] = []
     for source in sources:
         before = len(entries) + len(problems)
-        for found in folder.entries(source):
+        for found in source.entries():
             if isinstance(found, Problem):
                 problems.append(found)
             elif found.document in entries:
@@ -126,13 +129,16 @@ def _entries(sources: Sequence[Path], progress: Progress) -> _Found:
             else:
                 entries[found.document] = found
         if before == len(entries) + len(problems):
-            raise NothingToIngest(f"{source} holds no document: no Markdown, HTML, PDF, DOCX or text file.")
-    return _Found(entries=list(entries.values()), problems=problems)
+            raise NothingToIngest(
+                f"{source.name} holds no document: no Markdown, HTML, PDF, DOCX or text file."
+            )
+    states = [{"name": source.name, "state": source.state} for source in sources if source.state]
+    return _Found(entries=list(entries.values()), problems=problems, states=states)
 
 
 def _inputs(found: _Found, embedder: Embedder) -> str:
     """Return a hash of all that decides what an edition holds."""
-    rows = [[entry.document, entry.sha256] for entry in found.entries] + [
+    rows = [[entry.document, entry.sha256, entry.basis] for entry in found.entries] + [
         [str(problem)] for problem in found.problems
     ]
     whole = json.dumps([FORMAT, READING, embedder.fingerprint, rows], ensure_ascii=False)
@@ -150,6 +156,9 @@ def _unchanged(home: Path, inputs: str, progress: Progress) -> Edition | None:
     if edition.manifest["inputs"] == inputs:
         for problem in edition.manifest["problems"]:
             progress.problem(Problem(**problem))
+        for document, content in edition.manifest["documents"].items():
+            if content["hidden"]:
+                progress.removed(document, content["hidden"])
         return edition
     edition.close()
     return None
@@ -181,6 +190,7 @@ def _built(home: Path, found: _Found, inputs: str, embedder: Embedder, progress:
             "passages": len(chunks),
             "vectors": vectors_hash(kept),
             "problems": [asdict(problem) for problem in problems],
+            "sources": found.states,
         }
         (making / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
         target = home / "editions" / manifest_id(manifest)
@@ -194,10 +204,14 @@ def _documents(entries: Sequence[Entry], problems: list[Problem], progress: Prog
     documents: list[Document] = []
     for number, entry in enumerate(entries, start=1):
         try:
-            documents.append(folder.read(entry))
+            document = entry.read()
         except Unreadable as error:
             problems.append(Problem(document=entry.document, reason=str(error)))
             progress.problem(problems[-1])
+        else:
+            documents.append(document)
+            if document.hidden:
+                progress.removed(document.document, dict(document.hidden))
         progress.step("reading", number, len(entries))
     if not documents:
         raise NothingToIngest("No document could be read.")
@@ -238,7 +252,7 @@ def _content(document: Document) -> dict[str, Any]:
     return {
         "file": document.sha256,
         "text": hashlib.sha256(whole.encode()).hexdigest(),
-        "hidden": document.hidden,
+        "hidden": dict(document.hidden),
     }
 
 

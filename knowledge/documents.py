@@ -65,6 +65,9 @@ class Terms:
     review: date | None = None
     audience: frozenset[str] = frozenset({EVERYONE})
     url: str = ""
+    version: str = ""
+    regions: frozenset[str] = frozenset()  # two-letter country codes; empty: every region
+    language: str = ""  # such as "en"; empty: unknown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +80,7 @@ class Document:
     parts: tuple[Part, ...]
     sha256: str  # of the bytes it was read from
     label: str = ""  # its file name in words, where that says something
-    hidden: int = 0  # characters and elements removed because a reader would not have seen them
+    hidden: tuple[tuple[str, int], ...] = ()  # what was removed because no reader would see it: kind, count
 
     @property
     def words(self) -> int:

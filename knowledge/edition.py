@@ -24,7 +24,7 @@ from knowledge.texts import Head, Span, Texts
 from knowledge.wording import Wording
 
 Vectors = NDArray[np.float32]
-FORMAT = 2
+FORMAT = 3
 MANIFEST, TEXTS, LEXICAL, CHROMA = "manifest.json", "texts.sqlite", "lexical", "chroma"
 VECTORS, UNITS, WORDING = "vectors.npy", "units.npy", "wording.json"
 _READERS = 64  # kinds of reader whose passages are remembered
@@ -32,16 +32,21 @@ _READERS = 64  # kinds of reader whose passages are remembered
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Whom an answer is for: the audiences they belong to, and the day on which they ask."""
+    """Whom an answer is for: the audiences they belong to, where they work, and the day on which they ask.
+
+    `regions` None means that nobody knows: then no document is left out for its regions.
+    """
 
     today: date
     audiences: frozenset[str] = frozenset({EVERYONE})
+    regions: frozenset[str] | None = None
 
     def may_read(self, head: Head) -> bool:
         """Tell whether a document is for this reader and in force today."""
         terms = head.terms
         return (
             bool(terms.audience & (self.audiences | {EVERYONE}))
+            and (self.regions is None or not terms.regions or bool(terms.regions & self.regions))
             and (terms.effective is None or terms.effective <= self.today)
             and (terms.expires is None or terms.expires >= self.today)
         )

@@ -8,6 +8,12 @@ import unicodedata
 # Format characters (zero-width, bidirectional, tags), private use, and controls that are not white space.
 _KEPT = "\n\t"
 
+# What is reported of a document, by kind.
+INVISIBLE = "invisible character"
+COMMENT = "comment"
+ELEMENT = "hidden element"
+RUN = "hidden or white text"
+
 
 def visible(text: str) -> tuple[str, int]:
     """Return text without invisible characters, and how many there were. Line ends become newlines."""

@@ -71,7 +71,8 @@ def write(path: Path, documents: Sequence[Document], chunks: Iterable[tuple[int,
 
 def head_json(document: Document) -> str:
     """Return what is kept of a document besides its parts, the same for the same content."""
-    terms = asdict(document.terms) | {"audience": sorted(document.terms.audience)}
+    said = document.terms
+    terms = asdict(said) | {"audience": sorted(said.audience), "regions": sorted(said.regions)}
     return _json({"title": document.title, "terms": terms})
 
 
@@ -127,7 +128,8 @@ class Texts:
             key: date.fromisoformat(terms[key]) if terms[key] else None
             for key in ("effective", "expires", "review")
         }
-        whole = Terms(**(terms | dates | {"audience": frozenset(terms["audience"])}))
+        sets = {key: frozenset(terms[key]) for key in ("audience", "regions")}
+        whole = Terms(**(terms | dates | sets))
         return Head(document=name, title=data["title"], terms=whole)
 
     def spans(self, numbers: Sequence[int]) -> list[Span]:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,7 @@ from bot.settings import home_from
 if TYPE_CHECKING:
     from knowledge.answer import Answer, Library
     from knowledge.edition import Reader
-    from knowledge.sources.folder import Problem
+    from knowledge.sources.base import Problem
 
 # numpy, Chroma and the sentence model take seconds to import, so commands import them when they run.
 
@@ -44,10 +44,11 @@ def ingest(sources: Sources, home: Home = None) -> None:
     """Read documents into a new edition, and let it serve."""
     from knowledge import build, embedder  # noqa: PLC0415 - see above
     from knowledge.errors import KnowledgeError  # noqa: PLC0415 - see above
+    from knowledge.sources.folder import Folder  # noqa: PLC0415 - see above
 
     place = home_from(home)
     with failing(KnowledgeError), _Shown() as shown:
-        edition = build.build(place, sources, embedder.load(place), shown)
+        edition = build.build(place, [Folder(path) for path in sources], embedder.load(place), shown)
     count, passages = len(edition.documents), edition.passages
     left_out = f", {len(shown.problems)} left out" if shown.problems else ""
     Console(highlight=False).print(
@@ -168,9 +169,18 @@ class _Shown:
         self.problems.append(problem)
         self._console.print(Text(f"left out  {problem}", style="yellow"))
 
+    def removed(self, document: str, hidden: Mapping[str, int]) -> None:
+        """Say what was taken out of a document because no reader would see it."""
+        self._console.print(Text(f"removed   {document}: {counted(hidden)}", style="yellow"))
+
     def note(self, text: str) -> None:
         """Say something else."""
         self._console.print(Text(text))
+
+
+def counted(hidden: Mapping[str, int]) -> str:
+    """Return what was taken out of a document, as a phrase."""
+    return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in sorted(hidden.items()))
 
 
 def _print_answer(answer: "Answer") -> None:

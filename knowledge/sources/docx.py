@@ -15,6 +15,7 @@ from lxml.etree import LxmlError  # type: ignore[import-untyped]  # ships no stu
 
 from knowledge.documents import Block
 from knowledge.errors import Unreadable
+from knowledge.hidden import RUN
 from knowledge.sources.html import Reading
 
 _LARGEST = 200 * 2**20  # bytes, unpacked; a zip may hold a thousand times its size
@@ -36,7 +37,8 @@ def read(path: Path) -> Reading:
             reading.blocks += _rows(element)
             continue
         text, hidden = _shown(element)
-        reading.hidden += hidden
+        if hidden:
+            reading.hidden[RUN] += hidden
         if text:
             block = _block(element, text, intro)
             intro = intro if block.kind == "item" else text if text.endswith(":") else ""

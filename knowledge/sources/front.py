@@ -44,6 +44,9 @@ def terms_of(data: dict[str, object]) -> Terms:
         review=_date(data, "review"),
         audience=_audience(data),
         url=_url(data),
+        version=_line(data, "version"),
+        regions=_regions(data),
+        language=(_line(data, "language") or _line(data, "lang")).lower(),
     )
 
 
@@ -82,6 +85,18 @@ def _audience(data: dict[str, object]) -> frozenset[str]:
     ):
         raise Unreadable("its front matter's audience is neither everyone nor a list of groups")
     return frozenset(name.strip() for name in names)
+
+
+def _regions(data: dict[str, object]) -> frozenset[str]:
+    value = data.get("regions", data.get("region"))
+    if value is None or value == "":
+        return frozenset()
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
+        raise Unreadable(
+            "its front matter's regions are not a list of country codes such as [NL, DE] (quote 'NO')"
+        )
+    return frozenset(name.strip().upper() for name in names)
 
 
 def _url(data: dict[str, object]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from bs4 import BeautifulSoup, Comment, Tag
 from bs4.element import NavigableString, PreformattedString
 
 from knowledge.documents import Block
-from knowledge.hidden import hides
+from knowledge.hidden import COMMENT, ELEMENT, hides
 
 _UNREAD_TAGS = """
 script style template noscript head nav svg iframe object embed canvas audio video form del s strike
@@ -30,7 +31,8 @@ class Reading:
 
     title: str = ""
     blocks: list[Block] = field(default_factory=list)
-    hidden: int = 0
+    language: str = ""
+    hidden: Counter[str] = field(default_factory=Counter)  # what was taken out, by kind
 
 
 def read(html: str) -> Reading:
@@ -38,6 +40,7 @@ def read(html: str) -> Reading:
     soup = BeautifulSoup(html, "lxml")
     reading = Reading(title=_squeezed(soup.title.get_text()) if soup.title else "")
     reading.hidden = _strip(soup)
+    reading.language = _language(soup)
     walker = _Walker(reading.blocks)
     for child in (soup.body or soup).children:
         walker.walk(child)
@@ -45,15 +48,22 @@ def read(html: str) -> Reading:
     return reading
 
 
-def _strip(soup: BeautifulSoup) -> int:
+def _language(soup: BeautifulSoup) -> str:
+    said = soup.html.get("lang") if soup.html else None
+    return said.strip().lower() if isinstance(said, str) and re.fullmatch(r"\s*[\w-]{2,20}\s*", said) else ""
+
+
+def _strip(soup: BeautifulSoup) -> Counter[str]:
     """Remove comments and elements that are not shown; return how many of them held words."""
-    count = 0
+    count: Counter[str] = Counter()
     for node in soup.find_all(string=lambda text: isinstance(text, PreformattedString)):
-        count += isinstance(node, Comment) and bool(node.strip())
+        if isinstance(node, Comment) and node.strip():
+            count[COMMENT] += 1
         node.extract()
     for element in soup.find_all(_is_unseen):
         if not element.decomposed:
-            count += bool(element.get_text(strip=True))
+            if element.get_text(strip=True):
+                count[ELEMENT] += 1
             element.decompose()
     return count
 

@@ -21,6 +21,7 @@ from bot.workspace.server import Server, running
 from connectors.sandbox import company
 from connectors.sandbox.process import Running
 from knowledge import build, embedder
+from knowledge.sources.folder import Folder
 
 ADA, GRACE, BEN, INES, TOMAS, NOOR = "U0ADA", "U0GRACE", "U0BEN", "U0INES", "U0TOMAS", "U0NOOR"
 BOT = "U0COUNTERSIGN"
@@ -70,7 +71,7 @@ def write_handbook(home: Path) -> None:
     source.mkdir(parents=True)
     for name, text in {"leave.md": LEAVE, "it-access.md": ACCESS, "salaries.md": SALARIES}.items():
         (source / name).write_text(text, encoding="utf-8")
-    build.build(home, [source], embedder.load(home), _Silence())
+    build.build(home, [Folder(source)], embedder.load(home), _Silence())
 
 
 class _Silence:

@@ -1,7 +1,7 @@
 """A small, quick embedder and a way to ingest a handful of files."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,8 @@ from knowledge.build import build
 from knowledge.edition import Edition, Reader
 from knowledge.embedder import WIDTH, Reading, Spanned, Vectors
 from knowledge.lexical import terms
-from knowledge.sources.folder import Problem
+from knowledge.sources.base import Problem
+from knowledge.sources.folder import Folder
 
 TODAY = date(2026, 6, 1)
 EVERYONE = Reader(today=TODAY)
@@ -58,12 +59,16 @@ class Heard:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     steps: list[tuple[str, int, int]] = field(default_factory=list)
+    hidden: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def step(self, name: str, done: int, total: int) -> None:
         self.steps.append((name, done, total))
 
     def problem(self, problem: Problem) -> None:
         self.problems.append(problem)
+
+    def removed(self, document: str, hidden: Mapping[str, int]) -> None:
+        self.hidden[document] = dict(hidden)
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -92,6 +97,6 @@ def ingest(tmp_path: Path, words: Words, heard: Heard) -> Ingest:
             path = source / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return build(tmp_path / "home", [source], words, heard)
+        return build(tmp_path / "home", [Folder(source)], words, heard)
 
     return run

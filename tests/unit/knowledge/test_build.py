@@ -15,6 +15,7 @@ import pytest
 from knowledge.build import build
 from knowledge.edition import Edition, current_id, open_current
 from knowledge.errors import BuildFailed, DamagedEdition, KnowledgeError, NoEdition, NothingToIngest
+from knowledge.sources.folder import Folder
 from tests.unit.knowledge.conftest import Heard, Words
 
 Ingest = Callable[[dict[str, str | bytes]], Edition]
@@ -74,7 +75,7 @@ def test_the_same_documents_make_the_same_edition_anywhere(tmp_path: Path, heard
     source = tmp_path / "source"
     source.mkdir()
     (source / "leave.md").write_text(LEAVE)
-    ids = {build(tmp_path / name, [source], Words(), heard).id for name in ("one", "two")}
+    ids = {build(tmp_path / name, [Folder(source)], Words(), heard).id for name in ("one", "two")}
     assert len(ids) == 1
 
 
@@ -144,7 +145,7 @@ def test_an_empty_or_useless_source_leaves_the_old_edition_serving(
     (useless / "a.pdf").write_bytes(b"no")
     for source in (empty, useless, tmp_path / "missing"):
         with pytest.raises(NothingToIngest):
-            build(tmp_path / "home", [source], words, heard)
+            build(tmp_path / "home", [Folder(source)], words, heard)
     assert current_id(tmp_path / "home") == edition.id
     assert left_over(tmp_path / "home") == []
 
@@ -153,7 +154,7 @@ def test_two_sources_may_not_name_one_document(tmp_path: Path, words: Words, hea
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "leave.md").write_text(f"# Leave {name}\n\nText of {name}.\n")
-    edition = build(tmp_path / "home", [tmp_path / "one", tmp_path / "two"], words, heard)
+    edition = build(tmp_path / "home", [Folder(tmp_path / "one"), Folder(tmp_path / "two")], words, heard)
     section = edition.section("leave.md", "leave-one")
     assert section is not None
     assert "same name" in heard.problems[0].reason
@@ -206,13 +207,13 @@ def test_a_full_disk_leaves_the_old_edition_serving_and_nothing_half_built(
     source = tmp_path / "source"
     source.mkdir()
     (source / "leave.md").write_text(LEAVE)
-    edition = build(small_disk, [source], words, heard)
+    edition = build(small_disk, [Folder(source)], words, heard)
     for number in range(300):
         (source / f"policy-{number}.md").write_text(
             f"# Policy {number}\n\nRule {number} is {number}. {'Word ' * 60}\n"
         )
     with pytest.raises(BuildFailed, match="still serves"):
-        build(small_disk, [source], words, heard)
+        build(small_disk, [Folder(source)], words, heard)
     assert current_id(small_disk) == edition.id
     assert left_over(small_disk) == []
     serving = open_current(small_disk)

@@ -11,14 +11,15 @@ from docx.shared import RGBColor
 
 from knowledge.documents import Document, Unit
 from knowledge.errors import NothingToIngest, Unreadable
-from knowledge.sources import folder, front
-from knowledge.sources.folder import Entry, Problem
+from knowledge.sources import front
+from knowledge.sources.base import Entry, Problem
+from knowledge.sources.folder import Folder
 
 
 def read(path: Path) -> Document:
-    (entry,) = folder.entries(path)
+    (entry,) = Folder(path).entries()
     assert isinstance(entry, Entry)
-    return folder.read(entry)
+    return entry.read()
 
 
 def written(path: Path, text: str) -> Document:
@@ -91,7 +92,7 @@ def test_what_a_reader_does_not_see_is_not_read(tmp_path: Path) -> None:
         "Zero\u200bwidth\u202e and \U000e0041tag. <script>alert(1)</script>\n",
     )
     assert " ".join(texts(document)) == "Seen. A word. Zerowidth and tag."
-    assert document.hidden == 7
+    assert dict(document.hidden) == {"comment": 1, "hidden element": 3, "invisible character": 3}
 
 
 def test_html_is_read_by_its_blocks(tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_a_word_document_is_read_by_its_styles(tmp_path: Path) -> None:
     made.save(str(tmp_path / "expenses.docx"))
     document = read(tmp_path / "expenses.docx")
     assert texts(document) == ["Keep the receipts.", "Ask first.", "Meals", "Visible.", "Taxi | 40"]
-    assert (document.parts[0].anchor, document.hidden) == ("expenses", 1)
+    assert (document.parts[0].anchor, document.hidden) == ("expenses", (("hidden or white text", 1),))
 
 
 def test_a_pdf_is_read_by_numbered_headings_or_by_pages(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_links_out_of_the_source_are_not_followed(tmp_path: Path) -> None:
     (source / "folder").symlink_to(outside)
     (source / "real.md").write_text("Real.")
     (source / ".hidden.md").write_text("Editor's file.")
-    found = list(folder.entries(source))
+    found = list(Folder(source).entries())
     assert [one.document for one in found] == ["link.md", "real.md"]
     assert isinstance(found[0], Problem)
     assert "outside the source" in found[0].reason
@@ -179,21 +180,21 @@ def test_links_out_of_the_source_are_not_followed(tmp_path: Path) -> None:
 
 def test_a_missing_source_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NothingToIngest, match="does not exist"):
-        list(folder.entries(tmp_path / "nowhere"))
+        list(Folder(tmp_path / "nowhere").entries())
 
 
 def test_a_jsonl_of_documents_reports_the_lines_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "pool.jsonl"
     lines = [json.dumps({"doc_id": "a-1", "title": "Pay", "text": "On the 25th."}), "{", '{"doc_id": 1}', ""]
     path.write_text("\n".join(lines))
-    found = list(folder.entries(path))
+    found = list(Folder(path).entries())
     assert [str(one) if isinstance(one, Problem) else one.document for one in found] == [
         "a-1",
         "pool.jsonl:2: it is not a line of JSON",
         "pool.jsonl:3: it has no doc_id or no text",
     ]
     assert isinstance(found[0], Entry)
-    assert (folder.read(found[0]).title, texts(folder.read(found[0]))) == ("Pay", ["On the 25th."])
+    assert (found[0].read().title, texts(found[0].read())) == ("Pay", ["On the 25th."])
 
 
 def test_front_matter_says_whose_a_document_is() -> None:

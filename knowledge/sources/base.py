@@ -1,0 +1,99 @@
+"""What a source is: a name, and the documents that it holds now, in a stable order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from knowledge.documents import EVERYONE, Document, Terms
+from knowledge.errors import Unreadable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """Something in a source that was left out, and why."""
+
+    document: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.document}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One document that a source holds, not yet read into sections.
+
+    `sha256` is of its bytes. `basis` is what else decides what is read: its source's terms, its address.
+    """
+
+    document: str
+    sha256: str
+    reader: Callable[[], Document] = field(repr=False)
+    basis: str = ""
+
+    def read(self) -> Document:
+        """Return the document. Raises Unreadable with the reason when it cannot be one."""
+        return self.reader()
+
+
+class Source(Protocol):
+    """Where documents come from."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+
+    @property
+    def state(self) -> str:
+        """What it is at, where it has a word for that: a Git commit. Nothing is rebuilt for this alone."""
+
+    def entries(self) -> Iterator[Entry | Problem]:
+        """Yield what it holds, in the same order for the same content. Asks no network.
+
+        Raises NothingToIngest when it cannot be read at all.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Defaults:
+    """What a source says of all its documents.
+
+    Owner and regions hold where a document is silent. The audience is a bound: a document may be for fewer
+    people, never for more.
+    """
+
+    owner: str = ""
+    audience: frozenset[str] = frozenset({EVERYONE})
+    regions: frozenset[str] = frozenset()
+
+    def applied(self, terms: Terms) -> Terms:
+        """Return a document's terms within this source. Raises Unreadable where nobody could read it."""
+        return replace(
+            terms,
+            owner=terms.owner or self.owner,
+            audience=self._bounded(terms.audience),
+            regions=terms.regions or self.regions,
+        )
+
+    def _bounded(self, audience: frozenset[str]) -> frozenset[str]:
+        if EVERYONE in self.audience:
+            return audience
+        if EVERYONE in audience:
+            return self.audience
+        both = audience & self.audience
+        if not both:
+            raise Unreadable(
+                f"its audience ({', '.join(sorted(audience))}) lies outside its source's "
+                f"({', '.join(sorted(self.audience))})"
+            )
+        return both
+
+    def as_basis(self) -> dict[str, Any]:
+        """Return it as plain values, the same for the same terms."""
+        return {
+            "owner": self.owner,
+            "audience": sorted(self.audience),
+            "regions": sorted(self.regions),
+        }

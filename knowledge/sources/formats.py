@@ -1,0 +1,135 @@
+"""A file of any known kind to a document."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from knowledge.documents import Document, Terms, parts_of
+from knowledge.errors import Unreadable
+from knowledge.hidden import INVISIBLE, visible
+from knowledge.sources import docx, front, html, markdown, pdf, plain
+from knowledge.sources.base import Defaults
+
+MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
+PAGES = frozenset({".html", ".htm", ".xhtml"})
+TEXTS = frozenset({".txt", ".text", ".rst"})
+KINDS = MARKDOWN | PAGES | TEXTS | {".pdf", ".docx"}
+LARGEST = 50 * 2**20  # bytes of one file
+
+
+def document_of(path: Path, *, document: str, sha256: str, defaults: Defaults, given: Terms) -> Document:
+    """Return a file's document. `given` is what its source knows of it where the file is silent.
+
+    Raises Unreadable with the reason when it cannot be one.
+    """
+    try:
+        terms, reading = _parsed(path)
+    except OSError as error:
+        raise Unreadable(f"it cannot be read ({error.strerror or error})") from error
+    return made(
+        terms,
+        reading,
+        document=document,
+        sha256=sha256,
+        defaults=defaults,
+        given=given,
+        label=in_words(Path(document).stem),
+    )
+
+
+def made(
+    terms: Terms,
+    reading: html.Reading,
+    *,
+    document: str,
+    sha256: str,
+    defaults: Defaults,
+    given: Terms,
+    label: str,
+) -> Document:
+    """Return a document of what was read. Raises Unreadable when there is nothing to quote."""
+    parts = parts_of(reading.blocks)
+    if not any(part.units for part in parts):
+        raise Unreadable("it holds no text")
+    terms = defaults.applied(
+        replace(
+            terms,
+            url=terms.url or given.url,
+            version=terms.version or given.version,
+            owner=terms.owner or given.owner,
+            language=terms.language or reading.language or given.language,
+        )
+    )
+    return Document(
+        document=document,
+        title=terms.title or reading.title or given.title or label or document,
+        terms=terms,
+        parts=parts,
+        sha256=sha256,
+        label=label,
+        hidden=tuple(sorted(reading.hidden.items())),
+    )
+
+
+def of_line(line: str, *, document: str, sha256: str, defaults: Defaults) -> Document:
+    """Return the document of one line of a JSONL. Raises Unreadable."""
+    row: dict[str, object] = json.loads(line)
+    text, invisible = visible(str(row["text"]))
+    terms = front.terms_of({key: value for key, value in row.items() if key != "text"})
+    reading = html.Reading(blocks=plain.read(text))
+    reading.hidden.update(_counted(invisible))
+    return made(terms, reading, document=document, sha256=sha256, defaults=defaults, given=Terms(), label="")
+
+
+def _parsed(path: Path) -> tuple[Terms, html.Reading]:
+    kind = path.suffix.lower()
+    if kind in {".pdf", ".docx"}:
+        reading = pdf.read(path) if kind == ".pdf" else docx.read(path)
+        return Terms(), _cleaned(reading)
+    text, invisible = visible(_text(path))
+    terms, body = front.separate(text)
+    if kind in MARKDOWN:
+        reading = markdown.read(body)
+    elif kind in PAGES:
+        reading = html.read(body)
+    else:
+        reading = html.Reading(blocks=plain.read(body))
+    reading.hidden.update(_counted(invisible))
+    return terms, _cleaned(reading)
+
+
+def _counted(invisible: int) -> Counter[str]:
+    return Counter({INVISIBLE: invisible} if invisible else {})
+
+
+def _cleaned(reading: html.Reading) -> html.Reading:
+    """Take invisible characters out again: entities and document formats bring their own."""
+    for place, block in enumerate(reading.blocks):
+        text, invisible = visible(block.text)
+        if text != block.text:
+            reading.hidden.update(_counted(invisible))
+            reading.blocks[place] = replace(block, text=text, lead=visible(block.lead)[0])
+    reading.title = visible(reading.title)[0]
+    return reading
+
+
+def _text(path: Path) -> str:
+    raw = path.read_bytes()
+    if b"\0" in raw[:8192] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Unreadable("it is not text")
+    for coding in ("utf-16",) if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp1252"):
+        try:
+            return raw.decode(coding)
+        except UnicodeDecodeError:
+            continue
+    raise Unreadable("its characters are in no encoding that is known here")
+
+
+def in_words(stem: str) -> str:
+    """Return a file's name as words: "07-systems_access_policy" is "systems access policy"."""
+    words = re.sub(r"[-_.]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", stem)).strip()
+    return re.sub(r"^\d+\s+(?=\D)", "", words)
