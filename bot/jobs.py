@@ -104,6 +104,7 @@ class Jobs:
 
     async def work(self, work: Work) -> None:
         """Run jobs, and what is beside jobs, until cancelled. If any of it ends, all of it fails."""
+        _end_if_cancelled()
         self._work = work
         async with asyncio.TaskGroup() as group:
             group.create_task(self._run(), name="worker")
@@ -125,6 +126,7 @@ class Jobs:
                 )
             except ConnectorException as error:
                 logger.warning("The worker cannot reach the database: %s", error.__cause__ or error)
+            _end_if_cancelled()
             logger.warning("The worker ended by itself; another one is started")
             await asyncio.sleep(PAUSE)
 
@@ -177,4 +179,16 @@ async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
             await act()
         except Exception:
             logger.exception("The worker's rounds were interrupted")
+        _end_if_cancelled()
         await asyncio.sleep(seconds)
+
+
+def _end_if_cancelled() -> None:
+    """Be cancelled after all.
+
+    A cancellation that arrives while a connection is opened can be lost (`asyncio.wait_for` of Python 3.11
+    returns what has just arrived instead), and a loop that goes on would never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
