@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.commands import audit, knowledge, process, readers, secrets
+from bot.commands import audit, evaluate, knowledge, process, readers, secrets
 
 app = typer.Typer(
     name="countersign",
@@ -16,7 +16,7 @@ app.command()(process.run)
 app.command()(process.worker)
 app.command()(knowledge.ingest)
 app.command()(knowledge.ask_command(readers.reader))
-app.command()(knowledge.evaluate)
+app.command()(evaluate.evaluate)
 app.add_typer(audit.app, name="audit")
 app.add_typer(secrets.app, name="secrets")
 

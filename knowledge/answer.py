@@ -96,6 +96,11 @@ class Library:
         self.edition = edition
         self._embedder = embedder
 
+    @property
+    def embedder(self) -> Embedder:
+        """What turns questions into vectors."""
+        return self._embedder
+
     def warm(self) -> None:
         """Read in now what the first question would have to wait for."""
         self.ask("What is the policy?", reader=Reader(today=date.max))

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from knowledge.answer import Answer
-from knowledge.errors import BadQuestions
+from knowledge.questions import Question, load, words_of
 
-ANSWERABLE = (True, False, "partial", "underspecified", "ambiguous")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
-    """One line of a question set."""
-
-    id: str
-    question: str
-    history: tuple[str, ...]  # earlier messages of the person who asks, oldest first
-    answerable: bool | str
-    gold: tuple[str, ...]  # documents
-    equivalent: Mapping[str, frozenset[str]]  # gold document -> others that count as it
-    sentences: tuple[str, ...]  # gold sentences
+__all__ = ["Outcome", "auc", "figures", "load", "ndcg", "percentile", "recall", "run", "shows"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,54 +24,6 @@ class Outcome:
     def ranked(self) -> list[str]:
         """The documents found, each once, best first."""
         return list(dict.fromkeys(passage.document for passage in self.answer.passages))
-
-
-def load(path: Path) -> list[Question]:
-    """Read a question set. Raises BadQuestions with the line that cannot be used."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise BadQuestions(f"{path} cannot be read: {reason}.") from error
-    found: list[Question] = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                found.append(_question(json.loads(line), number))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise BadQuestions(f"{path}, line {number} is not a question: {error}.") from error
-    if not found:
-        raise BadQuestions(f"{path} holds no question.")
-    return found
-
-
-def _question(row: dict[str, Any], number: int) -> Question:
-    answerable = row.get("answerable", True)
-    if answerable not in ANSWERABLE:
-        raise ValueError(f"answerable is {answerable!r}")
-    equivalent = row.get("equiv_docs") or {}
-    return Question(
-        id=str(row.get("id", number)),
-        question=str(row["question"]),
-        history=tuple(turn for turn in map(_turn, row.get("history") or []) if turn),
-        answerable=answerable,
-        gold=tuple(dict.fromkeys(str(name) for name in row.get("gold_docs") or [])),
-        equivalent={gold: frozenset(others) for gold, others in equivalent.items()},
-        sentences=tuple(_span(span) for span in row.get("gold_span") or []),
-    )
-
-
-def _turn(turn: str | dict[str, str]) -> str:
-    """Return what the person said in an earlier turn, or nothing where another spoke."""
-    if isinstance(turn, str):
-        return turn
-    return turn["text"] if turn.get("speaker", "user") == "user" else ""
-
-
-def _span(span: str | dict[str, Any]) -> str:
-    if isinstance(span, str):
-        return span
-    return str(span["text"] if "text" in span else span["content"])
 
 
 def recall(ranked: Sequence[str], question: Question, depth: int) -> float:
@@ -117,8 +53,8 @@ def _counting(question: Question, gold: str) -> frozenset[str]:
 
 def shows(quotes: Iterable[str], sentence: str) -> bool:
     """Tell whether at least half of a gold sentence's words appear, in order, in one quoted sentence."""
-    wanted = _words(sentence)
-    return any(2 * in_order(wanted, _words(quote)) >= len(wanted) for quote in quotes)
+    wanted = words_of(sentence)
+    return any(2 * in_order(wanted, words_of(quote)) >= len(wanted) for quote in quotes)
 
 
 def in_order(wanted: Sequence[str], held: Sequence[str]) -> int:
@@ -131,10 +67,6 @@ def in_order(wanted: Sequence[str], held: Sequence[str]) -> int:
             row[place] = before + 1 if word == other else max(above, row[place - 1])
             before = above
     return row[-1]
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
 
 
 def auc(positive: Sequence[float], negative: Sequence[float]) -> float | None:

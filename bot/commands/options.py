@@ -1,9 +1,12 @@
 """What the commands share: their common options, and how they fail."""
 
+import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -34,3 +37,14 @@ def failing(*errors: type[Exception]) -> Iterator[None]:
     except (*known, *errors) as error:
         Console(stderr=True, highlight=False).print(str(error), style="red", markup=False)
         raise typer.Exit(2) from error
+
+
+def today() -> date:
+    """Return the day, by this machine's clock, in UTC."""
+    return datetime.now(UTC).date()
+
+
+def write_json(value: dict[str, Any]) -> None:
+    """Print JSON on standard output."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")

@@ -6,12 +6,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bot.commands import knowledge
+from bot.commands import evaluate, knowledge
 
 app = typer.Typer()
 app.command("ingest")(knowledge.ingest)
 app.command("ask")(knowledge.ask)
-app.command("evaluate")(knowledge.evaluate)
+app.command("evaluate")(evaluate.evaluate)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from bot.commands import knowledge
+from bot.commands import evaluate, knowledge
 from bot.commands.options import Failure
 from knowledge import embedder
 from knowledge.edition import Reader, current_id
@@ -29,7 +29,7 @@ def readers(home: Path, email: str) -> Reader:
 app = typer.Typer()
 app.command("ingest")(knowledge.ingest)
 app.command("ask")(knowledge.ask_command(readers))
-app.command("evaluate")(knowledge.evaluate)
+app.command("evaluate")(evaluate.evaluate)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_a_process_that_may_write_no_more_says_so_and_loses_nothing(served: Path
         "# More\n\n" + "\n\n".join(f"Rule {n} is about {n}." for n in range(2000))
     )
     script = (
-        "import typer; from bot.commands import knowledge; app = typer.Typer();"
+        "import typer; from bot.commands import evaluate, knowledge; app = typer.Typer();"
         "app.command()(knowledge.ingest); app()"
     )
     result = subprocess.run(

@@ -11,7 +11,6 @@ from knowledge.answer import Answer, Citation, Passage
 from knowledge.errors import BadQuestions
 from knowledge.evaluate import (
     Outcome,
-    Question,
     auc,
     figures,
     in_order,
@@ -21,6 +20,7 @@ from knowledge.evaluate import (
     recall,
     shows,
 )
+from knowledge.questions import Question
 
 
 def question(
