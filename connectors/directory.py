@@ -78,6 +78,13 @@ class Directory:
         async with _within(within):
             return await self._person(await self._scim.user(person_id))
 
+    async def person_of(self, subject: str, *, within: float | None = None) -> Person:
+        """The person whom a subject names. NotFound also where another directory vouched for it."""
+        issuer, _, person_id = subject.rpartition("#")
+        if issuer != self.issuer:
+            raise NotFound("the subject belongs to another directory")
+        return await self.person(person_id, within=within)
+
     async def group_by_name(self, name: str, *, within: float | None = None) -> Group:
         """The one group of that name, in any case of letters."""
         async with _within(within):

@@ -294,11 +294,8 @@ class Gate:
 
     async def _person(self, actor: Actor) -> Person | None:
         """Read a person anew. None when they are gone or belong to another directory."""
-        issuer, _, name = actor.subject.rpartition("#")
-        if issuer != self.directory.issuer:
-            return None
         try:
-            return await self.directory.person(name)
+            return await self.directory.person_of(actor.subject)
         except NotFound:
             return None
 

@@ -93,13 +93,17 @@ class _Access:
     async def check(self, state: State, runtime: Runtime[Case]) -> Command[str]:
         """Is the person allowed to ask, and does the request stay within the group's limit?"""
         case = runtime.context
-        values = (await case.row()).run.values
+        run = (await case.row()).run
+        values = run.values
         rule = self._rules.groups.get(values["group"])
         if rule is None:
             return steps.refuse(Refused("not_requestable", group=values["group"]))
         if int(values["days"]) > rule.max_days:
             return steps.refuse(Refused("too_long", group=values["group"], most=str(rule.max_days)))
-        person = await case.kit.directory.person(_sub((await case.row()).run.requester.subject))
+        try:
+            person = await case.kit.directory.person_of(run.requester.subject)
+        except NotFound:
+            return steps.refuse(Refused("person_inactive"))
         ruling = case.kit.policy.rule("request", person, ("Workflow", NAME, {"name": NAME}))
         if not ruling.allowed:
             return steps.refuse(Refused("not_authorised" if person.active else "person_inactive"))
@@ -114,7 +118,10 @@ class _Access:
         rule = self._rules.groups.get(name)
         if rule is None:
             raise Refused("not_requestable", group=name)
-        person = await kit.directory.person(_sub(run.requester.subject))
+        try:
+            person = await kit.directory.person_of(run.requester.subject)
+        except NotFound as error:
+            raise Refused("person_inactive") from error
         if not person.active:
             raise Refused("person_inactive")
         payload = Membership(group=name, person=person.id)
@@ -210,7 +217,3 @@ async def _granted(case: Case, card: str) -> tuple[Effect, Approval]:
     assert effect is not None
     assert approval is not None
     return effect, approval
-
-
-def _sub(subject: str) -> str:
-    return subject.rpartition("#")[2]

@@ -71,6 +71,15 @@ async def test_nothing_asked_for_is_invalid(people: Directory) -> None:
             await call("")
 
 
+async def test_a_subject_names_a_person_of_this_directory_only(people: Directory) -> None:
+    ada = await people.person(company.ADA.id)
+
+    assert await people.person_of(ada.subject) == ada
+    for other in (f"elsewhere#{ada.id}", f"{ada.issuer}x#{ada.id}", ada.id, f"#{ada.id}"):
+        with pytest.raises(NotFound):
+            await people.person_of(other)
+
+
 async def test_an_id_that_would_lead_elsewhere_is_not_followed(people: Directory) -> None:
     for odd in ("..", f"../Groups/{company.GROUPS[0].id}", "?filter=x", "a/b", "%2e%2e"):
         with pytest.raises((NotFound, Invalid)):

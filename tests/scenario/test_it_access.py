@@ -88,6 +88,20 @@ async def test_a_request_is_granted_after_the_approval_and_ends_by_itself(office
     ]
 
 
+async def test_nobody_acts_for_a_subject_of_another_directory(office: Office) -> None:
+    ada = await office.connectors.directory.person_by_email("ada.okafor@larkfield.example")
+    run = await office.runs.start(
+        workflow="it_access",
+        values=WANTED,
+        requester=ada.model_copy(update={"issuer": "elsewhere"}),
+        origin={"channel": "C1", "thread_ts": "1.1", "user": "U1"},
+        key=secrets.token_hex(8),
+    )
+    await office.work()
+    ended = await office.runs.run(run)
+    assert (ended.status, ended.reason) == (RunStatus.REFUSED, "person_inactive")
+
+
 async def test_what_is_missing_is_asked_for(office: Office) -> None:
     run = await ask(office, {"group": "billing-db"})
     waiting = await office.runs.run(run)
