@@ -12,6 +12,8 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.source_settings import AnySource
+
 CONFIG = "countersign.toml"
 SECRETS = frozenset(
     {"slack_bot_token", "slack_app_token", "slack_signing_secret", "secrets_key", "directory_token"}
@@ -100,6 +102,16 @@ class Settings(BaseSettings):
     slack_api_url: str = Field(default="https://slack.com/api/", validation_alias="slack_api_url")
     directory: DirectorySettings | None = None
     workflows: WorkflowSettings = WorkflowSettings()
+    sources: tuple[AnySource, ...] = ()
+
+    @field_validator("sources")
+    @classmethod
+    def _distinct(cls, sources: tuple[AnySource, ...]) -> tuple[AnySource, ...]:
+        names = [source.name for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two of them have the name {twice[0]}")
+        return sources
 
     @field_validator("slack_api_url")
     @classmethod

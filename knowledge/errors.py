@@ -45,3 +45,7 @@ class QuestionTooLong(BadQuestion):
 
 class BadQuestions(KnowledgeError):
     """A question file cannot be used."""
+
+
+class Unreachable(KnowledgeError):
+    """A source cannot be fetched now. What was fetched before is kept."""

@@ -16,7 +16,7 @@ from lxml.etree import LxmlError  # type: ignore[import-untyped]  # ships no stu
 from knowledge.documents import Block
 from knowledge.errors import Unreadable
 from knowledge.hidden import RUN
-from knowledge.sources.html import Reading
+from knowledge.sources.reading import Reading
 
 _LARGEST = 200 * 2**20  # bytes, unpacked; a zip may hold a thousand times its size
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from knowledge.documents import Document, Terms, parts_of
 from knowledge.errors import Unreadable
 from knowledge.hidden import INVISIBLE, visible
-from knowledge.sources import docx, front, html, markdown, pdf, plain
 from knowledge.sources.base import Defaults
+from knowledge.sources.reading import Reading
 
 MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
 PAGES = frozenset({".html", ".htm", ".xhtml"})
@@ -43,7 +43,7 @@ def document_of(path: Path, *, document: str, sha256: str, defaults: Defaults, g
 
 def made(
     terms: Terms,
-    reading: html.Reading,
+    reading: Reading,
     *,
     document: str,
     sha256: str,
@@ -52,6 +52,7 @@ def made(
     label: str,
 ) -> Document:
     """Return a document of what was read. Raises Unreadable when there is nothing to quote."""
+    label = label if any(mark.isalpha() for mark in label) else ""
     parts = parts_of(reading.blocks)
     if not any(part.units for part in parts):
         raise Unreadable("it holds no text")
@@ -77,15 +78,20 @@ def made(
 
 def of_line(line: str, *, document: str, sha256: str, defaults: Defaults) -> Document:
     """Return the document of one line of a JSONL. Raises Unreadable."""
+    from knowledge.sources import front, plain  # noqa: PLC0415 - see _parsed
+
     row: dict[str, object] = json.loads(line)
     text, invisible = visible(str(row["text"]))
     terms = front.terms_of({key: value for key, value in row.items() if key != "text"})
-    reading = html.Reading(blocks=plain.read(text))
+    reading = Reading(blocks=plain.read(text))
     reading.hidden.update(_counted(invisible))
     return made(terms, reading, document=document, sha256=sha256, defaults=defaults, given=Terms(), label="")
 
 
-def _parsed(path: Path) -> tuple[Terms, html.Reading]:
+def _parsed(path: Path) -> tuple[Terms, Reading]:
+    # Converters take a while to import, and an ingest that finds nothing new needs none of them.
+    from knowledge.sources import docx, front, html, markdown, pdf, plain  # noqa: PLC0415
+
     kind = path.suffix.lower()
     if kind in {".pdf", ".docx"}:
         reading = pdf.read(path) if kind == ".pdf" else docx.read(path)
@@ -97,7 +103,7 @@ def _parsed(path: Path) -> tuple[Terms, html.Reading]:
     elif kind in PAGES:
         reading = html.read(body)
     else:
-        reading = html.Reading(blocks=plain.read(body))
+        reading = Reading(blocks=plain.read(body))
     reading.hidden.update(_counted(invisible))
     return terms, _cleaned(reading)
 
@@ -106,7 +112,7 @@ def _counted(invisible: int) -> Counter[str]:
     return Counter({INVISIBLE: invisible} if invisible else {})
 
 
-def _cleaned(reading: html.Reading) -> html.Reading:
+def _cleaned(reading: Reading) -> Reading:
     """Take invisible characters out again: entities and document formats bring their own."""
     for place, block in enumerate(reading.blocks):
         text, invisible = visible(block.text)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 
 from bs4 import BeautifulSoup, Comment, Tag
 from bs4.element import NavigableString, PreformattedString
 
 from knowledge.documents import Block
 from knowledge.hidden import COMMENT, ELEMENT, hides
+from knowledge.sources.reading import Reading
 
 _UNREAD_TAGS = """
 script style template noscript head nav svg iframe object embed canvas audio video form del s strike
@@ -23,16 +23,6 @@ _UNREAD = frozenset(_UNREAD_TAGS.split())
 _BLOCKS = frozenset(_BLOCK_TAGS.split())
 _HEADING = re.compile(r"h([1-6])$")
 _LONGEST_LEAD = 45  # words
-
-
-@dataclass(kw_only=True)
-class Reading:
-    """What came out of a page."""
-
-    title: str = ""
-    blocks: list[Block] = field(default_factory=list)
-    language: str = ""
-    hidden: Counter[str] = field(default_factory=Counter)  # what was taken out, by kind
 
 
 def read(html: str) -> Reading:

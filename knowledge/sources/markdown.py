@@ -8,6 +8,7 @@ from functools import cache
 from markdown_it import MarkdownIt
 
 from knowledge.sources import html
+from knowledge.sources.reading import Reading
 
 _ATTRIBUTES = re.compile(r"[ \t]*\{:?[ \t]*[#.][^{}\n]*\}[ \t]*$", re.MULTILINE)  # {: .class } and {#anchor}
 _ADMONITION = re.compile(r'^!!!\s+\w+(?:\s+"([^"\n]*)")?[ \t]*\n((?:(?: {4}|\t).*\n?|\n)*)', re.MULTILINE)
@@ -18,7 +19,7 @@ def _parser() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 
-def read(text: str) -> html.Reading:
+def read(text: str) -> Reading:
     """Return the blocks of a Markdown text that has no front matter any more."""
     text = _ADMONITION.sub(_opened, _ATTRIBUTES.sub("", text))
     reading = html.read(_parser().render(text))

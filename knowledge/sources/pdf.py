@@ -12,7 +12,7 @@ from pypdf.errors import PyPdfError
 from knowledge.documents import Block
 from knowledge.errors import Unreadable
 from knowledge.sources import plain
-from knowledge.sources.html import Reading
+from knowledge.sources.reading import Reading
 
 
 def read(path: Path) -> Reading:

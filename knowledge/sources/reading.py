@@ -1,0 +1,20 @@
+"""What a converter makes of a file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from knowledge.documents import Block
+
+
+@dataclass(kw_only=True)
+class Reading:
+    """What came out of a file. `hidden` is what was taken out because no reader would see it, by kind."""
+
+    title: str = ""
+    language: str = ""
+    owner: str = ""
+    version: str = ""
+    blocks: list[Block] = field(default_factory=list)
+    hidden: Counter[str] = field(default_factory=Counter)
