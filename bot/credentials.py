@@ -1,5 +1,6 @@
 """The credentials of this process: from the environment, else from where secrets are kept."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from pydantic import SecretStr
 
 from bot.settings import Settings, SettingsError
 from connectors.errors import ConnectorError
-from connectors.secrets import Secrets, open_secrets
+from connectors.secrets import NoKeyring, Secrets, open_secrets
 
 _WANTED = {
     "slack_bot_token": ("SLACK_BOT_TOKEN", "the app's bot token (xoxb-…)"),
@@ -47,6 +48,22 @@ def directory_token(settings: Settings, *, key: str | None = None) -> str:
     return _store(settings, key).need("directory_token", settings.directory_token)
 
 
+def source_token(settings: Settings, name: str, *, key: str | None = None) -> Callable[[], str]:
+    """Return what reads a source's token when it is needed: "" where none is given or kept.
+
+    It is COUNTERSIGN_SOURCE_TOKENS__NAME, else the secret source_NAME_token. Raises SettingsError when it is
+    called and the secrets do not open.
+    """
+
+    def read() -> str:
+        given = settings.source_tokens.get(name)
+        if given is not None:
+            return given.get_secret_value().strip()
+        return _store(settings, key).find(f"source_{name}_token")
+
+    return read
+
+
 def _store(settings: Settings, key: str | None) -> "_Store":
     given = settings.secrets_key
     return _Store(settings.home, given.get_secret_value() if given else key)
@@ -57,6 +74,16 @@ class _Store:
         self._home = home
         self._key = key
         self._secrets: Secrets | None = None
+
+    def find(self, name: str) -> str:
+        try:
+            if self._secrets is None:
+                self._secrets = open_secrets(home=self._home, key=self._key)
+            return self._secrets.get(name) or ""
+        except NoKeyring:
+            return ""
+        except ConnectorError as error:
+            raise SettingsError(f"The secret {name} cannot be read: {error}.") from error
 
     def need(self, name: str, given: SecretStr | None) -> str:
         if given is not None and given.get_secret_value().strip():

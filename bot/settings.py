@@ -16,7 +16,14 @@ from bot.source_settings import AnySource
 
 CONFIG = "countersign.toml"
 SECRETS = frozenset(
-    {"slack_bot_token", "slack_app_token", "slack_signing_secret", "secrets_key", "directory_token"}
+    {
+        "slack_bot_token",
+        "slack_app_token",
+        "slack_signing_secret",
+        "secrets_key",
+        "directory_token",
+        "source_tokens",
+    }
 )
 
 
@@ -96,6 +103,7 @@ class Settings(BaseSettings):
     database_owner_url: str | None = None
     secrets_key: SecretStr | None = None
     directory_token: SecretStr | None = None
+    source_tokens: dict[str, SecretStr] = Field(default_factory=dict)
     slack_bot_token: SecretStr | None = Field(default=None, validation_alias="slack_bot_token")
     slack_app_token: SecretStr | None = Field(default=None, validation_alias="slack_app_token")
     slack_signing_secret: SecretStr | None = Field(default=None, validation_alias="slack_signing_secret")

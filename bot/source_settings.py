@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bot.schedule import Schedule
 
+ANSWERS = "answers"  # the folder in the home, and the source, of answers that owners have reviewed
+
 
 def _web(url: str) -> str:
     parts = urlsplit(url)
@@ -51,10 +53,12 @@ class SourceSettings(BaseModel):
             raise ValueError("must be two-letter country codes such as NL")
         return tuple(code.upper() for code in codes)
 
-    @property
-    def secret(self) -> str:
-        """The name under which this source's token is kept."""
-        return f"source_{self.name}_token"
+    @field_validator("name")
+    @classmethod
+    def _free(cls, name: str) -> str:
+        if name == ANSWERS:
+            raise ValueError("is the name of the reviewed answers' own source")
+        return name
 
 
 class FolderSettings(SourceSettings):

@@ -1,25 +1,38 @@
 """`countersign ingest` and `ask`: what the company has written, and what it answers."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from bot.commands.options import Failure, Home, Json, failing, today, write_json
+from bot.commands.options import Config, Failure, Home, Json, failing, today, write_json
 from bot.commands.progress import Shown
 from bot.settings import home_from
 
 if TYPE_CHECKING:
     from knowledge.answer import Answer, Library
-    from knowledge.edition import Reader
+    from knowledge.edition import Edition, Reader
 
 # numpy, Chroma and the sentence model take seconds to import, so commands import them when they run.
 
 Sources = Annotated[
-    list[Path], typer.Argument(metavar="SOURCE...", help="Folders of documents, or JSONL files.")
+    list[Path] | None,
+    typer.Argument(
+        metavar="[SOURCE...]",
+        help="Folders of documents, or JSONL files. Default: the [[sources]] of the settings.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="NAME",
+        help="Fetch this configured source; the others stay as they were fetched last. May be repeated.",
+    ),
 ]
 Asked = Annotated[str, typer.Argument(metavar="QUESTION", help="In your own words.")]
 After = Annotated[
@@ -34,15 +47,45 @@ As = Annotated[
 ]
 
 
-def ingest(sources: Sources, home: Home = None) -> None:
+def ingest(
+    sources: Sources = None,
+    only: Only = None,
+    home: Home = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
     """Read documents into a new edition, and let it serve."""
+    from bot.sources import fetched, named  # noqa: PLC0415 - see above
     from knowledge import build, embedder  # noqa: PLC0415 - see above
     from knowledge.errors import KnowledgeError  # noqa: PLC0415 - see above
-    from knowledge.sources.folder import Folder  # noqa: PLC0415 - see above
 
     place = home_from(home)
-    with failing(KnowledgeError), Shown() as shown:
-        edition = build.build(place, [Folder(path) for path in sources], embedder.load(place), shown)
+    with failing(KnowledgeError), Shown(quiet=as_json) as shown:
+        if sources and only:
+            raise Failure("--only names configured sources; leave it out where you name folders.")
+        reading = (
+            nullcontext(named(sources, place)) if sources else fetched(place, config, only or [], shown.note)
+        )
+        with reading as found:
+            edition = build.build(place, found, embedder.load(place), shown)
+    if as_json:
+        write_json(_report(edition, shown))
+    else:
+        _print_report(edition, shown)
+
+
+def _report(edition: "Edition", shown: Shown) -> dict[str, Any]:
+    return {
+        "edition": edition.id,
+        "documents": len(edition.documents),
+        "passages": edition.passages,
+        "left_out": [{"document": one.document, "reason": one.reason} for one in shown.problems],
+        "removed": [{"document": document, "hidden": hidden} for document, hidden in shown.hidden.items()],
+        "notes": shown.notes,
+    }
+
+
+def _print_report(edition: "Edition", shown: Shown) -> None:
     count, passages = len(edition.documents), edition.passages
     left_out = f", {len(shown.problems)} left out" if shown.problems else ""
     Console(highlight=False).print(

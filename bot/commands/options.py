@@ -23,6 +23,11 @@ Home = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The settings. Default: countersign.toml in the home."),
+]
+
 
 class Failure(Exception):
     """The command cannot do what it was asked. The message says why and what to do."""

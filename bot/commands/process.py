@@ -11,13 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bot.commands.options import Failure, Home, failing
+from bot.commands.options import Config, Failure, Home, failing
 from bot.settings import home_from, load
-
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="The settings. Default: countersign.toml in the home."),
-]
 
 
 def demo(

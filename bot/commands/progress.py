@@ -16,6 +16,8 @@ class Shown:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.problems: list[Problem] = []
+        self.hidden: dict[str, dict[str, int]] = {}
+        self.notes: list[str] = []
         self._console = Console(stderr=True, highlight=False, quiet=quiet)
         self._bar: Progress | None = None
         self._tasks: dict[str, Any] = {}
@@ -53,10 +55,12 @@ class Shown:
 
     def removed(self, document: str, hidden: Mapping[str, int]) -> None:
         """Say what was taken out of a document because no reader would see it."""
+        self.hidden[document] = dict(hidden)
         self._console.print(Text(f"removed   {document}: {counted(hidden)}", style="yellow"))
 
     def note(self, text: str) -> None:
         """Say something else."""
+        self.notes.append(text)
         self._console.print(Text(text))
 
 

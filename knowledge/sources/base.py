@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from knowledge.documents import EVERYONE, Document, Terms
 from knowledge.errors import Unreadable
 
+Token = Callable[[], str]  # reads a source's token when it is needed; "" where there is none
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
@@ -36,6 +38,11 @@ class Entry:
     def read(self) -> Document:
         """Return the document. Raises Unreadable with the reason when it cannot be one."""
         return self.reader()
+
+
+def no_token() -> str:
+    """Return nothing: the source asks for none."""
+    return ""
 
 
 class Source(Protocol):

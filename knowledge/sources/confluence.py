@@ -6,13 +6,13 @@ import base64
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote, urlencode, urljoin
 
 from knowledge.errors import Unreachable
-from knowledge.sources.base import Problem
+from knowledge.sources.base import Problem, Token, no_token
 from knowledge.sources.fetching import Host, Refused
 from knowledge.sources.mirror import Copy, Item, Keep
 from knowledge.sources.storage_format import to_html
@@ -41,7 +41,7 @@ class ConfluenceSpace:
     page: str = ""
     product: Literal["cloud", "data-center"] = "cloud"
     user: str = ""
-    token: str = field(default="", repr=False)
+    token: Token = no_token
 
     @property
     def identity(self) -> str:
@@ -67,11 +67,12 @@ class ConfluenceSpace:
         return Copy(items=tuple(items), problems=tuple(problems))
 
     def _credential(self) -> dict[str, str]:
-        if not self.token:
+        token = self.token()
+        if not token:
             return {}
         if not self.user:
-            return {"Authorization": f"Bearer {self.token}"}
-        return {"Authorization": f"Basic {base64.b64encode(f'{self.user}:{self.token}'.encode()).decode()}"}
+            return {"Authorization": f"Bearer {token}"}
+        return {"Authorization": f"Basic {base64.b64encode(f'{self.user}:{token}'.encode()).decode()}"}
 
     def _listed(self, host: Host) -> Iterator[_Page]:
         if self.product == "cloud":

@@ -9,12 +9,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, urlsplit
 
 from knowledge.errors import Unreachable
-from knowledge.sources.base import Problem
+from knowledge.sources.base import Problem, Token, no_token
 from knowledge.sources.formats import KINDS, LARGEST
 from knowledge.sources.mirror import Copy, Item, Keep
 
@@ -44,7 +44,7 @@ class GitRepository:
     folder: str = ""
     link: str = ""
     user: str = "x-access-token"
-    token: str = field(default="", repr=False)
+    token: Token = no_token
 
     @property
     def identity(self) -> str:
@@ -192,13 +192,14 @@ def _complaint(stderr: bytes) -> str:
 @contextmanager
 def _configured(repository: GitRepository) -> Iterator[Sequence[str]]:
     """Hand the token to git in a file of our own: a command line can be read by every user."""
-    if not repository.token:
+    place = urlsplit(repository.url)
+    token = repository.token() if place.scheme in {"http", "https"} else ""
+    if not token:
         yield ()
         return
-    place = urlsplit(repository.url)
     if place.scheme != "https" and place.hostname not in {"localhost", "127.0.0.1", "::1"}:
         raise Unreachable("a token is sent over https only; change the repository's url")
-    basic = base64.b64encode(f"{repository.user}:{repository.token}".encode()).decode()
+    basic = base64.b64encode(f"{repository.user}:{token}".encode()).decode()
     handle, name = tempfile.mkstemp(prefix="git-", suffix=".conf")  # made 0600
     try:
         with os.fdopen(handle, "w") as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -15,7 +15,7 @@ from protego import Protego
 
 from knowledge.errors import Unreachable
 from knowledge.hidden import visible
-from knowledge.sources.base import Problem
+from knowledge.sources.base import Problem, Token, no_token
 from knowledge.sources.fetching import AGENT, Answer, Host, Refused, origin
 from knowledge.sources.mirror import Copy, Item, Keep
 
@@ -42,7 +42,7 @@ class WebSite:
     exclude: Sequence[str] = ()  # beginnings of paths
     delay: float = 1.0
     pages: int = 2000
-    token: str = field(default="", repr=False)
+    token: Token = no_token
 
     @property
     def identity(self) -> str:
@@ -51,7 +51,8 @@ class WebSite:
 
     def fetch(self, before: Copy, keep: Keep) -> Copy:
         """Return what the site holds now. Raises Unreachable."""
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        token = self.token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         with Host(self.url, delay=self.delay, headers=headers) as host:
             robots = _robots(host, self.url)
             asked = robots.crawl_delay(AGENT)
