@@ -113,7 +113,7 @@ class Library:
         """
         question = checked(question)
         started = time.perf_counter()
-        asked = query(self.edition, self._embedder, question, history)
+        asked = query(self.edition, self._embedder, question, history, reader=reader)
         embedded = time.perf_counter()
         hits = rank(self.edition, asked, reader=reader)
         ranked = time.perf_counter()

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from knowledge import cache, texts
+from knowledge import cache, learnt, texts
 from knowledge.chunks import Chunk, chunks_of
 from knowledge.documents import Document
 from knowledge.edition import (
@@ -34,14 +34,15 @@ from knowledge.edition import (
     WORDING,
     Edition,
     current_id,
+    groups_of,
     manifest_id,
     vectors_hash,
 )
 from knowledge.embedder import Embedder, Reading
 from knowledge.errors import BuildFailed, DamagedEdition, KnowledgeError, NothingToIngest, Unreadable
+from knowledge.learnt import learn
 from knowledge.lexical import Lexical
 from knowledge.sources.base import Entry, Problem, Source
-from knowledge.wording import Wording
 
 READING = 2  # a new number when the same files would give other sections or passages
 
@@ -230,8 +231,16 @@ def _index(
 
     texts.write(making / TEXTS, documents, chunks)
     said = [chunk.text for _, chunk in chunks]
-    Lexical.build(said).save(making / LEXICAL)
-    Wording.of(said).save(making / WORDING)
+    groups, numbers = groups_of(documents)
+    group = [numbers[place] for place, _ in chunks]
+    Lexical.build(said, group).save(making / LEXICAL)
+    learnt.save(
+        making / WORDING,
+        [
+            learn(text for text, one in zip(said, group, strict=True) if one == number)
+            for number in range(len(groups))
+        ],
+    )
     metadata = [
         {"document": documents[place].document, "anchor": documents[place].parts[chunk.part].anchor}
         for place, chunk in chunks

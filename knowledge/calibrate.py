@@ -56,7 +56,9 @@ def cases(home: Path, file: Path, model: embedder.Embedder) -> Iterator[Case]:
     for question in evaluate.load(file):
         if not isinstance(question.answerable, bool):
             continue
-        asked = retrieve.query(edition, model, question.question, question.history)
+        asked = retrieve.query(
+            edition, model, question.question, question.history, reader=Without(today=date.max)
+        )
         yield _case(edition, asked, file, hidden=frozenset(), real=True, answered=question.answerable)
         if question.answerable and question.gold:
             hidden = frozenset(question.gold).union(*question.equivalent.values())

@@ -64,7 +64,7 @@ def signals(edition: Edition, asked: Query, hits: Sequence[Hit], quotes: Sequenc
     """
     if not hits:
         return {}
-    weights = {stem: edition.lexical.rarity(stem) for stem in asked.readings[0][1]}
+    weights = {stem: asked.lexical.rarity(stem) for stem in asked.readings[0][1]}
     rarest = max(weights, key=lambda stem: weights[stem], default="")
     held: set[str] = set().union(*(_stems(edition, hit) for hit in hits[:3]))
     said = set(terms(" ".join(f"{quote.unit.lead} {quote.unit.text}" for quote in quotes[:3])))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -17,17 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knowledge.documents import EVERYONE, Part, Section, section_text, text_hash
+from knowledge import learnt
+from knowledge.documents import EVERYONE, Document, Part, Section, section_text, text_hash
 from knowledge.errors import DamagedEdition, NoEdition
-from knowledge.lexical import Lexical
+from knowledge.lexical import Lexical, Seen
 from knowledge.texts import Head, Span, Texts
 from knowledge.wording import Wording
 
 Vectors = NDArray[np.float32]
-FORMAT = 3
+FORMAT = 4
 MANIFEST, TEXTS, LEXICAL, CHROMA = "manifest.json", "texts.sqlite", "lexical", "chroma"
 VECTORS, UNITS, WORDING = "vectors.npy", "units.npy", "wording.json"
 _READERS = 64  # kinds of reader whose passages are remembered
+_VIEWS = 16  # and whose words are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +48,24 @@ class Reader:
         """Tell whether a document is for this reader and in force today."""
         terms = head.terms
         return (
-            bool(terms.audience & (self.audiences | {EVERYONE}))
-            and (self.regions is None or not terms.regions or bool(terms.regions & self.regions))
+            self.is_among(terms.audience, terms.regions)
             and (terms.effective is None or terms.effective <= self.today)
             and (terms.expires is None or terms.expires >= self.today)
         )
+
+    def is_among(self, audience: frozenset[str], regions: frozenset[str]) -> bool:
+        """Tell whether documents for that audience in those regions are for this reader."""
+        return bool(audience & (self.audiences | {EVERYONE})) and (
+            self.regions is None or not regions or bool(regions & self.regions)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """What an edition's words are to a reader: learnt from the documents that are for them, and no other."""
+
+    lexical: Seen
+    wording: Wording
 
 
 class Edition:
@@ -61,6 +77,7 @@ class Edition:
         self.id: str = folder.name
         self.texts = Texts(folder / TEXTS)
         self._readable: dict[Reader, NDArray[np.int64]] = {}
+        self._views: dict[tuple[int, ...], View] = {}
 
     @property
     def documents(self) -> tuple[Head, ...]:
@@ -73,17 +90,31 @@ class Edition:
         return len(self.texts.documents)
 
     @cached_property
-    def lexical(self) -> Lexical:
-        """The lexical index."""
-        return Lexical.open(self.folder / LEXICAL)
+    def _lexical(self) -> Lexical:
+        try:
+            return Lexical.open(self.folder / LEXICAL)
+        except (OSError, ValueError) as error:
+            raise DamagedEdition(f"{self.folder / LEXICAL} cannot be read. Ingest again.") from error
 
     @cached_property
-    def wording(self) -> Wording:
-        """How the documents say things."""
+    def _learnt(self) -> list[learnt.Learnt]:
         try:
-            return Wording.open(self.folder / WORDING)
-        except (OSError, ValueError, KeyError) as error:
+            return learnt.read(self.folder / WORDING)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DamagedEdition(f"{self.folder / WORDING} cannot be read. Ingest again.") from error
+
+    def view(self, reader: Reader) -> View:
+        """Return the edition's words as far as this reader's audiences reach."""
+        groups, _ = groups_of(self.documents)
+        seen = tuple(number for number, group in enumerate(groups) if reader.is_among(*group))
+        known = self._views.get(seen)
+        if known is None:
+            wording = Wording.of([self._learnt[number] for number in seen])
+            known = View(lexical=self._lexical.seen(seen), wording=wording)
+            if len(self._views) >= _VIEWS:
+                self._views.clear()
+            self._views[seen] = known
+        return known
 
     @cached_property
     def matrix(self) -> Vectors:
@@ -179,6 +210,19 @@ def current_id(home: Path) -> str | None:
     if not name.isalnum():
         raise DamagedEdition(f"{home / 'editions' / 'current'} names no edition. Ingest again.")
     return name
+
+
+Group = tuple[frozenset[str], frozenset[str]]  # audience, regions
+
+
+def groups_of(documents: Sequence[Head | Document]) -> tuple[list[Group], list[int]]:
+    """Return the groups of documents that the same readers may read, and the group of each document."""
+    groups: dict[Group, int] = {}
+    numbers = [
+        groups.setdefault((document.terms.audience, document.terms.regions), len(groups))
+        for document in documents
+    ]
+    return list(groups), numbers
 
 
 def vectors_hash(matrix: Vectors) -> str:

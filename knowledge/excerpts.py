@@ -209,7 +209,11 @@ def figures(
     held: list[Held] = []
     for question in questions:
         if question.excerpts:
-            hits = rank(edition, query(edition, embedder, question.question, question.history), reader=reader)
+            hits = rank(
+                edition,
+                query(edition, embedder, question.question, question.history, reader=reader),
+                reader=reader,
+            )
             numbers = [hit.number for hit in hits[:DEPTH]]
             held.append(measure.held(question.excerpts, edition.texts.spans(numbers)))
     return {

@@ -51,7 +51,7 @@ def candidates(edition: Edition, asked: Query, hits: Sequence[Hit]) -> list[Quot
     """Return the units of passages, best first."""
     hits = hits[:PASSAGES]
     stems = asked.stems
-    weights = {stem: edition.lexical.rarity(stem) for stem in stems}
+    weights = {stem: asked.lexical.rarity(stem) for stem in stems}
     total = sum(weights.values()) or 1.0
     amount = bool(_AMOUNT.search(asked.question))
     best = (hits[0].score if hits else 0.0) or 1.0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from knowledge.edition import Edition, Reader
 from knowledge.embedder import Embedder
-from knowledge.lexical import terms
+from knowledge.lexical import Seen, terms
 
 Scores = NDArray[np.float32]
 
@@ -36,6 +36,7 @@ class Query:
 
     question: str
     vector: Scores
+    lexical: Seen  # the words of the documents that are for whoever asks
     readings: tuple[tuple[float, tuple[str, ...]], ...]  # weight, stems
 
     @property
@@ -56,16 +57,20 @@ class Hit:
     lexical: float  # BM25
 
 
-def query(edition: Edition, embedder: Embedder, question: str, history: Sequence[str] = ()) -> Query:
-    """Read a question in the documents' words, with up to two of the turns before it."""
-    turns = [edition.wording.reworded(turn, embedder.knows) for turn in history if turn.strip()][-TURNS:]
-    question = edition.wording.reworded(question, embedder.knows)
+def query(
+    edition: Edition, embedder: Embedder, question: str, history: Sequence[str] = (), *, reader: Reader
+) -> Query:
+    """Read a question in the words of this reader's documents, with up to two of the turns before it."""
+    view = edition.view(reader)
+    turns = [view.wording.reworded(turn, embedder.knows) for turn in history if turn.strip()][-TURNS:]
+    question = view.wording.reworded(question, embedder.knows)
     texts = [question] + ["\n".join([*turns[-count:], question]) for count in range(1, len(turns) + 1)]
     weights = np.array([QUESTION] + [1.0] * len(turns), dtype=np.float32)
     weights /= weights.sum()
     return Query(
         question=question,
         vector=weights @ embedder.embed(texts),
+        lexical=view.lexical,
         readings=tuple(
             (float(weight), tuple(terms(text))) for weight, text in zip(weights, texts, strict=True)
         ),
@@ -80,7 +85,7 @@ def rank(edition: Edition, asked: Query, *, reader: Reader, depth: int = 60) -> 
     whole = len(places) == edition.passages
     dense = edition.matrix @ asked.vector
     lexical = sum(
-        (weight * edition.lexical.scores(stems) for weight, stems in asked.readings), np.zeros_like(dense)
+        (weight * asked.lexical.scores(stems) for weight, stems in asked.readings), np.zeros_like(dense)
     )
     if not whole:
         dense, lexical = dense[places], lexical[places]

@@ -2,66 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+from knowledge.learnt import Learnt, acronyms, vocabulary
 from knowledge.lexical import STOP, terms, words
 
 _SYNONYMS = Path(__file__).with_name("synonyms.txt")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
-_ACRONYM = re.compile(r"\(([A-Z][A-Z0-9&]{1,6})s?\)")
 _SHORTEST = 5  # letters of a word whose spelling is corrected
 _LONG = 8  # from here on two errors are forgiven
 _OTHERS = 2  # words for the same thing that are read with a word
 
 
-def acronyms(texts: Iterable[str]) -> dict[str, str]:
-    """Return the acronyms that texts explain, "Paid Time Off (PTO)", with what most of them say it means.
-
-    Left out are those that the texts go on to use by themselves: there the acronym itself finds what is asked
-    for, and its meaning beside it would only make the question look better covered.
-    """
-    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    texts = list(texts)
-    for text in texts:
-        for match in _ACRONYM.finditer(text):
-            meaning = _meaning(match[1], text[: match.start()])
-            if meaning:
-                found[match[1]][meaning] += 1
-    whole = Counter(word for text in texts for word in _WORD.findall(text) if word in found)
-    return {
-        short: meanings.most_common(1)[0][0]
-        for short, meanings in sorted(found.items())
-        if whole[short] <= meanings.total()
-    }
-
-
-def _meaning(short: str, before: str) -> str:
-    """Return the words just before an acronym whose first letters it is made of, or nothing."""
-    said = re.findall(r"[^\W_]+", before[-120:])
-    letters = short.replace("&", "").casefold()
-    last = said[-len(letters) :]
-    if "".join(word[0] for word in last).casefold() == letters:
-        return " ".join(last).casefold()
-    return ""
-
-
-def vocabulary(texts: Iterable[str]) -> dict[str, int]:
-    """Return how often each word stands in texts, as less than nothing where never in small letters."""
-    total: Counter[str] = Counter()
-    small: set[str] = set()
-    for text in texts:
-        total.update(words(text))
-        small.update(word for word in _WORD.findall(text) if word == word.lower())
-    return {word: count if word in small else -count for word, count in sorted(total.items())}
-
-
 class Wording:
-    """How the documents of one edition say things."""
+    """How documents say things."""
 
     def __init__(self, acronyms: dict[str, str], vocabulary: dict[str, int]) -> None:
         self._acronyms = acronyms
@@ -73,20 +31,9 @@ class Wording:
                 self._near[word[0], len(word)].append(word)
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> Wording:
-        """Learn from texts."""
-        return cls(acronyms(texts), vocabulary(texts))
-
-    @classmethod
-    def open(cls, path: Path) -> Wording:
-        """Read what was saved. Raises OSError and ValueError."""
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return cls(data["acronyms"], data["vocabulary"])
-
-    def save(self, path: Path) -> None:
-        """Write it down."""
-        data = {"acronyms": self._acronyms, "vocabulary": self._vocabulary}
-        path.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+    def of(cls, learnt: Sequence[Learnt]) -> Wording:
+        """Return the wording of all documents that something was learnt from."""
+        return cls(acronyms(learnt), vocabulary(learnt))
 
     def reworded(self, text: str, common: Callable[[str], bool]) -> str:
         """Return a question in words that the documents have.

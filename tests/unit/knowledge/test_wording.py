@@ -8,7 +8,8 @@ import pytest
 from knowledge.answer import Library
 from knowledge.edition import Edition, open_current
 from knowledge.errors import DamagedEdition
-from knowledge.wording import Wording, acronyms, misspelt
+from knowledge.learnt import acronyms, learn
+from knowledge.wording import Wording, misspelt
 from tests.unit.knowledge.conftest import EVERYONE, Words
 
 TEXTS = (
@@ -23,15 +24,15 @@ def nobody_knows(word: str) -> bool:
 
 @pytest.fixture
 def wording() -> Wording:
-    return Wording.of(TEXTS)
+    return Wording.of([learn(TEXTS)])
 
 
 def test_an_acronym_means_what_the_documents_say_before_it() -> None:
-    assert acronyms(TEXTS) == {"PTO": "paid time off"}
+    assert acronyms([learn(TEXTS)]) == {"PTO": "paid time off"}
 
 
 def test_an_acronym_that_documents_use_in_place_of_its_meaning_is_left_as_it_is() -> None:
-    assert acronyms(["A performance plan (PP) is short. A PP ends. A PP is written."]) == {}
+    assert acronyms([learn(["A performance plan (PP) is short. A PP ends. A PP is written."])]) == {}
 
 
 def test_an_acronym_is_read_with_its_meaning_however_it_is_typed(wording: Wording) -> None:
@@ -85,4 +86,4 @@ def test_an_edition_without_its_words_is_damaged(ingest: Ingest, tmp_path: Path)
     edition = open_current(tmp_path / "home")
     (edition.folder / "wording.json").write_text("{")
     with pytest.raises(DamagedEdition, match=r"Ingest again\."):
-        _ = edition.wording
+        edition.view(EVERYONE)
