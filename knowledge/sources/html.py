@@ -32,10 +32,18 @@ def read(html: str) -> Reading:
     reading.hidden = _strip(soup)
     reading.language = _language(soup)
     walker = _Walker(reading.blocks)
-    for child in (soup.body or soup).children:
+    for child in _content(soup).children:
         walker.walk(child)
     walker.flush()
     return reading
+
+
+def _content(soup: BeautifulSoup) -> Tag:
+    """Return what a page is about: its main part where it names one, without the head and foot of its site."""
+    main = soup.find_all(lambda tag: tag.name == "main" or tag.get("role") == "main")
+    if len(main) == 1 and main[0].get_text(strip=True):
+        return main[0]
+    return soup.body or soup
 
 
 def _language(soup: BeautifulSoup) -> str:
