@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
@@ -38,6 +39,7 @@ from bot.replies import Replies
 from bot.router import WorkflowHints
 from bot.settings import Settings, SettingsError
 from bot.shelf import Shelf
+from bot.sync import Sync, ingesting
 from bot.wiring import Parts
 from connectors.registry import DirectorySettings, connect
 from graphs.flows import it_access, it_access_end
@@ -52,8 +54,13 @@ TIMEOUT = 10  # seconds for one call to Slack
 
 
 @asynccontextmanager
-async def build(settings: Settings, credentials: Credentials, database: Database) -> AsyncIterator[Parts]:
-    """Wire everything once. Raises SettingsError and SlackRefused with what to change."""
+async def build(
+    settings: Settings, credentials: Credentials, database: Database, *, config: Path | None = None
+) -> AsyncIterator[Parts]:
+    """Wire everything once. `config` is the settings' file, where it is not the home's.
+
+    Raises SettingsError and SlackRefused with what to change.
+    """
     slack = _slack(settings, credentials.bot_token)
     installation = await discover(slack)
     shelf = Shelf(settings.home, await asyncio.to_thread(embedder.load, settings.home))
@@ -103,6 +110,7 @@ async def build(settings: Settings, credentials: Credentials, database: Database
                     slack=slack,
                     workflows=hints,
                 ),
+                sync=Sync(database.pool, _schedules(settings), ingesting(settings.home, config)),
                 workflows=hints,
             )
 
@@ -147,19 +155,28 @@ class Rounds:
         """Answer what somebody said."""
         await self.parts.replies.reply(event)
 
+    async def sync(self) -> None:
+        """Fetch the sources that are due, and read them."""
+        await self.parts.sync.run()
+
     async def sweep(self) -> None:
         """Turn what has become due into jobs, give untaken events again, and forget what is old."""
         parts = self.parts
         await parts.runs.sweep()
         async with parts.pool.connection() as conn:
             await parts.outbox.sweep(conn)
+            await parts.sync.sweep(conn, parts.jobs.sync)
         for body in await parts.events.untaken():
             await self.surfaces.give(body)
         await parts.events.forget()
 
 
 async def serve(
-    settings: Settings, credentials: Credentials, *, ready: Callable[[], None] = lambda: None
+    settings: Settings,
+    credentials: Credentials,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    config: Path | None = None,
 ) -> None:
     """Run the bot, socket and worker in one event loop, until SIGTERM or SIGINT.
 
@@ -167,13 +184,13 @@ async def serve(
     what to change.
     """
     await _until_signalled(
-        _opened(settings, credentials, partial(listen, credentials=credentials, ready=ready))
+        _opened(settings, credentials, partial(listen, credentials=credentials, ready=ready), config)
     )
 
 
-async def work(settings: Settings, credentials: Credentials) -> None:
+async def work(settings: Settings, credentials: Credentials, *, config: Path | None = None) -> None:
     """Run a worker without a socket, until SIGTERM or SIGINT. Raises as `serve` does."""
-    await _until_signalled(_opened(settings, credentials, _work))
+    await _until_signalled(_opened(settings, credentials, _work, config))
 
 
 async def listen(parts: Parts, *, credentials: Credentials, ready: Callable[[], None]) -> None:
@@ -191,13 +208,16 @@ async def _work(parts: Parts) -> None:
 
 
 async def _opened(
-    settings: Settings, credentials: Credentials, act: Callable[[Parts], Awaitable[None]]
+    settings: Settings,
+    credentials: Credentials,
+    act: Callable[[Parts], Awaitable[None]],
+    config: Path | None,
 ) -> None:
     async with (
         open_database(
             settings.home, settings.database_url, owner_url=settings.database_owner_url
         ) as database,
-        build(settings, credentials, database) as parts,
+        build(settings, credentials, database, config=config) as parts,
     ):
         await act(parts)
 
@@ -295,6 +315,10 @@ def _workflows(settings: Settings) -> Iterable[Workflow]:
 def _hints(settings: Settings) -> Mapping[str, WorkflowHints]:
     access = settings.workflows.it_access
     return {} if access is None else {it_access.NAME: vocabulary.it_access(access.groups)}
+
+
+def _schedules(settings: Settings) -> Mapping[str, str]:
+    return {source.name: source.schedule for source in settings.sources if source.schedule}
 
 
 def _channels(settings: Settings) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.commands import audit, evaluate, knowledge, process, readers, secrets
+from bot.commands import audit, evaluate, knowledge, process, readers, secrets, sources
 
 app = typer.Typer(
     name="countersign",
@@ -17,6 +17,7 @@ app.command()(process.worker)
 app.command()(knowledge.ingest)
 app.command()(knowledge.ask_command(readers.reader))
 app.command()(evaluate.evaluate)
+app.command()(sources.sources)
 app.add_typer(audit.app, name="audit")
 app.add_typer(secrets.app, name="secrets")
 

@@ -40,6 +40,9 @@ class Work(Protocol):
     async def reply(self, event: str) -> None:
         """Answer what somebody said."""
 
+    async def sync(self) -> None:
+        """Fetch the sources that are due, and read them."""
+
     async def sweep(self) -> None:
         """Turn what has become due into jobs."""
 
@@ -69,6 +72,7 @@ class Jobs:
         self._advance = self._task("advance", self._do_advance, _BackOff(attempts=6, longest=8))
         self._deliver = self._task("deliver", self._do_deliver, None)  # its row says when it is tried again
         self._reply = self._task("reply", self._do_reply, _BackOff(attempts=6, longest=30))
+        self._sync = self._task("sync", self._do_sync, _BackOff(attempts=6, longest=60))
         # procrastinate watches its own listener and heartbeat only for as long as its deferrer of periodic
         # tasks runs, and that ends at once where there are none: so there is one, every four years.
         app.periodic(cron="0 0 29 2 *")(self._task("leap_day", _nothing, None))
@@ -101,6 +105,10 @@ class Jobs:
     async def reply(self, conn: Connection, event: str) -> None:
         """Have the event answered, if the caller's transaction commits."""
         await self._reply.configure(lock=f"event:{event}", connection=conn).defer_async(event=event)
+
+    async def sync(self, conn: Connection) -> None:
+        """Have due sources fetched, one worker at a time, if the caller's transaction commits."""
+        await self._sync.configure(lock="sync", connection=conn).defer_async()
 
     async def work(self, work: Work) -> None:
         """Run jobs, and what is beside jobs, until cancelled. If any of it ends, all of it fails."""
@@ -161,6 +169,9 @@ class Jobs:
 
     async def _do_reply(self, event: str) -> None:
         await self._working.reply(event)
+
+    async def _do_sync(self) -> None:
+        await self._working.sync()
 
     @property
     def _working(self) -> Work:

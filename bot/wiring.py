@@ -14,6 +14,7 @@ from bot.jobs import Jobs
 from bot.outbox import Drawing, Outbox
 from bot.replies import Replies
 from bot.router import WorkflowHints
+from bot.sync import Sync
 from graphs.runs import Runs
 
 
@@ -32,4 +33,5 @@ class Parts:
     drawing: Drawing
     jobs: Jobs
     replies: Replies
+    sync: Sync
     workflows: Mapping[str, WorkflowHints]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bot.commands.options import Config, Failure, Home, Json, failing, today, write_json
 from bot.commands.progress import Shown
-from bot.settings import home_from
+from bot.settings import home_from, load
 
 if TYPE_CHECKING:
     from knowledge.answer import Answer, Library
@@ -55,7 +55,7 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Read documents into a new edition, and let it serve."""
-    from bot.sources import fetched, named  # noqa: PLC0415 - see above
+    from bot.sources import configured, fetched, named  # noqa: PLC0415 - see above
     from knowledge import build, embedder  # noqa: PLC0415 - see above
     from knowledge.errors import KnowledgeError  # noqa: PLC0415 - see above
 
@@ -68,8 +68,10 @@ def ingest(
         )
         with reading as found:
             edition = build.build(place, found, embedder.load(place), shown)
+        every = [] if sources else configured(load(place, config))
+        statuses = [{"name": one.name, **one.status()} for one in every]
     if as_json:
-        write_json(_report(edition, shown))
+        write_json(_report(edition, shown) | {"sources": statuses})
     else:
         _print_report(edition, shown)
 

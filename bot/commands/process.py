@@ -104,4 +104,5 @@ def _serve(option: Path | None, config: Path | None, *, socket: bool) -> None:
         from graphs.runs import VersionMissing  # noqa: PLC0415
 
         with failing(SlackRefused, VersionMissing):
-            asyncio.run(app.serve(settings, given) if socket else app.work(settings, given))
+            serve = app.serve if socket else app.work
+            asyncio.run(serve(settings, given, config=config))

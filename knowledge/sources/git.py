@@ -184,8 +184,13 @@ class _Git:
 
 def _complaint(stderr: bytes) -> str:
     lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))] or lines[-1:]
-    said = telling[0].partition(":")[2].strip() if telling else "git failed without a word"
+    telling = [place for place, line in enumerate(lines) if line.startswith(("fatal:", "error:", "ssh:"))]
+    if not lines:
+        return "git failed without a word"
+    first = telling[0] if telling else len(lines) - 1
+    said = lines[first].partition(": ")[2] or lines[first]
+    if said.endswith(":"):  # git goes on in the next line
+        said = " ".join([said, *lines[first + 1 : first + 2]])
     return re.sub(r"://[^/@\s]+@", "://", said)[:200]
 
 

@@ -39,7 +39,7 @@ def read(html: str) -> Reading:
 
 
 def _content(soup: BeautifulSoup) -> Tag:
-    """Return what a page is about: its main part where it names one, without the head and foot of its site."""
+    """Return what a page is about: its main part where it names one, else all of it."""
     main = soup.find_all(lambda tag: tag.name == "main" or tag.get("role") == "main")
     if len(main) == 1 and main[0].get_text(strip=True):
         return main[0]

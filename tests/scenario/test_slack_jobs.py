@@ -31,6 +31,9 @@ class Bench:
     async def reply(self, event: str) -> None:
         await self._do(f"reply {event}")
 
+    async def sync(self) -> None:
+        await self._do("sync")
+
     async def sweep(self) -> None:
         self.sweeps += 1
         if self.sweeps <= self.broken_sweeps:
