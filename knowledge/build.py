@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from knowledge import cache, learnt, texts
+from knowledge import cache, learnt, texts, tokens
 from knowledge.chunks import Chunk, chunks_of
 from knowledge.documents import Document
 from knowledge.edition import (
@@ -176,7 +176,7 @@ def _built(home: Path, found: _Found, inputs: str, embedder: Embedder, progress:
         progress.step("embedding", done, len(chunks))
 
     spanned = [(chunk.text, chunk.spans) for _, chunk in chunks]
-    readings = cache.read(home / "cache" / "vectors-1.sqlite", embedder, spanned, embedded)
+    readings = cache.read(home / "cache" / "vectors-2.sqlite", embedder, spanned, embedded)
     with tempfile.TemporaryDirectory(
         dir=home / "editions", prefix=".building-", ignore_cleanup_errors=True
     ) as work:
@@ -246,6 +246,7 @@ def _index(
         for place, chunk in chunks
     ]
     np.save(making / UNITS, np.concatenate([reading.spans for reading in readings]).astype(np.float16))
+    tokens.write(making, [(reading.tokens, reading.counts) for reading in readings])
     matrix = np.stack([reading.whole for reading in readings])
     vectors.write(
         making / CHROMA, matrix, metadata, lambda done: progress.step("indexing", done, len(chunks))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from knowledge.embedder import WIDTH, Embedder, Reading, Spanned
+from knowledge.tokens import SHORT
 
 _BATCH = 512
 
@@ -29,7 +30,8 @@ def read(
     with closing(sqlite3.connect(path)) as base:
         base.execute("PRAGMA journal_mode=WAL")
         base.execute(
-            "CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, whole BLOB, spans BLOB) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS reading"
+            " (key BLOB PRIMARY KEY, whole BLOB, spans BLOB, tokens BLOB, counts BLOB)"
         )
         known = {key: reading for key in set(keys) for reading in _known(base, key)}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
@@ -46,22 +48,27 @@ def read(
             readings = embedder.read([missing[key] for key in batch], heard)
             known.update(zip(batch, readings, strict=True))
             with base:
-                base.executemany("INSERT OR REPLACE INTO vector VALUES (?,?,?)", map(_row, batch, readings))
+                base.executemany(
+                    "INSERT OR REPLACE INTO reading VALUES (?,?,?,?,?)", map(_row, batch, readings)
+                )
     if done:
         done(len(texts), reused)
     return [known[key] for key in keys]
 
 
-def _row(key: bytes, reading: Reading) -> tuple[bytes, bytes, bytes]:
-    return key, reading.whole.tobytes(), reading.spans.astype(np.float16).tobytes()
+def _row(key: bytes, reading: Reading) -> tuple[bytes, ...]:
+    spans = reading.spans.astype(np.float16)
+    return (key, *(array.tobytes() for array in (reading.whole, spans, reading.tokens, reading.counts)))
 
 
 def _known(base: sqlite3.Connection, key: bytes) -> list[Reading]:
-    rows = base.execute("SELECT whole, spans FROM vector WHERE key=?", (key,)).fetchall()
+    rows = base.execute("SELECT whole, spans, tokens, counts FROM reading WHERE key=?", (key,)).fetchall()
     return [
         Reading(
             whole=np.frombuffer(whole, dtype=np.float32),
             spans=np.frombuffer(spans, dtype=np.float16).reshape(-1, WIDTH).astype(np.float32),
+            tokens=np.frombuffer(tokens, dtype=np.int8).reshape(-1, SHORT),
+            counts=np.frombuffer(counts, dtype=np.int32),
         )
-        for whole, spans in rows
+        for whole, spans, tokens, counts in rows
     ]

@@ -23,10 +23,11 @@ from knowledge.documents import EVERYONE, Document, Part, Section, section_text,
 from knowledge.errors import DamagedEdition, NoEdition
 from knowledge.lexical import Lexical, Seen
 from knowledge.texts import Head, Span, Texts
+from knowledge.tokens import Tokens
 from knowledge.wording import Wording
 
 Vectors = NDArray[np.float32]
-FORMAT = 4
+FORMAT = 5
 MANIFEST, TEXTS, LEXICAL, CHROMA = "manifest.json", "texts.sqlite", "lexical", "chroma"
 VECTORS, UNITS, WORDING = "vectors.npy", "units.npy", "wording.json"
 _READERS = 64  # kinds of reader whose passages are remembered
@@ -150,6 +151,14 @@ class Edition:
         return kept
 
     @cached_property
+    def tokens(self) -> Tokens:
+        """The short vectors of all passages' tokens; on disk until they are used."""
+        found = Tokens(self.folder)
+        if found.slots != self.texts.starts[-1] + self.passages:
+            raise DamagedEdition(f"{self.folder} holds other token vectors than it was built with.")
+        return found
+
+    @cached_property
     def owners(self) -> NDArray[np.int32]:
         """The document of each passage, as a place in `documents`."""
         return np.array(self.texts.documents, dtype=np.int32)
@@ -189,6 +198,8 @@ class Edition:
     def close(self) -> None:
         """Let go of the files."""
         self.texts.close()
+        if "tokens" in self.__dict__:
+            self.tokens.close()
 
 
 def open_current(home: Path) -> Edition:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.errors import ModelUnavailable
+from knowledge.tokens import Short, shortened
 
 Vectors = NDArray[np.float32]
 Spanned = tuple[str, Sequence[tuple[int, int]]]  # a text, and places in it
@@ -28,15 +29,22 @@ NAME = "all-minilm-l6-v2-int8-1"  # a new number when the graph or its quantisat
 UPSTREAM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # model.safetensors
 WIDTH = 384
 LONGEST = 256  # tokens; the model was trained on no more
+FEW = 4  # texts, such as a question's, for which threads cost more than they save
 _WEIGHTS = Path("data/embeddings/sentence-transformers__all-MiniLM-L6-v2")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """A text as the model read it: one vector for the whole, one for each span of it, all of length one."""
+    """A text as the model read it: one vector for the whole, one for each span of it, all of length one.
+
+    `tokens` are short vectors of its tokens: first `counts[0]` of those outside all spans, then `counts[1]`
+    of those in the first span, and so on.
+    """
 
     whole: Vectors
     spans: Vectors
+    tokens: Short
+    counts: NDArray[np.int32]
 
 
 class Embedder(Protocol):
@@ -93,6 +101,8 @@ class MiniLM:
         A span's vector is the mean of its tokens' vectors, each of which knows the whole text: a sentence
         that says "it" is found by what "it" is. The model's last layer makes both, so spans cost nothing.
         """
+        if len(texts) <= FEW:
+            return [self._read(*text) for text in texts]
         order = sorted(range(len(texts)), key=lambda place: -len(texts[place][0]))
         found: dict[int, Reading] = {}
         with ThreadPoolExecutor(self._threads, thread_name_prefix="embed") as pool:
@@ -103,16 +113,26 @@ class MiniLM:
                     done(count)
         return [found[place] for place in range(len(texts))]
 
+    def tokens(self, text: str) -> Vectors:
+        """Return the vectors of a text's tokens as the model makes them, without those of its own marks."""
+        (tokens,), offsets = self._run(text, ["tokens"])
+        kept: Vectors = tokens[0][[end > start for start, end in offsets]]
+        return kept
+
     def _read(self, text: str, spans: Sequence[tuple[int, int]]) -> Reading:
         (whole, tokens), offsets = self._run(text, ["sentence", "tokens"])
         starts, ends = np.array(offsets).T
         rows = np.zeros((len(spans), WIDTH), dtype=np.float32)
-        for row, (start, end) in zip(rows, spans, strict=True):
+        slots = np.where(ends > starts, 0, -1)  # which span each token is in; -1: a mark of the model's own
+        for number, (start, end) in enumerate(spans):
             inside = (starts >= start) & (ends <= end) & (ends > starts)
+            slots[inside] = number + 1
             if inside.any():  # a span past the longest text that the model reads keeps a vector of zeros
                 mean = tokens[0][inside].mean(axis=0)
-                row[:] = mean / np.linalg.norm(mean)
-        return Reading(whole=whole[0], spans=rows)
+                rows[number] = mean / np.linalg.norm(mean)
+        order = np.argsort(slots, kind="stable")[np.count_nonzero(slots < 0) :]
+        counts = np.bincount(slots[order], minlength=len(spans) + 1).astype(np.int32)
+        return Reading(whole=whole[0], spans=rows, tokens=shortened(tokens[0][order]), counts=counts)
 
     def _run(self, text: str, outputs: list[str]) -> tuple[list[Vectors], list[tuple[int, int]]]:
         encoding = self._tokenizer.encode(text)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from knowledge.edition import Edition, Reader
 from knowledge.embedder import Embedder
 from knowledge.lexical import Seen, terms
+from knowledge.tokens import UNIT
 
 Scores = NDArray[np.float32]
 
@@ -36,6 +37,7 @@ class Query:
 
     question: str
     vector: Scores
+    tokens: Scores  # short vectors of the question's tokens, as read after the turns before it
     lexical: Seen  # the words of the documents that are for whoever asks
     readings: tuple[tuple[float, tuple[str, ...]], ...]  # weight, stems
 
@@ -67,9 +69,12 @@ def query(
     texts = [question] + ["\n".join([*turns[-count:], question]) for count in range(1, len(turns) + 1)]
     weights = np.array([QUESTION] + [1.0] * len(turns), dtype=np.float32)
     weights /= weights.sum()
+    readings = embedder.read([(text, [(len(text) - len(question), len(text))]) for text in texts])
+    last = readings[-1]
     return Query(
         question=question,
-        vector=weights @ embedder.embed(texts),
+        vector=weights @ np.stack([reading.whole for reading in readings]),
+        tokens=(last.tokens[last.counts[0] :] / UNIT).astype(np.float32),
         lexical=view.lexical,
         readings=tuple(
             (float(weight), tuple(terms(text))) for weight, text in zip(weights, texts, strict=True)
@@ -118,6 +123,16 @@ def unit_scores(edition: Edition, number: int, vector: Scores) -> Scores:
     """Return the cosine of each unit of a passage."""
     starts = edition.texts.starts
     return edition.units[starts[number] : starts[number + 1]].astype(np.float32) @ vector
+
+
+def token_scores(edition: Edition, asked: Query, number: int) -> Scores:
+    """Return, for each unit of a passage (rows) and token of the question (columns), the best cosine.
+
+    The mean of a row is how well the unit answers token by token (MaxSim).
+    """
+    first = edition.texts.starts[number] + number + 1  # places before it: all units, and one more a passage
+    last = first + edition.texts.starts[number + 1] - edition.texts.starts[number]
+    return edition.tokens.near(asked.tokens, first, last)
 
 
 def _largest(scores: Scores, count: int) -> NDArray[np.int64]:

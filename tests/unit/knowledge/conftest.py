@@ -15,6 +15,7 @@ from knowledge.embedder import WIDTH, Reading, Spanned, Vectors
 from knowledge.lexical import terms
 from knowledge.sources.base import Problem
 from knowledge.sources.folder import Folder
+from knowledge.tokens import shortened
 
 TODAY = date(2026, 6, 1)
 EVERYONE = Reader(today=TODAY)
@@ -36,13 +37,18 @@ class Words:
 
     def read(self, texts: Sequence[Spanned], done: Callable[[int], None] | None = None) -> list[Reading]:
         self.embedded += [text for text, _ in texts]
-        return [
-            Reading(
-                whole=_vector(text),
-                spans=np.stack([_vector(text[start:end]) for start, end in spans]),
-            )
-            for text, spans in texts
-        ]
+        return [_reading(text, spans) for text, spans in texts]
+
+
+def _reading(text: str, spans: Sequence[tuple[int, int]]) -> Reading:
+    pieces = [text[: spans[0][0]], *(text[start:end] for start, end in spans)]
+    said = [[_vector(stem) for stem in terms(piece)] for piece in pieces]
+    return Reading(
+        whole=_vector(text),
+        spans=np.stack([_vector(text[start:end]) for start, end in spans]),
+        tokens=shortened(np.array([vector for piece in said for vector in piece]).reshape(-1, WIDTH)),
+        counts=np.array([len(piece) for piece in said], dtype=np.int32),
+    )
 
 
 def _vector(text: str) -> Vectors:
