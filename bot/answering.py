@@ -8,6 +8,7 @@ from bot.blocks import answer as blocks
 from bot.blocks import help as words
 from bot.blocks.parts import Message, View
 from bot.database import Pool
+from bot.readers import reader_of
 from bot.render import ours, safe
 from bot.shelf import Shelf
 from connectors.directory import Person
@@ -84,7 +85,7 @@ class Answering:
             today = (await self._clock.now(conn)).date()
         if person is None:
             return Reader(today=today)
-        return Reader(today=today, audiences=person.groups | {"everyone"})
+        return reader_of(person, today)
 
 
 def _problem(error: KnowledgeError) -> Message:

@@ -1,6 +1,7 @@
 """The company directory: people, groups, and who is in which group (SCIM 2.0)."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -19,7 +20,10 @@ ATTEMPTS = 3  # at a change that somebody else's change got in the way of
 
 
 class Person(BaseModel):
-    """A person as the directory knows them now. `manager` is a person's id; `groups` are names."""
+    """A person as the directory knows them now. `manager` is a person's id; `groups` are names.
+
+    `country` is where they work, by its two letters, or empty where the directory does not say.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,6 +36,7 @@ class Person(BaseModel):
     active: bool
     manager: str | None
     groups: frozenset[str]
+    country: str = ""
 
     @property
     def subject(self) -> str:
@@ -156,6 +161,7 @@ class Directory:
             active=record.active is True,
             manager=_manager(record),
             groups=frozenset(str(group.display_name) for group in groups),
+            country=_country(record),
         )
 
 
@@ -332,6 +338,13 @@ def _emails(record: "UserRecord") -> Iterator[str]:
     """Primary address first."""
     emails = sorted(record.emails or [], key=lambda email: email.primary is not True)
     return (str(email.value) for email in emails if email.value)
+
+
+def _country(record: "UserRecord") -> str:
+    """Where somebody works: their address at work, else the one that comes first for them."""
+    addresses = sorted(record.addresses or [], key=lambda one: (one.type != "work", one.primary is not True))
+    codes = [one.country or "" for one in addresses[:1] if one.type == "work" or one.primary]
+    return codes[0].upper() if codes and re.fullmatch("[A-Za-z]{2}", codes[0]) else ""
 
 
 def _has_email(record: "UserRecord", email: str) -> bool:

@@ -146,15 +146,21 @@ class Library:
         )
 
     def _notes(self, kept: Sequence[Quote], reader: Reader) -> list[str]:
-        """Return what must be said beside the quotes: that a document's review is overdue."""
+        """Return what must be said beside the quotes: that a review is overdue, or where a document holds."""
         overdue: dict[str, date] = {}
+        regions: dict[str, frozenset[str]] = {}
         for quote in kept:
             head = self.edition.documents[quote.span.document]
+            if reader.regions is None and head.terms.regions:  # nobody knows where the reader works
+                regions[head.title] = head.terms.regions
             if head.terms.review is not None and head.terms.review < reader.today:
                 overdue[head.title] = head.terms.review
         return [
             f"\u201c{title}\u201d was due for review on {due.isoformat()}; it may be out of date."
             for title, due in overdue.items()
+        ] + [
+            f"\u201c{title}\u201d holds for {', '.join(sorted(codes))} only."
+            for title, codes in regions.items()
         ]
 
     def _owner(self, kept: Sequence[Quote], passages: Sequence[Passage]) -> str:

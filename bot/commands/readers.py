@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def reader(home: Path, email: str) -> "Reader":
     """Return what the person with that address may read today. Raises Failure, or a ConnectorError."""
-    from knowledge.edition import Reader  # noqa: PLC0415  # takes seconds to import
+    from bot.readers import reader_of  # noqa: PLC0415  # takes seconds to import
 
     person = asyncio.run(_person(home, email))
     if not person.active:
         raise Failure(f"{email} is not active in the directory, and reads nothing.")
-    return Reader(audiences=frozenset({"everyone", *person.groups}), today=datetime.now(UTC).date())
+    return reader_of(person, datetime.now(UTC).date())
 
 
 async def _person(home: Path, email: str) -> "Person":

@@ -22,6 +22,7 @@ class Employee:
     department: str
     manager: str | None = None
     active: bool = True
+    country: str = "NL"  # of the office
     guest: bool = False  # works here without being employed here; restricted in chat
 
     @property
@@ -100,6 +101,7 @@ TOMAS = Employee(
     family_name="Varga",
     title="Customer support agent",
     department="Support",
+    country="CA",
     manager="ines.moreau",
 )
 NOOR = Employee(
@@ -117,6 +119,7 @@ JUN = Employee(
     family_name="Park",
     title="Account manager",
     department="Sales",
+    country="CA",
     manager="grace.lindqvist",
     active=False,
 )

@@ -209,6 +209,7 @@ def _user(person: company.Employee, ids: dict[str, str]) -> dict[str, Any]:
         "title": person.title,
         "active": person.active,
         "emails": [{"value": person.email, "type": "work", "primary": True}],
+        "addresses": [{"type": "work", "country": person.country}],
         ENTERPRISE: enterprise,
     }
 

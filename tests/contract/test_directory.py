@@ -44,6 +44,24 @@ async def test_everybody_at_the_company_is_as_the_company_says(people: Directory
         person = await people.person_by_email(employee.email)
         assert (person.id, person.name, person.active) == (employee.id, employee.name, employee.active)
         assert person.groups == set(employee.groups) - set(company.REQUESTABLE)
+        assert person.country == employee.country
+
+
+@pytest.mark.parametrize(
+    ("addresses", "country"),
+    [
+        ([], ""),
+        ([{"type": "home", "country": "BE"}], ""),
+        ([{"type": "home", "country": "BE", "primary": True}], "BE"),
+        ([{"type": "home", "country": "BE", "primary": True}, {"type": "work", "country": "nl"}], "NL"),
+        ([{"type": "work", "country": "Netherlands"}], ""),
+    ],
+)
+async def test_where_somebody_works_is_their_country(
+    people: Directory, server: Any, addresses: list[dict[str, Any]], country: str
+) -> None:
+    server.change(f"/v2/Users/{company.BEN.id}", addresses=addresses)
+    assert (await people.person(company.BEN.id)).country == country
 
 
 async def test_a_group_is_found_by_name_with_its_members(people: Directory) -> None:
