@@ -57,10 +57,19 @@ class Passage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Worded:
+    """One sentence in a model's words, and the numbers, from 1, of the citations that support it."""
+
+    text: str
+    marks: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """What the bot says to a question, and what it stands on.
 
-    `owner` is whom to ask where the documents do not say (empty where no document names one).
+    `owner` is whom to ask where the documents do not say (empty where no document names one). `worded` is empty
+    where the quotes speak for themselves, as they do without a model.
     """
 
     question: str
@@ -73,6 +82,7 @@ class Answer:
     edition: str
     owner: str
     timings_ms: dict[str, float]
+    worded: tuple[Worded, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it for `ask --json`."""

@@ -1,0 +1,234 @@
+"""Does a sentence say what its passage says? Nothing else of a model's text reaches a reader.
+
+A sentence is supported if it reads, in the words that carry meaning, as a sentence of the passage does: whole,
+in order, nothing added. Only this may differ: a leading or closing condition may change places with the main
+clause; reasons, purposes and examples may be left out; "you" may stand for the employee.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations
+
+from knowledge.meaning import (
+    AFTER,
+    ALLOWED,
+    ATLEAST,
+    ATMOST,
+    BECAUSE,
+    BEFORE,
+    CANNOT,
+    EXAMPLE,
+    IF,
+    MAY,
+    MUST,
+    NOT,
+    OVER,
+    PER,
+    PERIODS,
+    STAFF,
+    UNDER,
+    UNLESS,
+    UNTIL,
+    YOU,
+    YOUR,
+    Token,
+    read,
+)
+from knowledge.sentences import split
+
+LONGEST = 700  # characters of a sentence
+_ADDRESS = re.compile(r"://|www\.|\bmailto\b|\w@\w|[^\W\d_]{2,}\.[^\W\d_]{2,}", re.IGNORECASE)
+_PLAIN = re.compile(r"[^\W_]|[ .,;:()'\"\u2018\u2019\u201c\u201d\u2013\u2014/&%$€£-]")
+_CONDITIONS = frozenset({IF, UNLESS, BEFORE, AFTER, UNTIL, "once", "while", "where", "although", "except"})
+_BINDING = _CONDITIONS | {
+    MUST, MAY, ALLOWED, CANNOT, NOT, ATLEAST, ATMOST, OVER, UNDER, PER, "or", "nor", "either", "neither", "only",
+    "should", "never", "without", "within", "any", "all", "both", "none", "forbidden", "prohibited", "required",
+}  # fmt: skip
+_ASIDE = frozenset({BECAUSE, EXAMPLE, "to", "so"})  # how a reason, a purpose or examples begin
+_LEFT_OUT = frozenset("strictly however therefore additionally furthermore moreover please simply kindly".split())
+_JOINING = frozenset({"and", "but"})
+_NAMING = _JOINING | {"for", "of"}  # between the cells of a row
+_ALL = frozenset({"all", "any", PER})
+_OF_OTHERS = frozenset({"their", "his", "her"})
+_OTHERS = frozenset({"they", "he", "she", "them"})
+_MOST_CLAUSES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One sentence of a passage, or one cell of a table's row with what names it, in the orders it may be said.
+
+    `binding`: it holds a number or a condition, which must not be lost.
+    """
+
+    forms: tuple[str, ...]
+    binding: bool
+    cell: bool = False
+
+
+def statements(passage: str) -> tuple[Statement, ...]:
+    """Return what a passage states, in order."""
+    lines = [line for line in passage.splitlines() if line.strip()]
+    header, row = ([cell.strip() for cell in line.split("|")] for line in (lines * 2)[:2]) if lines else ([], [])
+    if len(lines) == 2 and len(header) == len(row) > 1:
+        cells = [(name, cell) for name, cell in zip(header[1:], row[1:], strict=True) if cell]
+        return tuple(_cell(row[0], name, cell) for name, cell in cells)
+    found = [sentence for line in lines for sentence in split(line)]
+    return tuple(Statement((text,), _binds(text)) for text in found)
+
+
+def _cell(subject: str, name: str, cell: str) -> Statement:
+    forms = (f"{subject}: {name}: {cell}", f"{name}: {subject}: {cell}")
+    return Statement(forms, _binds(cell), cell=True)
+
+
+def supported(sentence: str, statement: Statement) -> bool:
+    """Tell whether a sentence says what a statement says, and holds no sign, link or mention."""
+    words = read(sentence) if len(sentence) <= LONGEST and is_plain(sentence) else None
+    if not words:
+        return False
+    joining = _NAMING if statement.cell else _JOINING
+    return any(_same(words, order, joining) for form in statement.forms for order in _orders(form))
+
+
+def is_plain(sentence: str) -> bool:
+    """Tell whether a text is letters, figures and everyday punctuation, with no address in it."""
+    return _ADDRESS.search(sentence) is None and all(map(_PLAIN.fullmatch, sentence))
+
+
+def _binds(text: str) -> bool:
+    words = read(text)
+    return words is None or any(token.is_number or token.word in _BINDING for token in words)
+
+
+@lru_cache(maxsize=256)
+def _orders(statement: str) -> tuple[tuple[Token, ...], ...]:
+    """Return the orders in which a statement may be said: `ends` marks where a clause ends."""
+    clauses = tuple(_clauses(read(statement) or ()))
+    if not clauses or len(clauses) > _MOST_CLAUSES:
+        return ()
+    aside = [place for place, clause in enumerate(clauses) if place and _is_aside(clause, clauses)][:4]
+    found = []
+    for count in range(len(aside) + 1):
+        for left_out in combinations(aside, count):
+            kept = [clause for place, clause in enumerate(clauses) if place not in left_out]
+            found.append(_joined(kept))
+            conditions = [clause for clause in kept if clause[0].word in _CONDITIONS]
+            if len(kept) == 2 and len(conditions) == 1:
+                found.append(_joined(kept[::-1]))
+    return tuple(found)
+
+
+def _clauses(tokens: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
+    """Cut a sentence after punctuation and before a condition or a reason."""
+    clause: list[Token] = []
+    for place, token in enumerate(tokens):
+        opens = token.word in _CONDITIONS | {BECAUSE} and not (clause and clause[-1].word in {"only", NOT, "or"})
+        if clause and opens and not _counted_after(tokens, place):
+            yield tuple(clause)
+            clause = []
+        clause.append(token)
+        if token.ends:
+            yield tuple(clause)
+            clause = []
+    if clause:
+        yield tuple(clause)
+
+
+def _counted_after(tokens: Sequence[Token], place: int) -> bool:
+    """Tell "5 days before" and "even if", which stay whole, from a condition of its own."""
+    before = tokens[place - 1] if place else None
+    return before is not None and before.word in {"even", "day", "days", "week", "weeks", "month", "months", "and"}
+
+
+def _is_aside(clause: Sequence[Token], clauses: Sequence[Sequence[Token]]) -> bool:
+    """Tell whether a clause may be left out: a reason, a purpose or examples, with nothing binding in it."""
+    lists = any(token.word in {"or", "nor", "either", "neither"} for each in clauses for token in each)
+    binding = any(token.is_number or token.word in _BINDING for token in clause)
+    return clause[0].word in _ASIDE and len(clause) > 2 and not lists and not binding
+
+
+def _joined(clauses: Sequence[Sequence[Token]]) -> tuple[Token, ...]:
+    return tuple(
+        replace(token, ends=place == len(clause) - 1)
+        for clause in clauses
+        for place, token in enumerate(clause)
+    )
+
+
+def _same(words: Sequence[Token], order: Sequence[Token], joining: frozenset[str]) -> bool:
+    """Tell whether words say an order of a statement: each one in turn, none added, none lost."""
+    at = 0
+    edge = True  # a clause begins here
+    addressed = False  # "you" has stood for the employee
+    last: Token | None = None
+    for token in words:
+        while at < len(order) and not _matches(token, order[at], last, addressed=addressed):
+            if not _may_be_left_out(order, at, token, edge=edge):
+                break
+            edge = edge or order[at].ends
+            at += 1
+        else:
+            if at == len(order):
+                return False
+            if token.ends and not order[at].ends and token is not words[-1]:
+                return False
+            addressed = addressed or (token.word == YOU and order[at].word in {STAFF, YOU})
+            edge, last = order[at].ends, order[at]
+            at += 1
+            continue
+        if edge and token.word in joining and not token.ends:
+            continue
+        return False
+    return all(order[place].word in _LEFT_OUT for place in range(at, len(order)))
+
+
+def _may_be_left_out(order: Sequence[Token], at: int, token: Token, *, edge: bool) -> bool:
+    word = order[at].word
+    if word in _LEFT_OUT or (edge and word in _JOINING):
+        return True
+    if word == PER and token.one and token.word in PERIODS:
+        return True  # "a year" for "per year"
+    following = order[at + 1] if at + 1 < len(order) else None
+    return token.word == YOU and word in _ALL and following is not None and following.word == STAFF
+
+
+def _matches(token: Token, meant: Token, last: Token | None, *, addressed: bool) -> bool:
+    """Tell whether a word of a sentence stands for a word of the statement, after the word `last` of it."""
+    if token.word == STAFF == meant.word:
+        return token.said.removesuffix("s") == meant.said.removesuffix("s")
+    if token.keys & meant.keys or (token.word == MAY and meant.word == ALLOWED):
+        return not (meant.word == NOT and meant.ends and not token.ends)
+    if token.word == YOU:
+        return meant.word == STAFF or (addressed and meant.word in _OTHERS)
+    if token.word == YOUR:
+        return (addressed and meant.word in _OF_OTHERS) or meant.said in {"employee's", "employees'"}
+    after_person = last is not None and (last.word in {YOU, STAFF, "they"} or last.is_number)
+    if after_person and _stripped(token.word) & _stripped(meant.word):
+        return True
+    return _progressive(token, meant) or _progressive(meant, token)
+
+
+def _stripped(word: str) -> set[str]:
+    """Return a word with and without the ending of a third person or a plural."""
+    found = {word}
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        found.add(word[:-1])
+    if len(word) > 4 and word.endswith("es"):
+        found.add(word[:-2])
+    if len(word) > 4 and word.endswith("ies"):
+        found.add(f"{word[:-3]}y")
+    return found
+
+
+def _progressive(token: Token, other: Token) -> bool:
+    """Tell whether one is "is taking" where the other is "take" or "takes"."""
+    if not (token.progressive and token.word.endswith("ing") and len(token.word) > 5):
+        return False
+    stem = token.word.removesuffix("ing")
+    bases = {stem, f"{stem}e", stem[:-1] if stem[-1:] == stem[-2:-1] else stem}
+    return bool(bases & _stripped(other.word))
