@@ -8,6 +8,7 @@ from bot.blocks import answer as blocks
 from bot.blocks import help as words
 from bot.blocks.parts import Message, View
 from bot.database import Pool
+from bot.model import Rewording, as_quoted
 from bot.readers import reader_of
 from bot.render import ours, safe
 from bot.shelf import Shelf
@@ -31,10 +32,11 @@ class Reply:
 class Answering:
     """Answers from the edition that serves, within what the reader may read."""
 
-    def __init__(self, shelf: Shelf, pool: Pool, clock: Clock) -> None:
+    def __init__(self, shelf: Shelf, pool: Pool, clock: Clock, reword: Rewording = as_quoted) -> None:
         self._shelf = shelf
         self._pool = pool
         self._clock = clock
+        self._reword = reword
 
     async def privately(self, question: str, person: Person, history: Sequence[str] = ()) -> Message:
         """Answer from all that the person may read."""
@@ -42,20 +44,20 @@ class Answering:
             found = await self._ask(question, await self._reader(person), history)
         except KnowledgeError as error:
             return _problem(error)
-        return blocks.answer(found)
+        return blocks.answer(await self._reword(found))
 
     async def among_others(self, question: str, person: Person, history: Sequence[str] = ()) -> Reply:
         """Answer from documents for everyone; where only the person's own documents do, to them alone."""
         try:
             found = await self._ask(question, await self._reader(None), history)
             if found.status == "answered":
-                return Reply(message=blocks.answer(found))
+                return Reply(message=blocks.answer(await self._reword(found)))
             own = await self._ask(question, await self._reader(person), history)
         except KnowledgeError as error:
             return Reply(message=_problem(error))
         if _RANK[own.status] > _RANK[found.status]:
-            return Reply(message=blocks.answer(own), private=True)
-        return Reply(message=blocks.answer(found))
+            return Reply(message=blocks.answer(await self._reword(own)), private=True)
+        return Reply(message=blocks.answer(await self._reword(found)))
 
     async def whom(self, text: str) -> Sequence[str]:
         """Return who looks after the policies closest to a text, among those for everyone."""

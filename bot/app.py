@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import model
 from bot.answering import Answering
 from bot.clock import DatabaseClock
 from bot.credentials import Credentials
@@ -64,6 +65,7 @@ async def build(
     slack = _slack(settings, credentials.bot_token)
     installation = await discover(slack)
     shelf = Shelf(settings.home, await asyncio.to_thread(embedder.load, settings.home))
+    reword = await model.rewording(settings.model, credentials.model_key) or model.as_quoted
     clock = DatabaseClock()
     messages = Messages(database.pool)
     async with (
@@ -73,7 +75,7 @@ async def build(
         outbox = Outbox(messages, slack, jobs.deliver)
         reading = _slack(settings, credentials.bot_token, patient=True)
         identity = Identity(database.pool, reading, connectors.directory, installation.team)
-        answering = Answering(shelf, database.pool, clock)
+        answering = Answering(shelf, database.pool, clock, reword)
         async with Runs.open(
             pool=database.pool,
             saver_pool=database.saver_pool,

@@ -14,6 +14,7 @@ _WANTED = {
     "slack_bot_token": ("SLACK_BOT_TOKEN", "the app's bot token (xoxb-…)"),
     "slack_app_token": ("SLACK_APP_TOKEN", "the app-level token for Socket Mode (xapp-…)"),
     "directory_token": ("COUNTERSIGN_DIRECTORY_TOKEN", "the token of the directory server"),
+    "model_key": ("COUNTERSIGN_MODEL_KEY", "the key of the language model's provider"),
 }
 
 
@@ -25,6 +26,7 @@ class Credentials:
     app_token: str = field(repr=False)
     directory_token: str = field(repr=False)
     signing_secret: str = field(repr=False, default="")
+    model_key: str | None = field(repr=False, default=None)
 
 
 def read(settings: Settings, *, key: str | None = None) -> Credentials:
@@ -40,6 +42,7 @@ def read(settings: Settings, *, key: str | None = None) -> Credentials:
         signing_secret=settings.slack_signing_secret.get_secret_value()
         if settings.slack_signing_secret
         else "",
+        model_key=_model_key(settings, store),
     )
 
 
@@ -64,6 +67,20 @@ def source_token(settings: Settings, name: str, *, key: str | None = None) -> Ca
     return read
 
 
+def model_key(settings: Settings, *, key: str | None = None) -> str | None:
+    """Read only what opens the language model; None where its server wants none. Raises as `read` does."""
+    return _model_key(settings, _store(settings, key))
+
+
+def _model_key(settings: Settings, store: "_Store") -> str | None:
+    if settings.model is None:
+        return None
+    if settings.model.needs_key:
+        return store.need("model_key", settings.model_key)
+    given = settings.model_key
+    return (given.get_secret_value().strip() if given else "") or store.find("model_key") or None
+
+
 def _store(settings: Settings, key: str | None) -> "_Store":
     given = settings.secrets_key
     return _Store(settings.home, given.get_secret_value() if given else key)
@@ -86,6 +103,7 @@ class _Store:
             raise SettingsError(f"The secret {name} cannot be read: {error}.") from error
 
     def need(self, name: str, given: SecretStr | None) -> str:
+        """Return a secret. Raises SettingsError with how to give it."""
         if given is not None and given.get_secret_value().strip():
             return given.get_secret_value().strip()
         variable, what = _WANTED[name]

@@ -6,7 +6,7 @@ This is the only module that reads the environment.
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -23,8 +23,14 @@ SECRETS = frozenset(
         "secrets_key",
         "directory_token",
         "source_tokens",
+        "model_key",
     }
 )
+_MODELS = {
+    "anthropic": "https://api.anthropic.com",
+    "openai": "https://api.openai.com/v1",
+    "ollama": "http://127.0.0.1:11434",
+}
 
 
 class SettingsError(Exception):
@@ -87,6 +93,32 @@ class WorkflowSettings(Section):
     it_access: AccessSettings | None = None
 
 
+class ModelSettings(Section):
+    """The language model that words answers. Without this table there is none."""
+
+    provider: Literal["anthropic", "openai", "ollama"]
+    name: str = Field(min_length=1)
+    base_url: str | None = None
+    timeout: float = Field(default=20, gt=0, le=120)
+
+    @field_validator("base_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// or http://")
+        return url.rstrip("/") if url is not None else None
+
+    @property
+    def address(self) -> str:
+        """Where the model is asked."""
+        return self.base_url or _MODELS[self.provider]
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether nobody is served there without a key: true of the providers' own addresses."""
+        return self.base_url is None and self.provider != "ollama"
+
+
 class Settings(BaseSettings):
     """Everything the operator decides, read once and passed on."""
 
@@ -104,11 +136,13 @@ class Settings(BaseSettings):
     secrets_key: SecretStr | None = None
     directory_token: SecretStr | None = None
     source_tokens: dict[str, SecretStr] = Field(default_factory=dict)
+    model_key: SecretStr | None = None
     slack_bot_token: SecretStr | None = Field(default=None, validation_alias="slack_bot_token")
     slack_app_token: SecretStr | None = Field(default=None, validation_alias="slack_app_token")
     slack_signing_secret: SecretStr | None = Field(default=None, validation_alias="slack_signing_secret")
     slack_api_url: str = Field(default="https://slack.com/api/", validation_alias="slack_api_url")
     directory: DirectorySettings | None = None
+    model: ModelSettings | None = None
     workflows: WorkflowSettings = WorkflowSettings()
     sources: tuple[AnySource, ...] = ()
 

@@ -68,8 +68,8 @@ class Worded:
 class Answer:
     """What the bot says to a question, and what it stands on.
 
-    `owner` is whom to ask where the documents do not say (empty where no document names one). `worded` is empty
-    where the quotes speak for themselves, as they do without a model.
+    `owner` is whom to ask where the documents do not say (empty where no document names one). `worded` is
+    empty where the quotes speak for themselves, as they do without a model.
     """
 
     question: str

@@ -49,5 +49,7 @@ class BadQuestions(KnowledgeError):
 
 class Unreachable(KnowledgeError):
     """A source cannot be fetched now. What was fetched before is kept."""
+
+
 class ModelFailed(KnowledgeError):
     """A language model gave no answer. The message says why, and holds nothing of what was asked."""

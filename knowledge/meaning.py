@@ -45,20 +45,27 @@ _REWRITTEN = (
     (re.compile(r"(?<=\w)'ve\b", re.IGNORECASE), " have"),
     (re.compile(r"\b(it|that|there|what|who)'s\b", re.IGNORECASE), r"\1 is"),
 )
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-    " seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_FIGURES = {word: number for number, word in enumerate(_SMALL)} | {
-    word: 10 * number for number, word in enumerate(_TENS, 2)
-}
-PERIODS = frozenset("minute hour day week month quarter year".split())
-_UNITS = PERIODS | frozenset("dollar euro pound percent mile kilometer kilometre".split())
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_FIGURES = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
+    "seventeen": 17, "eighteen": 18, "nineteen": 19,
+}  # fmt: skip
+_TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
+    "ninety": 90,
+}  # fmt: skip
+PERIODS = _words("minute hour day week month quarter year")
+_UNITS = PERIODS | _words("dollar euro pound percent mile kilometer kilometre")
 # Written in capitals for emphasis; other words in capitals are names: "IT" is not "it".
-_LOUD = frozenset("MUST NOT NO ALL ONLY NEVER ALWAYS SHOULD SHALL MAY CANNOT AND OR EVERY ANY".split())
-_FREE = frozenset("a an the is are am be been being that this these those there will do does also".split())
-_BEING = frozenset("is are am be been being".split())
+_LOUD = _words("MUST NOT NO ALL ONLY NEVER ALWAYS SHOULD SHALL MAY CANNOT AND OR EVERY ANY")
+_FREE = _words("a an the is are am be been being that this these those there will do does also")
+_BEING = _words("is are am be been being")
 
 # What words and phrases of one meaning are known by; no word of a text looks like this.
 MUST = "=must"
@@ -99,8 +106,8 @@ _PHRASES = {
     OVER: "more than",
     UNDER: "less than, fewer than",
     PER: "per, each, every",
-    STAFF: "employee, employees, team member, team members, staff, staff member, staff members, members of staff,"
-    " worker, workers, everyone, everybody",
+    STAFF: "employee, employees, team member, team members, staff, staff member, staff members, "
+    "members of staff, worker, workers, everyone, everybody",
     YOU: "you, yourself",
     YOUR: "your",
     "to": "to, in order to",
@@ -116,7 +123,7 @@ _BEFORE_NUMBERS = {"over": OVER, "above": OVER, "exceeding": OVER, "under": UNDE
 class Token:
     """A word that carries meaning: `word` is what it is known by, `said` is how it stands in the text.
 
-    `ends`: punctuation follows it. `progressive`: a form of "to be" stands before it; `one`: "a" or "an" does.
+    `ends`: punctuation follows it. `progressive`: a form of "to be" is before it. `one`: "a" or "an" does.
     """
 
     word: str
@@ -160,22 +167,22 @@ def _cased(said: str) -> str:
 
 def _counted(tokens: Sequence[Token]) -> Iterator[Token]:
     """Yield tokens with their numbers in figures."""
-    held: Token | None = None  # twenty, before it is known whether five follows
+    tens: Token | None = None  # twenty, before it is known whether five follows
     for token in tokens:
         value = _FIGURES.get(token.word)
-        if held is not None:
-            if value is not None and 0 < value < 10:
-                yield replace(token, word=str(_FIGURES[held.word] + value))
-                held = None
-                continue
-            yield replace(held, word=str(_FIGURES[held.word]))
-            held = None
-        if token.word in _TENS and not token.ends:
-            held = token
+        if tens is not None and value is not None and 0 < value < 10:
+            yield replace(token, word=str(_TENS[tens.word] + value))
+            tens = None
+            continue
+        if tens is not None:
+            yield replace(tens, word=str(_TENS[tens.word]))
+            tens = None
+        if token.word in _TENS:
+            tens = token
         else:
             yield token if value is None else replace(token, word=str(value))
-    if held is not None:
-        yield replace(held, word=str(_FIGURES[held.word]))
+    if tens is not None:
+        yield replace(tens, word=str(_TENS[tens.word]))
 
 
 def _phrased(tokens: list[Token]) -> Iterator[Token]:

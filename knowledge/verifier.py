@@ -1,8 +1,8 @@
 """Does a sentence say what its passage says? Nothing else of a model's text reaches a reader.
 
-A sentence is supported if it reads, in the words that carry meaning, as a sentence of the passage does: whole,
-in order, nothing added. Only this may differ: a leading or closing condition may change places with the main
-clause; reasons, purposes and examples may be left out; "you" may stand for the employee.
+A sentence is supported if it reads, in the words that carry meaning, as a sentence of the passage does:
+whole, in order, nothing added. Only this may differ: a leading or closing condition may change places with
+the main clause; reasons, purposes and examples may be left out; "you" may stand for the employee.
 """
 
 from __future__ import annotations
@@ -44,12 +44,16 @@ LONGEST = 700  # characters of a sentence
 _ADDRESS = re.compile(r"://|www\.|\bmailto\b|\w@\w|[^\W\d_]{2,}\.[^\W\d_]{2,}", re.IGNORECASE)
 _PLAIN = re.compile(r"[^\W_]|[ .,;:()'\"\u2018\u2019\u201c\u201d\u2013\u2014/&%$€£-]")
 _CONDITIONS = frozenset({IF, UNLESS, BEFORE, AFTER, UNTIL, "once", "while", "where", "although", "except"})
-_BINDING = _CONDITIONS | {
-    MUST, MAY, ALLOWED, CANNOT, NOT, ATLEAST, ATMOST, OVER, UNDER, PER, "or", "nor", "either", "neither", "only",
-    "should", "never", "without", "within", "any", "all", "both", "none", "forbidden", "prohibited", "required",
+_CHOICES = frozenset({"or", "nor", "either", "neither"})
+_BINDING = _CONDITIONS | _CHOICES | {
+    MUST, MAY, ALLOWED, CANNOT, NOT, ATLEAST, ATMOST, OVER, UNDER, PER, "only", "should", "never", "without",
+    "within", "any", "all", "both", "none", "forbidden", "prohibited", "required",
 }  # fmt: skip
 _ASIDE = frozenset({BECAUSE, EXAMPLE, "to", "so"})  # how a reason, a purpose or examples begin
-_LEFT_OUT = frozenset("strictly however therefore additionally furthermore moreover please simply kindly".split())
+_LEFT_OUT = frozenset({
+    "strictly", "however", "therefore", "additionally", "furthermore", "moreover", "please", "simply",
+    "kindly",
+})  # fmt: skip
 _JOINING = frozenset({"and", "but"})
 _NAMING = _JOINING | {"for", "of"}  # between the cells of a row
 _ALL = frozenset({"all", "any", PER})
@@ -60,7 +64,7 @@ _MOST_CLAUSES = 12
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One sentence of a passage, or one cell of a table's row with what names it, in the orders it may be said.
+    """One sentence of a passage, or a cell of a table's row with what names it, in each order of saying it.
 
     `binding`: it holds a number or a condition, which must not be lost.
     """
@@ -73,10 +77,11 @@ class Statement:
 def statements(passage: str) -> tuple[Statement, ...]:
     """Return what a passage states, in order."""
     lines = [line for line in passage.splitlines() if line.strip()]
-    header, row = ([cell.strip() for cell in line.split("|")] for line in (lines * 2)[:2]) if lines else ([], [])
-    if len(lines) == 2 and len(header) == len(row) > 1:
-        cells = [(name, cell) for name, cell in zip(header[1:], row[1:], strict=True) if cell]
-        return tuple(_cell(row[0], name, cell) for name, cell in cells)
+    table = [[cell.strip() for cell in line.split("|")] for line in lines]
+    if len(table) == 2 and len(table[0]) == len(table[1]) > 1:
+        names, cells = table
+        named = zip(names[1:], cells[1:], strict=True)
+        return tuple(_cell(cells[0], name, cell) for name, cell in named if cell)
     found = [sentence for line in lines for sentence in split(line)]
     return tuple(Statement((text,), _binds(text)) for text in found)
 
@@ -127,8 +132,8 @@ def _clauses(tokens: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
     """Cut a sentence after punctuation and before a condition or a reason."""
     clause: list[Token] = []
     for place, token in enumerate(tokens):
-        opens = token.word in _CONDITIONS | {BECAUSE} and not (clause and clause[-1].word in {"only", NOT, "or"})
-        if clause and opens and not _counted_after(tokens, place):
+        opens = token.word in _CONDITIONS | {BECAUSE} and not (place and _bound(tokens[place - 1]))
+        if clause and opens:
             yield tuple(clause)
             clause = []
         clause.append(token)
@@ -139,15 +144,14 @@ def _clauses(tokens: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
         yield tuple(clause)
 
 
-def _counted_after(tokens: Sequence[Token], place: int) -> bool:
-    """Tell "5 days before" and "even if", which stay whole, from a condition of its own."""
-    before = tokens[place - 1] if place else None
-    return before is not None and before.word in {"even", "day", "days", "week", "weeks", "month", "months", "and"}
+def _bound(token: Token) -> bool:
+    """Tell a word that a condition cannot be parted from: "only if", "5 days before"."""
+    return token.word in {"only", "even", "or", "and", NOT} or token.word.removesuffix("s") in PERIODS
 
 
 def _is_aside(clause: Sequence[Token], clauses: Sequence[Sequence[Token]]) -> bool:
     """Tell whether a clause may be left out: a reason, a purpose or examples, with nothing binding in it."""
-    lists = any(token.word in {"or", "nor", "either", "neither"} for each in clauses for token in each)
+    lists = any(token.word in _CHOICES for each in clauses for token in each)
     binding = any(token.is_number or token.word in _BINDING for token in clause)
     return clause[0].word in _ASIDE and len(clause) > 2 and not lists and not binding
 

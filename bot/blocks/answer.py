@@ -61,6 +61,8 @@ def place(value: str) -> tuple[str, str]:
 
 
 def _text(found: Answer, lead: Markup) -> Markup:
+    if found.worded:
+        return join(lead, ours(" "), safe(found.answer, 600))
     if not found.citations:
         return lead
     return join(lead, ours(" "), safe(found.citations[0].quote, 600))
@@ -68,6 +70,9 @@ def _text(found: Answer, lead: Markup) -> Markup:
 
 def _body(found: Answer, lead: Markup) -> Iterator[Block]:
     yield parts.section(lead)
+    if found.worded:
+        yield parts.section(safe(found.answer))
+        yield parts.context(ours("Worded by a language model. What counts is quoted here:"))
     for number, citation in enumerate(found.citations[:_CITATIONS], start=1):
         yield _quote(number, citation)
     for note in found.notes[:5]:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from bot.commands.models import rewording
 from bot.commands.options import Config, Failure, Home, Json, failing, today, write_json
 from bot.commands.progress import Shown
 from bot.settings import home_from, load
@@ -44,6 +45,13 @@ After = Annotated[
 As = Annotated[
     str | None,
     typer.Option("--as", metavar="EMAIL", help="Answer as for this person; default: as for everyone."),
+]
+Model = Annotated[
+    bool | None,
+    typer.Option(
+        "--model/--no-model",
+        help="Let the language model of the settings word the answer. Default: if they name one.",
+    ),
 ]
 
 
@@ -100,7 +108,13 @@ def ask_command(readers: Callable[[Path, str], "Reader"]) -> Callable[..., None]
     """Return the command `ask`. `readers` says, for a home and an e-mail address, what a person may read."""
 
     def ask(
-        question: Asked, person: As = None, after: After = None, home: Home = None, as_json: Json = False
+        question: Asked,
+        *,
+        person: As = None,
+        after: After = None,
+        model: Model = None,
+        home: Home = None,
+        as_json: Json = False,
     ) -> None:
         """Answer a question from the documents, with citations."""
         from knowledge.edition import Reader  # noqa: PLC0415 - see above
@@ -108,9 +122,12 @@ def ask_command(readers: Callable[[Path, str], "Reader"]) -> Callable[..., None]
 
         place = home_from(home)
         with failing(KnowledgeError):
+            reword = None if model is False else rewording(place, wanted=bool(model))
             library = library_of(place)
             reader = readers(place, person) if person else Reader(today=today())
             answer = library.ask(question, reader=reader, history=after or [])
+            if reword is not None:
+                answer = reword(answer)
         if as_json:
             write_json(answer.as_json())
         else:
@@ -145,6 +162,10 @@ def _print_answer(answer: "Answer") -> None:
         console.print(Text("The documents do not answer this.", style="bold"))
     elif answer.status == "cautioned":
         console.print(Text("This may be what you are looking for; please check it.", style="bold yellow"))
+    if answer.worded:
+        console.print()
+        console.print(Text(answer.answer))
+        console.print(Text("Worded by a language model; the quotes below are what counts.", style="dim"))
     for number, citation in enumerate(answer.citations, start=1):
         console.print()
         console.print(Text(citation.quote))
