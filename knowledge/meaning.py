@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 _EQUIVALENTS = Path(__file__).with_name("equivalents.txt")
 
@@ -36,6 +37,9 @@ _REWRITTEN = (
     (re.compile(r"\$\s?(\d+(?:\.\d+)?)"), r"\1 dollar"),
     (re.compile(r"€\s?(\d+(?:\.\d+)?)"), r"\1 euro"),
     (re.compile(r"£\s?(\d+(?:\.\d+)?)"), r"\1 pound"),
+    (re.compile(r"(?<=\d)\s?\$"), " dollar"),
+    (re.compile(r"(?<=\d)\s?€"), " euro"),
+    (re.compile(r"(?<=\d)\s?£"), " pound"),
     (re.compile(r"(?<=[\w,)] )May\b"), "MAY-MONTH"),
     (re.compile(r"\bwon't\b", re.IGNORECASE), "will not"),
     (re.compile(r"\bcan(?:'t| not)\b", re.IGNORECASE), "cannot"),
@@ -114,6 +118,7 @@ _PHRASES = {
     "they": "they, he or she",
     "their": "their, his or her",
     "them": "them, him or her",
+    "or": "or, /",
     "percent": "percent, per cent, %",
 }
 _BEFORE_NUMBERS = {"over": OVER, "above": OVER, "exceeding": OVER, "under": UNDER, "below": UNDER}
@@ -123,12 +128,13 @@ _BEFORE_NUMBERS = {"over": OVER, "above": OVER, "exceeding": OVER, "under": UNDE
 class Token:
     """A word that carries meaning: `word` is what it is known by, `said` is how it stands in the text.
 
-    `ends`: punctuation follows it. `progressive`: a form of "to be" is before it. `one`: "a" or "an" does.
+    `ends`: a comma, or a full stop or the like, follows it. `progressive`: a form of "to be" is before it;
+    `one`: "a" or "an" is.
     """
 
     word: str
     said: str
-    ends: bool = False
+    ends: Literal["", ",", "."] = ""
     progressive: bool = False
     one: bool = False
 
@@ -156,7 +162,7 @@ def read(text: str) -> list[Token] | None:
             said = _cased(match[0])
             tokens.append(Token(said, said))
         elif match.lastgroup == "stop" and tokens:
-            tokens[-1] = replace(tokens[-1], ends=True)
+            tokens[-1] = replace(tokens[-1], ends="." if match[0] in ".;:!?|\n" else ",")
     return list(_carrying(_phrased(list(_counted(tokens)))))
 
 
@@ -227,7 +233,7 @@ def _carrying(tokens: Iterator[Token]) -> Iterator[Token]:
         if token.word in _FREE:
             free.add(token.word)
             if token.ends and held is not None:
-                held = replace(held, ends=True)
+                held = replace(held, ends=token.ends)
             continue
         if held is not None:
             yield held

@@ -42,6 +42,7 @@ from knowledge.sentences import split
 
 LONGEST = 700  # characters of a sentence
 _ADDRESS = re.compile(r"://|www\.|\bmailto\b|\w@\w|[^\W\d_]{2,}\.[^\W\d_]{2,}", re.IGNORECASE)
+_BRACKETS = re.compile(r"\s*\((?:(?:e\.\s?g\.|for example|such as|including)[^()]*|(?P<short>[A-Z]{2,6}))\)")
 _PLAIN = re.compile(r"[^\W_]|[ .,;:()'\"\u2018\u2019\u201c\u201d\u2013\u2014/&%$€£-]")
 _CONDITIONS = frozenset({IF, UNLESS, BEFORE, AFTER, UNTIL, "once", "while", "where", "although", "except"})
 _CHOICES = frozenset({"or", "nor", "either", "neither"})
@@ -55,6 +56,8 @@ _LEFT_OUT = frozenset({
     "kindly",
 })  # fmt: skip
 _JOINING = frozenset({"and", "but"})
+_PAUSED = frozenset({"and", "or", "but", "as", YOU})  # a comma may stand before them
+_NEGATIONS = frozenset({NOT, CANNOT, "never", "without", "nor", "none"})
 _NAMING = _JOINING | {"for", "of"}  # between the cells of a row
 _ALL = frozenset({"all", "any", PER})
 _OF_OTHERS = frozenset({"their", "his", "her"})
@@ -83,7 +86,20 @@ def statements(passage: str) -> tuple[Statement, ...]:
         named = zip(names[1:], cells[1:], strict=True)
         return tuple(_cell(cells[0], name, cell) for name, cell in named if cell)
     found = [sentence for line in lines for sentence in split(line)]
-    return tuple(Statement((text,), _binds(text)) for text in found)
+    return tuple(Statement(_with_and_without_asides(text), _binds(text)) for text in found)
+
+
+def _with_and_without_asides(text: str) -> tuple[str, ...]:
+    """Return a text, and the same without brackets that hold examples or an abbreviation."""
+    shorter = " ".join(_BRACKETS.sub(_unless_telling, text).split())
+    return (text, shorter) if shorter != text else (text,)
+
+
+def _unless_telling(bracket: re.Match[str]) -> str:
+    """Return nothing for examples and for the initials of the words before; else the bracket."""
+    short = bracket["short"]
+    before = bracket.string[: bracket.start()].split()[-len(short or "") :]
+    return bracket[0] if short and "".join(word[0] for word in before).upper() != short else ""
 
 
 def _cell(subject: str, name: str, cell: str) -> Statement:
@@ -158,7 +174,7 @@ def _is_aside(clause: Sequence[Token], clauses: Sequence[Sequence[Token]]) -> bo
 
 def _joined(clauses: Sequence[Sequence[Token]]) -> tuple[Token, ...]:
     return tuple(
-        replace(token, ends=place == len(clause) - 1)
+        replace(token, ends="," if place == len(clause) - 1 else "")
         for clause in clauses
         for place, token in enumerate(clause)
     )
@@ -169,26 +185,35 @@ def _same(words: Sequence[Token], order: Sequence[Token], joining: frozenset[str
     at = 0
     edge = True  # a clause begins here
     addressed = False  # "you" has stood for the employee
+    negated = False  # the clause has said "not" before
     last: Token | None = None
-    for token in words:
+    for place, token in enumerate(words):
         while at < len(order) and not _matches(token, order[at], last, addressed=addressed):
             if not _may_be_left_out(order, at, token, edge=edge):
                 break
-            edge = edge or order[at].ends
+            edge = edge or bool(order[at].ends)
             at += 1
         else:
             if at == len(order):
                 return False
-            if token.ends and not order[at].ends and token is not words[-1]:
+            negated = order[at].word in _NEGATIONS or (negated and not edge)
+            if token.ends and not order[at].ends and not _may_pause(words, place, negated=negated):
                 return False
             addressed = addressed or (token.word == YOU and order[at].word in {STAFF, YOU})
-            edge, last = order[at].ends, order[at]
+            edge, last = bool(order[at].ends), order[at]
             at += 1
             continue
         if edge and token.word in joining and not token.ends:
             continue
         return False
-    return all(order[place].word in _LEFT_OUT for place in range(at, len(order)))
+    return all(token.word in _LEFT_OUT for token in order[at:])
+
+
+def _may_pause(words: Sequence[Token], place: int, *, negated: bool) -> bool:
+    """Tell whether punctuation may follow where the statement has none: at the end, or before "and"."""
+    if place == len(words) - 1:
+        return True
+    return words[place].ends == "," and words[place + 1].word in _PAUSED and not negated
 
 
 def _may_be_left_out(order: Sequence[Token], at: int, token: Token, *, edge: bool) -> bool:
