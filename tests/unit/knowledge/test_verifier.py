@@ -7,7 +7,7 @@ from knowledge.verifier import is_plain, statements, supported
 LEAVE = "All employees receive 25 days of paid leave per year."
 BOOKING = "The forward booking of time is strictly prohibited, except for when a Team Member is taking leave."
 APPROVER = (
-    "If you are out on leave during a processing day, you should notify the Alternate Approver in advance, "
+    "If you are out on leave during a closing day, you should notify the Approver in advance, "
     "to ensure timesheet approvals are completed on time."
 )
 MEALS = "Meals are reimbursed up to $50 per day."
@@ -24,8 +24,8 @@ SAME = [
     (LEAVE, "You receive twenty-five days of paid leave every year."),
     (BOOKING, "Forward booking of time is prohibited unless you're taking leave."),
     (BOOKING, "Unless you are taking leave, forward booking of time is strictly prohibited."),
-    (APPROVER, "You should tell the Alternate Approver in advance if you're out on leave during a processing day."),
-    (APPROVER, "If you are out on leave during a processing day, you should notify the Alternate Approver in advance."),
+    (APPROVER, "You should tell the Approver in advance if you're out on leave during a closing day."),
+    (APPROVER, "If you are out on leave during a closing day, you should notify the Approver in advance."),
     (MEALS, "Meals are reimbursed at most 50 dollars a day."),
     (TABLE, "The limit for meals is $50 a day."),
     (TABLE, "The receipt for meals is required over $20."),
@@ -59,7 +59,7 @@ OTHER = [
     (MEALS, "Meals are not reimbursed up to $50 per day."),
     (BOOKING, "Forward booking of time is allowed unless you are taking leave."),
     (BOOKING, "Forward booking of time is not prohibited unless you are taking leave."),
-    (APPROVER, "You must notify the Alternate Approver in advance if you're out on leave during a processing day."),
+    (APPROVER, "You must notify the Approver in advance if you're out on leave during a closing day."),
     (REPORT, "You must not file a report."),
     (REPORT, "You need to file a report."),
     ("Employees may not travel free.", "You may travel free."),
@@ -69,7 +69,7 @@ OTHER = [
     ("Refunds may not arrive in time.", "Refunds must not arrive in time."),
     # conditions, choices and qualifiers
     (BOOKING, "Forward booking of time is prohibited."),
-    (APPROVER, "You should notify the Alternate Approver in advance."),
+    (APPROVER, "You should notify the Approver in advance."),
     (LEAVE, "You get 25 days of leave a year."),
     (EITHER, "You must notify HR."),
     (EITHER, "You must notify HR, your manager, and Legal."),
@@ -86,8 +86,8 @@ OTHER = [
     ("Ask Grace Hopper.", "Ask Grace Hooper."),
     ("Contact IT before you leave.", "Contact it before you leave."),
     ("Your manager pays for the training.", "Your manager pays for the train."),
-    ("For sick leave, 10 days; for annual leave, 20 days.", "10 days for annual leave; 20 days for sick leave."),
-    ("For sick leave, 10 days, for annual leave, 20 days.", "For annual leave, 10 days, for sick leave, 20 days."),
+    ("For sick leave, 10 days; for annual leave, 20 days.", "10 days for annual leave; 20 for sick leave."),
+    ("If sick, 10 days, if on leave, 20 days.", "10 days, if on leave, 20 days, if sick."),
     # something more
     (LEAVE, "You get 25 days of paid leave per year and a bonus."),
     (LEAVE, "All employees receive 25 days of paid leave per year at example.com."),
