@@ -19,7 +19,7 @@ import numpy as np
 import Stemmer  # type: ignore[import-not-found]  # a compiled module without stubs
 from numpy.typing import NDArray
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
+WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 # Words that say nothing about a topic. Negations, numbers and question words of amount stay.
 _STOP = """
 a an and are as at be been being but by can could did do does for from had has have he her him his how i
@@ -40,7 +40,7 @@ def words(text: str) -> list[str]:
     """Return a text's words, lower case, without accents."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(mark for mark in plain if not unicodedata.combining(mark))
-    return [word.replace("\u2019", "'") for word in _WORD.findall(plain)]
+    return [word.replace("\u2019", "'") for word in WORD.findall(plain)]
 
 
 def terms(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from knowledge.edition import Edition, Reader
 from knowledge.embedder import Embedder
-from knowledge.lexical import Seen, terms
+from knowledge.lexical import WORD, Seen, terms
 from knowledge.tokens import UNIT
 
 Scores = NDArray[np.float32]
@@ -37,7 +37,8 @@ class Query:
 
     question: str
     vector: Scores
-    tokens: Scores  # short vectors of the question's tokens, as read after the turns before it
+    tokens: Scores  # short vectors of the tokens of the question's words, as read after the turns before it
+    words: tuple[tuple[str, int], ...]  # each with how many of the tokens, in order, are its own
     lexical: Seen  # the words of the documents that are for whoever asks
     readings: tuple[tuple[float, tuple[str, ...]], ...]  # weight, stems
 
@@ -69,12 +70,28 @@ def query(
     texts = [question] + ["\n".join([*turns[-count:], question]) for count in range(1, len(turns) + 1)]
     weights = np.array([QUESTION] + [1.0] * len(turns), dtype=np.float32)
     weights /= weights.sum()
-    readings = embedder.read([(text, [(len(text) - len(question), len(text))]) for text in texts])
+    places = [match.span() for match in WORD.finditer(question)]
+    readings = embedder.read(
+        [
+            (
+                text,
+                [
+                    (start + len(text) - len(question), end + len(text) - len(question))
+                    for start, end in places
+                ],
+            )
+            for text in texts
+        ]
+    )
     last = readings[-1]
     return Query(
         question=question,
         vector=weights @ np.stack([reading.whole for reading in readings]),
         tokens=(last.tokens[last.counts[0] :] / UNIT).astype(np.float32),
+        words=tuple(
+            (question[start:end], int(count))
+            for (start, end), count in zip(places, last.counts[1:], strict=True)
+        ),
         lexical=view.lexical,
         readings=tuple(
             (float(weight), tuple(terms(text))) for weight, text in zip(weights, texts, strict=True)
