@@ -115,10 +115,13 @@ class Library:
         """Read in now what the first question would have to wait for."""
         self.ask("What is the policy?", reader=Reader(today=date.max))
 
-    def ask(self, question: str, *, reader: Reader, history: Sequence[str] = ()) -> Answer:
+    def ask(
+        self, question: str, *, reader: Reader, history: Sequence[str] = (), threshold: float | None = None
+    ) -> Answer:
         """Answer a question from what this reader may read and what is in force on their day.
 
-        `history` is the thread's earlier messages by the same person, oldest first. Raises EmptyQuestion and
+        `history` is the thread's earlier messages by the same person, oldest first. `threshold` is the
+        confidence from which on something is quoted, in place of the shipped one. Raises EmptyQuestion and
         QuestionTooLong.
         """
         question = checked(question)
@@ -129,7 +132,8 @@ class Library:
         ranked = time.perf_counter()
         found = candidates(self.edition, asked, hits)
         confidence = scale().probability(signals(self.edition, asked, hits, found))
-        kept = chosen(found, hits) if confidence >= scale().cautioned else []
+        cautioned = scale().cautioned if threshold is None else threshold
+        kept = chosen(found, hits) if confidence >= cautioned else []
         notes = self._notes(kept, reader)
         status: Status = "answered" if kept and not notes and confidence >= scale().answered else "cautioned"
         if not kept:

@@ -8,9 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from knowledge.answer import Answer
-from knowledge.questions import Question, load, words_of
+from knowledge.errors import BadQuestions
+from knowledge.questions import KINDS, Question, load, words_of
 
-__all__ = ["Outcome", "auc", "figures", "load", "ndcg", "percentile", "recall", "run", "shows"]
+__all__ = [
+    "Outcome",
+    "apart",
+    "auc",
+    "by_kind",
+    "figures",
+    "load",
+    "ndcg",
+    "percentile",
+    "recall",
+    "retrieval",
+    "run",
+    "shows",
+]
+FEW = 20  # questions of a kind below which its figures say little
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +39,20 @@ class Outcome:
     def ranked(self) -> list[str]:
         """The documents found, each once, best first."""
         return list(dict.fromkeys(passage.document for passage in self.answer.passages))
+
+    @property
+    def shown(self) -> bool:
+        """Whether one quoted sentence is a gold sentence."""
+        quotes = [citation.quote for citation in self.answer.citations]
+        return any(shows(quotes, sentence) for sentence in self.question.sentences)
+
+    @property
+    def right(self) -> list[bool]:
+        """Of each citation, whether its document is a gold document or counts as one."""
+        return [
+            any(citation.document in _counting(self.question, gold) for gold in self.question.gold)
+            for citation in self.answer.citations
+        ]
 
 
 def recall(ranked: Sequence[str], question: Question, depth: int) -> float:
@@ -86,28 +115,18 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     that anything cited for an unanswerable question counts against it. Abstention: questions marked true
     against those marked false; an answer with a caution is an answer. What cannot be measured is null.
     """
-    found = [one for one in outcomes if one.question.answerable is not False and one.question.gold]
     true = [one for one in outcomes if one.question.answerable is True]
     false = [one for one in outcomes if one.question.answerable is False]
-    cited = [(citation.document, one.question) for one in outcomes for citation in one.answer.citations]
     times = sorted(one.answer.timings_ms["total"] for one in outcomes)
     return {
         "questions": len(outcomes),
-        "retrieval": {
-            f"recall@{k}": _mean(recall(one.ranked, one.question, k) for one in found) for k in (1, 5, 10)
-        }
-        | {"ndcg@10": _mean(ndcg(one.ranked, one.question) for one in found)},
+        "retrieval": retrieval([(one.question, one.ranked) for one in outcomes]),
         "answers": {
-            "shown": _mean(_shown(one) for one in true if one.question.sentences),
-            "citation_precision": _mean(
-                any(document in _counting(question, gold) for gold in question.gold)
-                for document, question in cited
-            ),
+            "shown": _mean(one.shown for one in true if one.question.sentences),
+            "citation_precision": _mean(right for one in outcomes for right in one.right),
         },
         "abstention": {
-            "auc": _rounded(
-                auc([one.answer.confidence for one in true], [one.answer.confidence for one in false])
-            ),
+            "auc": apart([(one.question, one.answer.confidence) for one in outcomes]),
             "answered_unanswerable": _mean(one.answer.status != "not_covered" for one in false),
             "refused_answerable": _mean(one.answer.status == "not_covered" for one in true),
         },
@@ -115,9 +134,49 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
-def _shown(outcome: Outcome) -> bool:
-    quotes = [citation.quote for citation in outcome.answer.citations]
-    return any(shows(quotes, sentence) for sentence in outcome.question.sentences)
+def retrieval(found: Sequence[tuple[Question, Sequence[str]]]) -> dict[str, float | None]:
+    """Return recall and gain of ranked documents, over the questions that should find something."""
+    sought = [(question, ranked) for question, ranked in found if is_sought(question)]
+    figures = {
+        f"recall@{k}": _mean(recall(ranked, question, k) for question, ranked in sought) for k in (1, 5, 10)
+    }
+    return figures | {"ndcg@10": _mean(ndcg(ranked, question) for question, ranked in sought)}
+
+
+def is_sought(question: Question) -> bool:
+    """Tell whether a question names documents to be found: those of an unanswerable one only look like it."""
+    return question.answerable is not False and bool(question.gold)
+
+
+def apart(scored: Sequence[tuple[Question, float]]) -> float | None:
+    """Return how well a score tells the questions marked true from those marked false."""
+    true = [score for question, score in scored if question.answerable is True]
+    return _rounded(auc(true, [score for question, score in scored if question.answerable is False]))
+
+
+def by_kind(outcomes: Sequence[Outcome], field: str) -> dict[str, Any]:
+    """Return the figures for each value of a field of the set's lines.
+
+    "kind" also stands for what sets call type, question_type or label. A question with several values counts
+    for each. Raises BadQuestions when no line has the field.
+    """
+    name = next((one for one in KINDS.get(field, (field,)) if _has(outcomes, one)), None)
+    if name is None:
+        known = sorted({key for one in outcomes for key in one.question.fields})
+        others = f" It has: {', '.join(known)}." if known else ""
+        raise BadQuestions(f"No question of this set has a field {field!r}.{others}")
+    values = sorted({value for one in outcomes for value in one.question.fields.get(name, ())})
+    groups = {
+        value: [one for one in outcomes if value in one.question.fields.get(name, ())] for value in values
+    }
+    return {
+        "field": name,
+        "kinds": {value: figures(group) | {"few": len(group) < FEW} for value, group in groups.items()},
+    }
+
+
+def _has(outcomes: Sequence[Outcome], name: str) -> bool:
+    return any(one.question.fields.get(name) for one in outcomes)
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:

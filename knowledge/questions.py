@@ -5,13 +5,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from knowledge.errors import BadQuestions
 
 ANSWERABLE = (True, False, "partial", "underspecified", "ambiguous")
+KINDS = {"kind": ("kind", "type", "question_type", "label")}  # what sets call the kind of a question
+_OWN = {
+    "id",
+    "question",
+    "history",
+    "answer",
+    "gold_docs",
+    "gold_span",
+    "equiv_docs",
+    "contexts",
+    "near_docs",
+}
+_WORDY = 40  # characters of a value that names a kind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +39,7 @@ class Question:
     equivalent: Mapping[str, frozenset[str]]  # gold document -> others that count as it
     sentences: tuple[str, ...]  # gold sentences
     excerpts: tuple[Excerpt, ...] = ()  # gold spans, where their exact places are given
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what else its line says in a word
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +86,18 @@ def _question(row: dict[str, Any], number: int) -> Question:
         equivalent={gold: frozenset(others) for gold, others in equivalent.items()},
         sentences=tuple(_span(span) for span in row.get("gold_span") or []),
         excerpts=tuple(_excerpts(row)),
+        fields={
+            name: values for name, value in row.items() if name not in _OWN and (values := _values(value))
+        },
     )
+
+
+def _values(value: object) -> tuple[str, ...]:
+    """Return a field's value or values, where they are words or numbers."""
+    values = value if isinstance(value, list) else [value]
+    if all(isinstance(one, str | int) and len(str(one)) <= _WORDY for one in values):
+        return tuple(str(one).lower() if isinstance(one, bool) else str(one) for one in values)
+    return ()
 
 
 def _turn(turn: str | dict[str, str]) -> str:

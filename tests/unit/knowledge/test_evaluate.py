@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from knowledge.errors import BadQuestions
 from knowledge.evaluate import (
     Outcome,
     auc,
+    by_kind,
     figures,
     in_order,
     load,
@@ -194,3 +196,49 @@ def test_a_bad_question_file_says_where(tmp_path: Path, content: str, reason: st
     path.write_text(content)
     with pytest.raises(BadQuestions, match=reason):
         load(path)
+
+
+def test_a_field_that_no_question_has_is_told_with_those_there_are() -> None:
+    outcomes = [Outcome(question=of_kind("direct"), answer=answer(["a"], [], 0.2))]
+    with pytest.raises(BadQuestions, match=r"No question of this set has a field 'colour'. It has: type"):
+        by_kind(outcomes, "colour")
+
+
+def of_kind(*kinds: str) -> Question:
+    return replace(question(["a"]), fields={"type": kinds})
+
+
+def test_figures_by_kind_are_those_of_the_questions_of_each_kind() -> None:
+    outcomes = [
+        Outcome(question=of_kind("direct"), answer=answer(["a"], [], 0.2)),
+        Outcome(question=of_kind("direct", "long"), answer=answer(["b", "a"], [], 0.2)),
+        Outcome(question=question(["a"]), answer=answer([], [], 0.2)),
+    ]
+    found = by_kind(outcomes, "kind")
+    assert found["field"] == "type"
+    assert list(found["kinds"]) == ["direct", "long"]
+    assert found["kinds"]["direct"]["retrieval"]["recall@1"] == 0.5
+    assert found["kinds"]["long"]["questions"] == 1
+    assert found["kinds"]["long"]["few"] is True
+
+
+def test_what_else_a_line_says_in_a_word_is_kept(tmp_path: Path) -> None:
+    row = {
+        "question": "why?",
+        "kind": "direct",
+        "question_type": ["How-To", "Keyword"],
+        "hard": True,
+        "why_unanswerable": "a long reason " * 10,
+        "answer": "yes",
+        "deep": {"a": 1},
+    }
+    path = tmp_path / "q.jsonl"
+    path.write_text(json.dumps(row))
+    (read,) = load(path)
+    assert read.fields == {"kind": ("direct",), "question_type": ("How-To", "Keyword"), "hard": ("true",)}
+
+
+def test_a_line_break_inside_a_question_does_not_end_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"question": "one\u2028two"}\n{"question": "three"}\n', encoding="utf-8")
+    assert [one.question for one in load(path)] == ["one\u2028two", "three"]
