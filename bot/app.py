@@ -39,7 +39,7 @@ from bot.refusals import NETWORK, key
 from bot.replies import Replies
 from bot.router import WorkflowHints
 from bot.settings import Settings, SettingsError
-from bot.shelf import Shelf
+from bot.shelf import open_shelf
 from bot.sync import Sync, ingesting
 from bot.wiring import Parts
 from connectors.registry import DirectorySettings, connect
@@ -47,7 +47,6 @@ from graphs.flows import it_access, it_access_end
 from graphs.kit import Workflow
 from graphs.policy.engine import Policy
 from graphs.runs import Runs
-from knowledge import embedder
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +63,11 @@ async def build(
     """
     slack = _slack(settings, credentials.bot_token)
     installation = await discover(slack)
-    shelf = Shelf(settings.home, await asyncio.to_thread(embedder.load, settings.home))
     reword = await model.rewording(settings.model, credentials.model_key) or model.as_quoted
     clock = DatabaseClock()
     messages = Messages(database.pool)
     async with (
+        open_shelf(settings.home, database) as shelf,
         Jobs.open(database) as jobs,
         connect(directory=_directory(settings, credentials)) as (connectors, mint),
     ):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot import credentials
+from bot import credentials, serving
 from bot.demo import home as demo
 from bot.settings import CONFIG, Settings, SettingsError, load
 from bot.source_settings import (
@@ -103,7 +103,7 @@ def _fetch(source: Mirrored, home: Path, note: Note) -> bool:
 
 def _serves(name: str, home: Path) -> bool:
     try:
-        edition = open_current(home)
+        edition = open_current(home, serving.of_home(home))
     except NoEdition:
         return False
     except KnowledgeError:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from knowledge.embedder import WIDTH, Embedder, Reading, Spanned
 from knowledge.tokens import SHORT
 
+FILE = Path("cache/vectors-2.sqlite")
 _BATCH = 512
+Keys = NDArray[np.uint8]  # a row of 32 bytes for each text
 
 
 def read(
@@ -25,7 +28,7 @@ def read(
     What was embedded is kept batch by batch, so that an ingest that is interrupted loses little. `done` hears
     how many texts are ready and how many of them came from the cache.
     """
-    keys = [hashlib.sha256(json.dumps([embedder.fingerprint, *text]).encode()).digest() for text in texts]
+    keys = [_key(embedder, text) for text in texts]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with closing(sqlite3.connect(path)) as base:
         base.execute("PRAGMA journal_mode=WAL")
@@ -54,6 +57,32 @@ def read(
     if done:
         done(len(texts), reused)
     return [known[key] for key in keys]
+
+
+def keys(embedder: Embedder, texts: Sequence[Spanned]) -> Keys:
+    """Return under what each text's vectors are kept."""
+    whole = b"".join(_key(embedder, text) for text in texts)
+    return np.frombuffer(whole, dtype=np.uint8).reshape(-1, hashlib.sha256().digest_size)
+
+
+def prune(path: Path, keep: Iterable[Keys]) -> int:
+    """Forget everything but what is kept under these keys, to the last byte; return how much that was."""
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("CREATE TEMP TABLE kept (key BLOB PRIMARY KEY) WITHOUT ROWID")
+        for rows in keep:
+            base.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((row.tobytes(),) for row in rows))
+        gone = base.execute("DELETE FROM reading WHERE key NOT IN (SELECT key FROM kept)").rowcount
+        base.commit()
+        if gone:
+            base.execute("VACUUM")  # rewrites the file: deleting alone leaves the bytes in it
+        base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return gone
+
+
+def _key(embedder: Embedder, text: Spanned) -> bytes:
+    return hashlib.sha256(json.dumps([embedder.fingerprint, *text]).encode()).digest()
 
 
 def _row(key: bytes, reading: Reading) -> tuple[bytes, ...]:

@@ -1,19 +1,19 @@
 """Editions: immutable indexes of what the company has written. Open one, read its sections.
 
-A home holds `editions/<id>/` and the file `editions/current`, which names the edition that serves. Building
-is in `knowledge.build`.
+A home holds them in `editions/<id>/`. Which one serves is in `knowledge.serving`, how they are built in
+`knowledge.build`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import os
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,13 @@ from knowledge import learnt
 from knowledge.documents import EVERYONE, Document, Part, Section, section_text, text_hash
 from knowledge.errors import DamagedEdition, NoEdition
 from knowledge.lexical import Lexical, Seen
+from knowledge.manifest import CHROMA, LEXICAL, UNITS, VECTORS, WORDING, hold, read_manifest
+from knowledge.serving import EDITIONS, CurrentFile, Serving
 from knowledge.texts import Head, Span, Texts
 from knowledge.tokens import Tokens
 from knowledge.wording import Wording
 
 Vectors = NDArray[np.float32]
-FORMAT = 5
-MANIFEST, TEXTS, LEXICAL, CHROMA = "manifest.json", "texts.sqlite", "lexical", "chroma"
-VECTORS, UNITS, WORDING = "vectors.npy", "units.npy", "wording.json"
 _READERS = 64  # kinds of reader whose passages are remembered
 _VIEWS = 16  # and whose words are
 
@@ -70,13 +69,14 @@ class View:
 
 
 class Edition:
-    """One edition, open for reading by any number of threads."""
+    """One edition, open for reading by any number of threads. Nobody sweeps it while it is open."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest = _manifest(folder)
+        self._held = weakref.finalize(self, os.close, hold(folder))
+        self.manifest = read_manifest(folder)
         self.id: str = folder.name
-        self.texts = Texts(folder / TEXTS)
+        self.texts = Texts(folder)
         self._readable: dict[Reader, NDArray[np.int64]] = {}
         self._views: dict[tuple[int, ...], View] = {}
 
@@ -161,7 +161,7 @@ class Edition:
     @cached_property
     def owners(self) -> NDArray[np.int32]:
         """The document of each passage, as a place in `documents`."""
-        return np.array(self.texts.documents, dtype=np.int32)
+        return self.texts.documents
 
     def readable(self, reader: Reader) -> NDArray[np.int64]:
         """Return the passages that a reader may read today: all else is gone before anything is ranked."""
@@ -200,27 +200,24 @@ class Edition:
         self.texts.close()
         if "tokens" in self.__dict__:
             self.tokens.close()
+        self._held()
 
 
-def open_current(home: Path) -> Edition:
-    """Open the edition that serves. Raises NoEdition before the first ingest, and DamagedEdition."""
-    name = current_id(home)
+def open_current(home: Path, serving: Serving | None = None) -> Edition:
+    """Open the edition that serves, as `serving` says (default: the home's file).
+
+    Raises NoEdition before the first ingest, ServesElsewhere and DamagedEdition.
+    """
+    serving = serving or CurrentFile(home)
+    name = serving.current()
     if name is None:
         raise NoEdition("There is nothing to answer from yet. Run: countersign ingest SOURCE")
-    return Edition(home / "editions" / name)
+    return Edition(home / EDITIONS / name)
 
 
 def current_id(home: Path) -> str | None:
-    """Return the id of the edition that serves, or None. One small read."""
-    try:
-        name = (home / "editions" / "current").read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DamagedEdition(f"{home / 'editions' / 'current'} cannot be read. Ingest again.") from error
-    if not name.isalnum():
-        raise DamagedEdition(f"{home / 'editions' / 'current'} names no edition. Ingest again.")
-    return name
+    """Return the id of the edition that the home's file says serves, or None."""
+    return CurrentFile(home).current()
 
 
 Group = tuple[frozenset[str], frozenset[str]]  # audience, regions
@@ -239,24 +236,6 @@ def groups_of(documents: Sequence[Head | Document]) -> tuple[list[Group], list[i
 def vectors_hash(matrix: Vectors) -> str:
     """Return the SHA-256 of vectors, row by row."""
     return hashlib.sha256(np.ascontiguousarray(matrix, dtype="<f4").data).hexdigest()
-
-
-def manifest_id(manifest: dict[str, Any]) -> str:
-    """Return the id of the edition that a manifest describes: a hash of all that it says."""
-    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DamagedEdition(f"The edition in {folder} cannot be read. Ingest again.") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise DamagedEdition(f"The edition in {folder} was built by another version. Ingest again.")
-    if manifest_id(manifest) != folder.name:
-        raise DamagedEdition(f"The manifest of edition {folder.name} has been changed. Ingest again.")
-    return manifest
 
 
 def _section(head: Head, parts: list[Part], place: int) -> Section:

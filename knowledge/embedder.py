@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.errors import ModelUnavailable
+from knowledge.later import NAME, fingerprint
 from knowledge.tokens import Short, shortened
 
 Vectors = NDArray[np.float32]
 Spanned = tuple[str, Sequence[tuple[int, int]]]  # a text, and places in it
 
-NAME = "all-minilm-l6-v2-int8-1"  # a new number when the graph or its quantisation changes
 UPSTREAM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # model.safetensors
 WIDTH = 384
 LONGEST = 256  # tokens; the model was trained on no more
@@ -75,7 +75,7 @@ class MiniLM:
         import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import; no stubs
         from tokenizers import Tokenizer  # noqa: PLC0415 - takes long to import
 
-        self.fingerprint = f"{NAME}:{_verified(folder)['model.onnx'][:16]}"
+        self.fingerprint = fingerprint(_verified(folder))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

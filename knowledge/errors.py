@@ -11,6 +11,14 @@ class NoEdition(KnowledgeError):
     """Nothing has been ingested into this home."""
 
 
+class ServesElsewhere(KnowledgeError):
+    """A database says which edition serves, and there is none at hand."""
+
+
+class NoSuchEdition(KnowledgeError):
+    """No edition of this home has that id, or more than one begins like it."""
+
+
 class DamagedEdition(KnowledgeError):
     """An edition's files are not what its manifest says."""
 

@@ -1,8 +1,8 @@
-"""The texts of an edition: one SQLite file, written once and then only read."""
+"""The texts of an edition: one SQLite file, and where passages stand in it. Written once, then only read."""
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import json
 import sqlite3
 import threading
@@ -13,9 +13,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from knowledge.chunks import Chunk
 from knowledge.documents import Document, Part, Terms, Unit
 from knowledge.errors import DamagedEdition
+from knowledge.manifest import PASSAGES, TEXTS
+
+Places = NDArray[np.int32]
+_PARTS = 2000  # parts of documents that are kept as they were last read
 
 _SCHEMA = """
 CREATE TABLE document (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, head TEXT NOT NULL);
@@ -23,10 +30,6 @@ CREATE TABLE part (
   document INTEGER NOT NULL, place INTEGER NOT NULL, anchor TEXT NOT NULL, body TEXT NOT NULL,
   PRIMARY KEY (document, place)
 ) WITHOUT ROWID;
-CREATE TABLE passage (
-  id INTEGER PRIMARY KEY, document INTEGER NOT NULL, part INTEGER NOT NULL,
-  first INTEGER NOT NULL, last INTEGER NOT NULL
-);
 """
 
 
@@ -50,9 +53,9 @@ class Span:
     last: int
 
 
-def write(path: Path, documents: Sequence[Document], chunks: Iterable[tuple[int, Chunk]]) -> None:
+def write(folder: Path, documents: Sequence[Document], chunks: Iterable[tuple[int, Chunk]]) -> None:
     """Write documents, and passages as pairs of a document's place and a chunk of it."""
-    with closing(sqlite3.connect(path)) as base:
+    with closing(sqlite3.connect(folder / TEXTS)) as base:
         base.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=FULL; {_SCHEMA}")
         for number, document in enumerate(documents):
             base.execute(
@@ -62,11 +65,9 @@ def write(path: Path, documents: Sequence[Document], chunks: Iterable[tuple[int,
                 "INSERT INTO part VALUES (?,?,?,?)",
                 ((number, place, part.anchor, part_json(part)) for place, part in enumerate(document.parts)),
             )
-        base.executemany(
-            "INSERT INTO passage VALUES (?,?,?,?,?)",
-            ((n, doc, chunk.part, chunk.first, chunk.last) for n, (doc, chunk) in enumerate(chunks)),
-        )
         base.commit()
+    places = [(document, chunk.part, chunk.first, chunk.last) for document, chunk in chunks]
+    np.save(folder / PASSAGES, np.array(places, dtype=np.int32).reshape(-1, 4))
 
 
 def head_json(document: Document) -> str:
@@ -82,6 +83,11 @@ def part_json(part: Part) -> str:
     return _json({"path": part.path, "level": part.level, "units": units})
 
 
+def content_hash(name: str, head: str, parts: Iterable[tuple[str, str]]) -> str:
+    """Return the SHA-256 of a document: its name, its head, and its parts as anchor and body."""
+    return hashlib.sha256(_json([name, head, list(parts)]).encode()).hexdigest()
+
+
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, default=_iso)
 
@@ -95,8 +101,10 @@ def _iso(value: object) -> str:
 class Texts:
     """An edition's texts, open for reading by any number of threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self._lock = threading.Lock()
+        self._parts: dict[tuple[int, int], Part] = {}
+        path = folder / TEXTS
         try:
             self._base = sqlite3.connect(
                 f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
@@ -104,12 +112,13 @@ class Texts:
             self.heads = tuple(
                 self._head(*row) for row in self._all("SELECT name, head FROM document ORDER BY id")
             )
-            passages = self._all("SELECT document, last - first FROM passage ORDER BY id")
-        except sqlite3.Error as error:
-            raise DamagedEdition(f"{path} cannot be read: {error}.") from error
-        self.documents = tuple(row[0] for row in passages)
+            self._places: Places = np.load(folder / PASSAGES)
+        except (sqlite3.Error, OSError, ValueError, KeyError) as error:
+            raise DamagedEdition(f"{path} cannot be read: {error}. Ingest again.") from error
+        self.documents: Places = np.ascontiguousarray(self._places[:, 0])
         # Passage n's units are rows starts[n] to starts[n + 1] of the edition's unit vectors.
-        self.starts = tuple(itertools.accumulate((row[1] for row in passages), initial=0))
+        self.starts = np.zeros(len(self._places) + 1, dtype=np.int64)
+        np.cumsum(self._places[:, 3] - self._places[:, 2], out=self.starts[1:])
 
     def close(self) -> None:
         """Let go of the file."""
@@ -134,15 +143,18 @@ class Texts:
 
     def spans(self, numbers: Sequence[int]) -> list[Span]:
         """Return where passages stand, in the order asked for."""
-        marks = ",".join("?" * len(numbers))
-        rows = self._all(
-            f"SELECT id, document, part, first, last FROM passage WHERE id IN ({marks})", *numbers
-        )  # only question marks go in
-        found = {
-            row[0]: Span(number=row[0], document=row[1], part=row[2], first=row[3], last=row[4])
-            for row in rows
-        }
-        return [found[number] for number in numbers]
+        return [
+            Span(number=int(number), document=document, part=part, first=first, last=last)
+            for number, (document, part, first, last) in zip(
+                numbers, self._places[list(numbers)].tolist(), strict=True
+            )
+        ]
+
+    def hash(self, document: int) -> str:
+        """Return the hash of a document as it is kept."""
+        ((name, head),) = self._all("SELECT name, head FROM document WHERE id=?", document)
+        rows = self._all("SELECT anchor, body FROM part WHERE document=? ORDER BY place", document)
+        return content_hash(name, head, [(anchor, body) for anchor, body in rows])
 
     def parts(self, document: int) -> list[Part]:
         """Return all parts of a document, in order."""
@@ -151,8 +163,14 @@ class Texts:
 
     def part(self, document: int, place: int) -> Part:
         """Return one part of a document."""
-        (row,) = self._all("SELECT anchor, body FROM part WHERE document=? AND place=?", document, place)
-        return _part(*row)
+        known = self._parts.get((document, place))
+        if known is None:
+            (row,) = self._all("SELECT anchor, body FROM part WHERE document=? AND place=?", document, place)
+            known = _part(*row)
+            if len(self._parts) >= _PARTS:
+                self._parts.clear()
+            self._parts[document, place] = known
+        return known
 
 
 def _part(anchor: str, body: str) -> Part:

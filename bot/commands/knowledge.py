@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.text import Text
 
 from bot.commands.models import rewording
-from bot.commands.options import Config, Failure, Home, Json, failing, today, write_json
+from bot.commands.options import Config, Failure, Home, Json, failing, today, user_name, write_json
 from bot.commands.progress import Shown
 from bot.settings import home_from, load
 
 if TYPE_CHECKING:
     from knowledge.answer import Answer, Library
-    from knowledge.edition import Edition, Reader
+    from knowledge.edition import Reader
+    from knowledge.ingest import Ingested
 
 # numpy, Chroma and the sentence model take seconds to import, so commands import them when they run.
 
@@ -63,9 +64,11 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Read documents into a new edition, and let it serve."""
+    from bot import serving  # noqa: PLC0415 - see above
     from bot.sources import configured, fetched, named  # noqa: PLC0415 - see above
-    from knowledge import build, embedder  # noqa: PLC0415 - see above
+    from knowledge import ingest as knowledge  # noqa: PLC0415 - see above
     from knowledge.errors import KnowledgeError  # noqa: PLC0415 - see above
+    from knowledge.later import Later  # noqa: PLC0415 - see above
 
     place = home_from(home)
     with failing(KnowledgeError), Shown(quiet=as_json) as shown:
@@ -75,32 +78,33 @@ def ingest(
             nullcontext(named(sources, place)) if sources else fetched(place, config, only or [], shown.note)
         )
         with reading as found:
-            edition = build.build(place, found, embedder.load(place), shown)
+            where = serving.of_home(place, config)
+            done = knowledge.ingest(place, found, Later(place), shown, serving=where, by=user_name())
         every = [] if sources else configured(load(place, config))
         statuses = [{"name": one.name, **one.status()} for one in every]
     if as_json:
-        write_json(_report(edition, shown) | {"sources": statuses})
+        write_json(_report(done, shown) | {"sources": statuses})
     else:
-        _print_report(edition, shown)
+        _print_report(done, shown)
 
 
-def _report(edition: "Edition", shown: Shown) -> dict[str, Any]:
+def _report(done: "Ingested", shown: Shown) -> dict[str, Any]:
     return {
-        "edition": edition.id,
-        "documents": len(edition.documents),
-        "passages": edition.passages,
+        "edition": done.edition,
+        "documents": done.documents,
+        "passages": done.passages,
         "left_out": [{"document": one.document, "reason": one.reason} for one in shown.problems],
         "removed": [{"document": document, "hidden": hidden} for document, hidden in shown.hidden.items()],
         "notes": shown.notes,
     }
 
 
-def _print_report(edition: "Edition", shown: Shown) -> None:
-    count, passages = len(edition.documents), edition.passages
+def _print_report(done: "Ingested", shown: Shown) -> None:
+    count, passages = done.documents, done.passages
     left_out = f", {len(shown.problems)} left out" if shown.problems else ""
     Console(highlight=False).print(
         f"{count} document{'s' * (count != 1)}, {passages} passage{'s' * (passages != 1)}{left_out}. "
-        f"Edition {edition.id} serves."
+        f"Edition {done.edition} serves."
     )
 
 
@@ -146,11 +150,12 @@ ask = ask_command(nobody)
 
 def library_of(home: Path) -> "Library":
     """Open the edition that serves, with the embedder of its home."""
+    from bot import serving  # noqa: PLC0415 - see above
     from knowledge import embedder  # noqa: PLC0415 - see above
     from knowledge.answer import Library  # noqa: PLC0415 - see above
     from knowledge.edition import open_current  # noqa: PLC0415 - see above
 
-    edition = open_current(home)
+    edition = open_current(home, serving.of_home(home))
     return Library(edition, embedder.load(home))
 
 

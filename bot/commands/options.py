@@ -1,6 +1,7 @@
 """What the commands share: their common options, and how they fail."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 
 from bot.settings import SettingsError
+from bot.storage import cluster
 from bot.storage.cluster import DatabaseUnavailable
 from connectors.errors import ConnectorError
 
@@ -31,6 +33,11 @@ Config = Annotated[
 
 class Failure(Exception):
     """The command cannot do what it was asked. The message says why and what to do."""
+
+
+def user_name() -> str:
+    """Return who runs the command, as this machine calls them."""
+    return cluster.user_name(os.getuid())
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot import serving
 from bot.demo import home as demo
 from bot.demo.supervisor import Part, PartFailed, last_line, python, supervised
 from bot.storage.embedded import stop_unused
@@ -66,7 +67,7 @@ async def staged(home: Path, *, port: int = PORT, progress: Progress) -> AsyncIt
 
 async def _read_handbook(home: Path, logs: Path, progress: Progress) -> None:
     """Build the first edition, in a process of its own, while the others start."""
-    if _is_read(home):
+    if await asyncio.to_thread(_is_read, home):
         return
     progress("Reading the sample handbook (once)")
     log = logs / "ingest.log"
@@ -87,7 +88,7 @@ async def _read_handbook(home: Path, logs: Path, progress: Progress) -> None:
 def _is_read(home: Path) -> bool:
     """Whether an edition serves that this release can open; another release may have made the home."""
     try:
-        open_current(home).close()
+        open_current(home, serving.of_home(home)).close()
     except KnowledgeError:
         return False
     return True

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import serving
 from bot.demo.supervisor import python
 from knowledge.edition import open_current
 from tests.town import copied, free_port, nothing_left, processes, until
@@ -101,15 +102,16 @@ async def test_ctrl_c_while_it_starts_leaves_nothing(home: Path) -> None:
 
 
 async def test_a_home_of_another_release_reads_its_handbook_anew(home: Path) -> None:
-    edition = home / "editions" / (home / "editions" / "current").read_text().strip()
-    manifest = json.loads((edition / "manifest.json").read_text())
-    (edition / "manifest.json").write_text(json.dumps({**manifest, "format": 0}))
+    served = home / "editions" / (home / "editions" / "current").read_text().strip()
+    manifest = json.loads((served / "manifest.json").read_text())
+    (served / "manifest.json").write_text(json.dumps({**manifest, "format": 0}))
     async with demo(home, free_port()) as running:
         await running.says("Ready after")
         assert "Reading the sample handbook" in running.said
         running.process.send_signal(signal.SIGINT)
         assert await running.ends() == 0
-    open_current(home).close()
+    edition = await asyncio.to_thread(lambda: open_current(home, serving.of_home(home)))
+    edition.close()
 
 
 async def test_a_demo_whose_supervisor_is_killed_ends_by_itself(home: Path) -> None:

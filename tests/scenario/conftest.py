@@ -1,5 +1,6 @@
 """What the scenarios share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,18 @@ from tests.scenario.slack_office import write_handbook
 
 
 @pytest.fixture(scope="session")
-def slack_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def read_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a small handbook, read once for all scenarios."""
     home = tmp_path_factory.mktemp("slack-home")
     write_handbook(home)
+    return home
+
+
+@pytest.fixture
+def slack_home(read_home: Path, tmp_path: Path) -> Path:
+    """A copy of it: which edition serves in a home is up to that home's database."""
+    home = tmp_path / "slack-home"
+    home.mkdir()
+    shutil.copytree(read_home / "editions", home / "editions")
+    (home / "models").symlink_to(read_home / "models")
     return home

@@ -1,0 +1,175 @@
+"""Which edition serves, in PostgreSQL: a row for every activation, the newest of which decides.
+
+A home has a database when the embedded one has data, or when a URL is configured. From then on
+`editions/current` says so, and the edition that the file named until then is taken over into the row.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from bot.settings import Settings, load
+from knowledge import serving
+from knowledge.errors import DamagedEdition, KnowledgeError
+from knowledge.serving import Activation, CurrentFile, Serving, Why
+
+Connection: TypeAlias = psycopg.Connection[TupleRow]
+
+_NEWEST = "SELECT edition FROM edition_activation ORDER BY seq DESC LIMIT 1"
+_ALL = "SELECT edition, at, by, why FROM edition_activation ORDER BY seq"
+_INSERT = "INSERT INTO edition_activation (edition, by, why) VALUES (%s, %s, %s)"
+_TAKE_OVER = "INSERT INTO edition_activation (edition, at, by, why) VALUES (%s, %s, %s, %s)"
+
+
+class DatabaseSilent(KnowledgeError):
+    """The database does not say which edition serves."""
+
+
+class Rows:
+    """What serves in a home with a database. `connect` gives a connection of the application role."""
+
+    def __init__(self, home: Path, connect: Callable[[], AbstractContextManager[Connection]]) -> None:
+        self._home = home
+        self._editions = home / serving.EDITIONS
+        self._connect = connect
+
+    def current(self) -> str | None:
+        """Return the edition in the newest row. Raises DatabaseSilent."""
+        with self._opened() as conn:
+            return _newest(conn)
+
+    def activate(self, edition: str, *, by: str, why: Why) -> None:
+        """Write a row: readers see the old edition or the new one, never neither."""
+        with self._opened() as conn, serving.swapping(self._editions):
+            if _newest(conn) != edition:
+                conn.execute(_INSERT, (edition, by, why))
+            serving.write(self._editions, serving.DATABASE)
+
+    def history(self) -> Sequence[Activation]:
+        """Return every activation, oldest first."""
+        with self._opened() as conn:
+            return [
+                Activation(edition=edition, at=at, by=by, why=why)
+                for edition, at, by, why in conn.execute(_ALL).fetchall()
+            ]
+
+    @contextmanager
+    def _opened(self) -> Iterator[Connection]:
+        try:
+            with self._connect() as conn:
+                self._take_over(conn)
+                yield conn
+        except psycopg.Error as error:
+            raise DatabaseSilent(f"The database does not say which edition serves: {error}.") from error
+
+    def _take_over(self, conn: Connection) -> None:
+        """Move what the file says into the database, where the file still decides. Doing it twice is safe."""
+        if self._named() in {None, serving.DATABASE}:
+            return
+        with serving.swapping(self._editions):
+            named = self._named()
+            if named in {None, serving.DATABASE}:
+                return
+            if _newest(conn) != named:
+                rows = CurrentFile(self._home).history()
+                with conn.transaction():
+                    for row in rows:
+                        conn.execute(_TAKE_OVER, (row.edition, row.at, row.by, row.why))
+                    if not rows:
+                        conn.execute(_INSERT, (named, "", "ingest"))
+            serving.write(self._editions, serving.DATABASE)
+
+    def _named(self) -> str | None:
+        """Return what the file says; None also where it says nothing that anybody could use."""
+        with suppress(DamagedEdition):
+            return serving.read(self._editions)
+        return None
+
+
+def _newest(conn: Connection) -> str | None:
+    row = conn.execute(_NEWEST).fetchone()
+    return None if row is None else str(row[0])
+
+
+@contextmanager
+def in_bot(home: Path, conninfo: str) -> Iterator[Serving]:
+    """Yield what says which edition serves, for a process that keeps the database open.
+
+    It has one connection of its own, made again when it was lost.
+    """
+    kept = _Kept(conninfo)
+    try:
+        yield Rows(home, kept.connection)
+    finally:
+        kept.close()
+
+
+def of_home(home: Path, config: Path | None = None) -> Serving:
+    """Return what says which edition serves, for a command: the home's database, else its file.
+
+    `config` is the settings' file, where it is not the home's. The embedded server is started for the moment
+    where it does not run. Raises SettingsError.
+    """
+    settings = load(home, config)
+    if settings.database_url is None and not (home / "postgres" / "data").exists():
+        return CurrentFile(home)
+    return Rows(home, partial(_momentary, settings))
+
+
+class _Kept:
+    """One connection for a whole process, for one thread at a time."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._lock = threading.Lock()
+        self._conn: Connection | None = None
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        with self._lock:
+            yield self._alive() or self._connected()
+
+    def _alive(self) -> Connection | None:
+        """Return the connection, unless it was lost since it was last used."""
+        if self._conn is not None:
+            with suppress(psycopg.Error):
+                self._conn.execute("SELECT 1")
+                return self._conn
+            self._conn.close()
+        return None
+
+    def _connected(self) -> Connection:
+        self._conn = psycopg.connect(self._conninfo, autocommit=True)
+        return self._conn
+
+    def close(self) -> None:
+        """Let go of it."""
+        with self._lock:
+            if self._conn is not None:
+                self._conn.close()
+
+
+@contextmanager
+def _momentary(settings: Settings) -> Iterator[Connection]:
+    """Open the database as it would be for the bot, and close it again. Raises DatabaseUnavailable."""
+    from bot.database import open_database  # noqa: PLC0415 - only a home with a database needs it
+
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        database = runner.run(
+            stack.enter_async_context(
+                open_database(settings.home, settings.database_url, owner_url=settings.database_owner_url)
+            )
+        )
+        try:
+            with psycopg.connect(database.conninfo, autocommit=True) as conn:
+                yield conn
+        finally:
+            runner.run(stack.aclose())
