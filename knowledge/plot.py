@@ -27,7 +27,7 @@ def risk_coverage(name: str, curve: dict[str, Any]) -> str:
     points = [(one["coverage"], one["precision"]) for one in curve["points"]]
     floor = _floor([precision for _, precision in points])
     shipped = curve["shipped"]
-    title = f"How often answers are right, the more of them are given: {name}"
+    title = f"Answers given, and how many of them are right: {name[:32]}"
     said = (
         f"Of {curve['questions']} questions, {_percent(shipped['coverage'])} are answered at the shipped "
         f"threshold of {shipped['threshold']:.2f}"
