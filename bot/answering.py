@@ -8,6 +8,7 @@ from bot.blocks import answer as blocks
 from bot.blocks import help as words
 from bot.blocks.parts import Message, View
 from bot.database import Pool
+from bot.gaps.questions import Asked, Questions, audience_of
 from bot.model import Rewording, as_quoted
 from bot.readers import reader_of
 from bot.render import ours, safe
@@ -22,6 +23,12 @@ _RANK = {"not_covered": 0, "cautioned": 1, "answered": 2}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    answer: Answer
+    audience: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
     """What is said, and whether only the person who asked may see it."""
 
@@ -32,37 +39,46 @@ class Reply:
 class Answering:
     """Answers from the edition that serves, within what the reader may read."""
 
-    def __init__(self, shelf: Shelf, pool: Pool, clock: Clock, reword: Rewording = as_quoted) -> None:
+    def __init__(
+        self, shelf: Shelf, pool: Pool, clock: Clock, questions: Questions, reword: Rewording = as_quoted
+    ) -> None:
         self._shelf = shelf
         self._pool = pool
         self._clock = clock
+        self._questions = questions
         self._reword = reword
 
-    async def privately(self, question: str, person: Person, history: Sequence[str] = ()) -> Message:
-        """Answer from all that the person may read."""
+    async def privately(
+        self, question: str, person: Person, history: Sequence[str] = (), *, key: str | None = None
+    ) -> Message:
+        """Answer from all that the person may read. What is asked is kept, once for each key."""
         try:
             found = await self._ask(question, await self._reader(person), history)
         except KnowledgeError as error:
             return _problem(error)
-        return blocks.answer(await self._reword(found))
+        return await self._kept(found, person, history, private=True, key=key)
 
-    async def among_others(self, question: str, person: Person, history: Sequence[str] = ()) -> Reply:
+    async def among_others(
+        self, question: str, person: Person, history: Sequence[str] = (), *, key: str | None = None
+    ) -> Reply:
         """Answer from documents for everyone; where only the person's own documents do, to them alone."""
         try:
             found = await self._ask(question, await self._reader(None), history)
-            if found.status == "answered":
-                return Reply(message=blocks.answer(await self._reword(found)))
-            own = await self._ask(question, await self._reader(person), history)
+            own = found
+            if found.answer.status != "answered":
+                own = await self._ask(question, await self._reader(person), history)
         except KnowledgeError as error:
             return Reply(message=_problem(error))
-        if _RANK[own.status] > _RANK[found.status]:
-            return Reply(message=blocks.answer(await self._reword(own)), private=True)
-        return Reply(message=blocks.answer(await self._reword(found)))
+        private = _RANK[own.answer.status] > _RANK[found.answer.status]
+        shown = own if private else found
+        return Reply(
+            message=await self._kept(shown, person, history, private=private, key=key), private=private
+        )
 
     async def whom(self, text: str) -> Sequence[str]:
         """Return who looks after the policies closest to a text, among those for everyone."""
         try:
-            found = await self._ask(text, await self._reader(None), ())
+            found = (await self._ask(text, await self._reader(None), ())).answer
         except KnowledgeError:
             return ()
         return tuple(dict.fromkeys(passage.owner for passage in found.passages if passage.owner))
@@ -76,11 +92,27 @@ class Answering:
             found = None
         return blocks.missing_section() if found is None else blocks.section(found)
 
-    async def _ask(self, question: str, reader: Reader, history: Sequence[str]) -> Answer:
+    async def _kept(
+        self, found: "_Found", person: Person, history: Sequence[str], *, private: bool, key: str | None
+    ) -> Message:
+        """Keep the question, and draw the answer with the buttons that rate it."""
+        asked = Asked(
+            answer=found.answer,
+            earlier=history,
+            asker=person.subject,
+            private=private,
+            audience=found.audience,
+        )
+        rate = await self._questions.keep(asked, key=key)
+        return blocks.answer(await self._reword(found.answer), rate=rate)
+
+    async def _ask(self, question: str, reader: Reader, history: Sequence[str]) -> "_Found":
         return await asyncio.to_thread(self._answer, question, reader, history)
 
-    def _answer(self, question: str, reader: Reader, history: Sequence[str]) -> Answer:
-        return self._shelf.library().ask(question, reader=reader, history=history)
+    def _answer(self, question: str, reader: Reader, history: Sequence[str]) -> "_Found":
+        library = self._shelf.library()
+        answer = library.ask(question, reader=reader, history=history)
+        return _Found(answer=answer, audience=audience_of(answer, library.edition, reader))
 
     async def _reader(self, person: Person | None) -> Reader:
         async with self._pool.connection() as conn:

@@ -25,11 +25,12 @@ from bot.database import Database, open_database
 from bot.drawing import RecordDrawing
 from bot.events import Events
 from bot.evidence import ShelfEvidence
+from bot.gaps.questions import Questions
 from bot.identity import Identity
 from bot.installation import Installation, SlackRefused, discover
 from bot.jobs import Jobs
 from bot.language import vocabulary
-from bot.listeners import approvals, ask, conversation, home, requests, sections
+from bot.listeners import approvals, ask, conversation, feedback, home, requests, sections
 from bot.listeners.arrivals import Arrivals
 from bot.listeners.signatures import Signatures
 from bot.listeners.surfaces import Surfaces
@@ -74,7 +75,8 @@ async def build(
         outbox = Outbox(messages, slack, jobs.deliver)
         reading = _slack(settings, credentials.bot_token, patient=True)
         identity = Identity(database.pool, reading, connectors.directory, installation.team)
-        answering = Answering(shelf, database.pool, clock, reword)
+        questions = Questions(database.pool, keep_days=settings.gaps.keep_days)
+        answering = Answering(shelf, database.pool, clock, questions, reword)
         async with Runs.open(
             pool=database.pool,
             saver_pool=database.saver_pool,
@@ -97,6 +99,7 @@ async def build(
                 events=events,
                 identity=identity,
                 answering=answering,
+                questions=questions,
                 runs=runs,
                 outbox=outbox,
                 drawing=RecordDrawing(runs, identity, messages, _channels(settings)),
@@ -132,7 +135,7 @@ def make_app(parts: Parts, *, signing_secret: str = "") -> tuple[AsyncApp, Surfa
     )
     surfaces = Surfaces(app)
     app.use(Arrivals(parts.installation, surfaces, parts.events))
-    for surface in (conversation, home, ask, requests, approvals, sections):
+    for surface in (conversation, home, ask, requests, approvals, sections, feedback):
         surface.register(surfaces, parts)
     return app, surfaces
 
@@ -170,6 +173,7 @@ class Rounds:
         for body in await parts.events.untaken():
             await self.surfaces.give(body)
         await parts.events.forget()
+        await parts.questions.forget()
 
 
 async def serve(

@@ -146,8 +146,8 @@ class Replies:
     async def _answer(self, saying: Saying, question: str, person: Person) -> Reply:
         history = await self._history(saying)
         if saying.direct:
-            return _public(await self._answering.privately(question, person, history))
-        return await self._answering.among_others(question, person, history)
+            return _public(await self._answering.privately(question, person, history, key=saying.event))
+        return await self._answering.among_others(question, person, history, key=saying.event)
 
     async def _history(self, saying: Saying) -> list[str]:
         texts = await self._events.earlier(

@@ -119,6 +119,12 @@ class ModelSettings(Section):
         return self.base_url is None and self.provider != "ollama"
 
 
+class GapSettings(Section):
+    """Questions that were not answered well, and for how long they are kept."""
+
+    keep_days: int = Field(default=180, ge=1, le=3650)
+
+
 class Settings(BaseSettings):
     """Everything the operator decides, read once and passed on."""
 
@@ -144,6 +150,7 @@ class Settings(BaseSettings):
     directory: DirectorySettings | None = None
     model: ModelSettings | None = None
     workflows: WorkflowSettings = WorkflowSettings()
+    gaps: GapSettings = GapSettings()
     sources: tuple[AnySource, ...] = ()
 
     @field_validator("sources")

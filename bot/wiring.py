@@ -8,6 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.answering import Answering
 from bot.database import Pool
 from bot.events import Events
+from bot.gaps.questions import Questions
 from bot.identity import Identity
 from bot.installation import Installation
 from bot.jobs import Jobs
@@ -28,6 +29,7 @@ class Parts:
     events: Events
     identity: Identity
     answering: Answering
+    questions: Questions
     runs: Runs
     outbox: Outbox
     drawing: Drawing

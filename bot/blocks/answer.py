@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bot.blocks import parts, policy
+from bot.blocks import feedback, parts, policy
 from bot.blocks.parts import Block, Message, View
 from bot.render import Markup, bold, clean, join, link, ours, quoted, safe, size, web_address
 from knowledge.answer import Answer, Citation, Passage
@@ -20,10 +20,14 @@ _NEAREST = 3
 _WINDOW = 60_000  # characters of a section that a window shows
 
 
-def answer(found: Answer) -> Message:
-    """Draw an answer: each quote with its citation, or the nearest sections and whom to ask."""
+def answer(found: Answer, *, rate: str | None = None) -> Message:
+    """Draw an answer: each quote with its citation, or the nearest sections and whom to ask.
+
+    `rate` is the id under which it can be rated.
+    """
     lead = ours(_LEADS[found.status])
-    return parts.message(_text(found, lead), list(_body(found, lead)))
+    rating = [] if rate is None else [feedback.buttons(rate)]
+    return parts.message(_text(found, lead), [*_body(found, lead), *rating])
 
 
 def section(found: Section) -> View:
