@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from knowledge.confidence import scale, signals
+from knowledge.confidence import signals
+from knowledge.conflicts import contradicted
 from knowledge.edition import Edition, Reader, linked
 from knowledge.embedder import Embedder
 from knowledge.errors import EmptyQuestion, QuestionTooLong
 from knowledge.hidden import visible
-from knowledge.quotes import Quote, candidates, chosen, quoted
+from knowledge.quotes import Quote, candidates, chosen
 from knowledge.retrieve import Hit, query, rank
+from knowledge.scale import scale
 
 LONGEST_QUESTION = 3000  # characters
 Status = Literal["answered", "cautioned", "not_covered"]
@@ -134,7 +136,8 @@ class Library:
         confidence = scale().probability(signals(self.edition, asked, hits, found))
         cautioned = scale().cautioned if threshold is None else threshold
         kept = chosen(found, hits) if confidence >= cautioned else []
-        notes = self._notes(kept, reader)
+        kept, conflicts = contradicted(kept, found)
+        notes = [*self._disagreements(conflicts), *self._notes(kept, reader)]
         status: Status = "answered" if kept and not notes and confidence >= scale().answered else "cautioned"
         if not kept:
             status = "not_covered"
@@ -158,6 +161,26 @@ class Library:
                 "total": (ended - started) * 1000,
             },
         )
+
+    def _disagreements(self, pairs: Sequence[tuple[Quote, Quote]]) -> list[str]:
+        """Return which documents in force contradict each other, and which of them is the newer."""
+        said: list[str] = []
+        for pair in pairs:
+            heads = [self.edition.documents[quote.span.document] for quote in pair]
+            names = [head.title for head in heads]
+            if names[0] == names[1]:
+                names = [head.document for head in heads]
+            told = f"\u201c{names[0]}\u201d and \u201c{names[1]}\u201d contradict each other here"
+            dates = [head.terms.effective or date.min for head in heads]
+            if dates[0] == dates[1]:
+                said.append(f"{told}; please ask which of them holds.")
+            else:
+                newer = max((0, 1), key=lambda place: dates[place])
+                said.append(
+                    f"{told}; \u201c{names[newer]}\u201d is the newer one, in force since"
+                    f" {dates[newer].isoformat()}."
+                )
+        return list(dict.fromkeys(said))
 
     def _notes(self, kept: Sequence[Quote], reader: Reader) -> list[str]:
         """Return what must be said beside the quotes: that a review is overdue, or where a document holds."""
@@ -190,7 +213,7 @@ class Library:
             title=head.title,
             section=section_of(head.title, quote.part.path),
             anchor=quote.part.anchor,
-            quote=quoted(quote.unit),
+            quote=quote.text,
             url=linked(head.terms.url, quote.part.anchor),
             edition=self.edition.id,
         )
@@ -237,11 +260,11 @@ def checked(question: str) -> str:
 
 
 def _joined(kept: Sequence[Quote]) -> str:
-    """Return the quotes as one text; rows of one table share its header."""
+    """Return the quotes as one text; rows of one table share its header, items of one list its lead-in."""
     lines: list[str] = []
-    header = ""
+    shared = ""
     for quote in kept:
-        shared = quote.unit.kind == "row" and quote.unit.lead == header
-        lines.append(quote.unit.text if shared else quoted(quote.unit))
-        header = quote.unit.lead if quote.unit.kind == "row" else ""
+        lead = quote.unit.lead if quote.unit.kind in {"row", "item"} else ""
+        lines.append(quote.text.removeprefix(lead).lstrip() if lead and lead == shared else quote.text)
+        shared = lead
     return "\n".join(lines)

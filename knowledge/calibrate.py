@@ -1,13 +1,19 @@
 """Makes `confidence.json` from question sets: `python -m knowledge.calibrate OUT HOME=FILE.jsonl …`.
 
-Each HOME holds the edition that its questions are asked of. For every question that is answerable, a second
-case is made in which its gold documents may not be read, so that nothing answers it. Each set counts the
-same, and so do its answerable and its unanswerable cases: the probability is that of even odds.
+Each HOME holds the edition that its questions are asked of. First the weights by which sentences are chosen
+are fitted to the questions with gold sentences. Then the weights of the signals are: for every question that
+is answerable, a second case is made in which its gold documents may not be read, so that nothing answers it.
+Each set counts the same, and so do its answerable and its unanswerable cases: the probability is that of
+even odds.
+
+A third of the questions, by a hash of their words, is kept aside: nothing is fitted to them, and what is said
+under `kept` is how well they are told apart.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,17 +22,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from knowledge import confidence, embedder, evaluate, quotes, retrieve
 from knowledge.edition import Edition, Reader, open_current
+from knowledge.fitting import Numbers, logistic, preference
+from knowledge.questions import Question, load
+from knowledge.quotes import FEATURES, Quote
+from knowledge.scale import scale
 from knowledge.texts import Head
 
-SIGNALS = ("dense", "sentence", "quoted", "rarest")
-RIDGE = 0.02
+SENTENCE_RIDGE = 0.01
+RIDGE = 0.1
+MADE = 0.4  # how much a case made by hiding documents counts beside one that a person wrote
+KEPT = 3  # one of so many questions is kept aside
 REFUSED = 0.12  # the share of answerable questions that may fall below the first threshold
 SURE = 0.7  # from this probability on the answer stands without a caution
-Numbers = NDArray[np.float64]
+DROPPED = ("quoted",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,95 +51,173 @@ class Without(Reader):
         return head.document not in self.hidden
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """One question, asked of documents that answer it or do not."""
 
     source: str
+    kept: bool
     real: bool  # as the question set has it, not made by hiding documents
     answered: bool
-    signals: tuple[float, ...]
+    edition: Edition
+    asked: retrieve.Query
+    hits: list[retrieve.Hit]
+    found: list[Quote]
+    gold: tuple[bool, ...]  # of each of them, whether it shows a gold sentence
 
 
 def cases(home: Path, file: Path, model: embedder.Embedder) -> Iterator[Case]:
     """Yield the cases of one question set."""
     edition = open_current(home)
-    for question in evaluate.load(file):
-        if not isinstance(question.answerable, bool):
-            continue
-        asked = retrieve.query(
-            edition, model, question.question, question.history, reader=Without(today=date.max)
-        )
-        yield _case(edition, asked, file, hidden=frozenset(), real=True, answered=question.answerable)
-        if question.answerable and question.gold:
-            hidden = frozenset(question.gold).union(*question.equivalent.values())
-            yield _case(edition, asked, file, hidden=hidden, real=False, answered=False)
+    for question in load(file):
+        if isinstance(question.answerable, bool):
+            yield _case(edition, model, question, file, hidden=frozenset())
+            if question.answerable and question.gold:
+                hidden = frozenset(question.gold).union(*question.equivalent.values())
+                yield _case(edition, model, question, file, hidden=hidden)
 
 
 def _case(
-    edition: Edition, asked: retrieve.Query, file: Path, *, hidden: frozenset[str], real: bool, answered: bool
+    edition: Edition, model: embedder.Embedder, question: Question, file: Path, *, hidden: frozenset[str]
 ) -> Case:
-    hits = retrieve.rank(edition, asked, reader=Without(today=date.max, hidden=hidden))
-    found = confidence.signals(edition, asked, hits, quotes.candidates(edition, asked, hits))
-    values = tuple(found[name] for name in SIGNALS)
-    return Case(source=file.parent.name, real=real, answered=answered, signals=values)
+    reader = Without(today=date.max, hidden=hidden)
+    asked = retrieve.query(edition, model, question.question, question.history, reader=reader)
+    hits = retrieve.rank(edition, asked, reader=reader)
+    found = quotes.candidates(edition, asked, hits)
+    return Case(
+        source=file.stem if file.stem != "questions" else file.parent.name,
+        kept=int(hashlib.sha256(question.question.encode()).hexdigest(), 16) % KEPT == 0,
+        real=not hidden,
+        answered=bool(question.answerable) and not hidden,
+        edition=edition,
+        asked=asked,
+        hits=hits,
+        found=found,
+        gold=tuple(
+            any(evaluate.shows([quotes.quoted(quote.unit)], one) for one in question.sentences)
+            for quote in found
+        ),
+    )
 
 
-def fit(known: Sequence[Case]) -> tuple[Numbers, float]:
-    """Return weights and bias of a ridge-regularised logistic regression (Newton's method)."""
-    values = np.array([case.signals for case in known])
-    truth = np.array([case.answered for case in known], dtype=np.float64)
-    share = _shares(known)
-    mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
-    design = np.c_[(values - mean) / spread, np.ones(len(known))]
-    ridge = np.diag([RIDGE] * values.shape[1] + [0.0])
-    found = np.zeros(design.shape[1])
-    for _ in range(30):
-        guess = 1 / (1 + np.exp(-design @ found))
-        slope = design.T @ (share * (guess - truth)) + ridge @ found
-        bend = (design * (share * guess * (1 - guess))[:, None]).T @ design + ridge
-        found -= np.linalg.solve(bend, slope)
-    weights = found[:-1] / spread
-    return weights, float(found[-1] - weights @ mean)
+def sentences(known: Sequence[Case]) -> Numbers:
+    """Return the weights of `quotes.FEATURES` that put gold sentences above the others."""
+    told = [case for case in known if case.real and any(case.gold) and not all(case.gold)]
+    sources = [case.source for case in told]
+    better, worse = [], []
+    for case in told:
+        values, gold = np.array([quote.features for quote in case.found]), np.array(case.gold)
+        better.append(values[gold])
+        worse.append(values[~gold])
+    shares = [1 / sources.count(source) ** 0.5 for source in sources]
+    return preference(better, worse, shares, SENTENCE_RIDGE)
 
 
-def _shares(known: Sequence[Case]) -> Numbers:
-    kinds = [(case.source, case.answered) for case in known]
-    share = np.array([1 / kinds.count(kind) for kind in kinds])
-    total: Numbers = share / share.sum()
-    return total
+def heard(case: Case, weights: Numbers) -> dict[str, float]:
+    """Return the signals of a case when sentences are weighed so."""
+    found = sorted(case.found, key=lambda quote: -float(np.array(quote.features) @ weights))
+    return confidence.signals(case.edition, case.asked, case.hits, found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Cases as numbers, one row each."""
+
+    names: tuple[str, ...]
+    values: Numbers
+    known: tuple[Case, ...]
+
+    def where(self, chosen: Sequence[bool]) -> Table:
+        """Return the rows that are chosen."""
+        rows = np.flatnonzero(chosen)
+        return Table(names=self.names, values=self.values[rows], known=tuple(self.known[row] for row in rows))
+
+    def fit(self) -> tuple[Numbers, float]:
+        """Return weights and bias."""
+        truth = np.array([case.answered for case in self.known], dtype=np.float64)
+        return logistic(self.values, truth, self._shares(), RIDGE)
+
+    def _shares(self) -> Numbers:
+        kinds = [(case.source, case.answered) for case in self.known]
+        share = np.array([1.0 if case.real else MADE for case in self.known])
+        for kind in set(kinds):
+            same = np.array([one == kind for one in kinds])
+            share[same] /= share[same].sum()
+        for answered in (True, False):
+            same = np.array([case.answered is answered for case in self.known])
+            share[same] /= 2 * share[same].sum()
+        return share
+
+    def figures(self, weights: Numbers, bias: float) -> dict[str, dict[str, float | None]]:
+        """Return how well each set's own cases are told apart."""
+        sure = 1 / (1 + np.exp(-(self.values @ weights + bias)))
+        found: dict[str, dict[str, float | None]] = {}
+        for source in sorted({case.source for case in self.known}):
+            own = [
+                (case, float(value))
+                for case, value in zip(self.known, sure, strict=True)
+                if case.source == source
+            ]
+            yes = [value for case, value in own if case.answered]
+            found[source] = {
+                "auc": _rounded(evaluate.auc(yes, [v for case, v in own if case.real and not case.answered])),
+                "auc_hidden": _rounded(evaluate.auc(yes, [v for case, v in own if not case.real])),
+            }
+        return found
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def table(known: Sequence[Case], weights: Numbers) -> Table:
+    """Return the signals of cases, without those in which nothing was found."""
+    rows = [(case, heard(case, weights)) for case in known]
+    rows = [(case, row) for case, row in rows if row]
+    names = tuple(name for name in rows[0][1] if name not in DROPPED)
+    return Table(
+        names=names,
+        values=np.array([[row[name] for name in names] for _, row in rows]),
+        known=tuple(case for case, _ in rows),
+    )
 
 
 def report(known: Sequence[Case]) -> dict[str, Any]:
-    """Return weights, thresholds, and how well each set is told apart by weights from the others."""
-    weights, bias = fit(known)
-    apart: dict[str, float | None] = {}
-    for source in sorted({case.source for case in known}):
-        others = [case for case in known if case.source != source]
-        held = [case for case in known if case.source == source and case.real]
-        if others and held:
-            own, shift = fit(others)
-            scored = [(case.answered, float(own @ np.array(case.signals) + shift)) for case in held]
-            apart[source] = evaluate.auc([s for yes, s in scored if yes], [s for yes, s in scored if not yes])
+    """Return weights, thresholds, and how well sets are told apart by weights that do not know them."""
+    tuned = [case for case in known if not case.kept]
+    told = sentences(tuned)
+    whole = table(known, told)
+    learnt = whole.where([not case.kept for case in whole.known])
+    weights, bias = learnt.fit()
+    apart: dict[str, Any] = {}
+    for source in sorted({case.source for case in learnt.known}):
+        others = learnt.where([case.source != source for case in learnt.known])
+        if others.known:
+            held = whole.where([case.source == source for case in whole.known])
+            apart |= held.figures(*others.fit())
     return {
-        "weights": {name: round(float(weight), 4) for name, weight in zip(SIGNALS, weights, strict=True)},
+        "sentences": {name: round(float(one), 2) for name, one in zip(FEATURES, told, strict=True)},
+        "spread": scale().spread,
+        "tie": scale().tie,
+        "weights": {n: round(float(w), 4) for n, w in zip(whole.names, weights, strict=True)},
         "bias": round(bias, 4),
-        "cautioned": round(_threshold(known, weights, bias), 3),
+        "cautioned": round(_threshold(learnt, weights, bias), 3),
         "answered": SURE,
-        "made_from": {source: sum(case.source == source for case in known) for source in apart},
-        "auc_when_held_out": {
-            source: None if area is None else round(area, 3) for source, area in apart.items()
-        },
+        "made_from": {source: sum(case.source == source for case in learnt.known) for source in apart},
+        "left_out": apart,
+        "kept": whole.where([case.kept for case in whole.known]).figures(weights, bias),
     }
 
 
-def _threshold(known: Sequence[Case], weights: Numbers, bias: float) -> float:
+def _threshold(learnt: Table, weights: Numbers, bias: float) -> float:
     """Return the probability below which, on average over the sets, REFUSED of the answerable cases fall."""
-    answerable = [case for case in known if case.real and case.answered]
-    share = _shares(answerable)
-    sure = 1 / (1 + np.exp(-(np.array([case.signals for case in answerable]) @ weights + bias)))
+    answerable = learnt.where([case.real and case.answered for case in learnt.known])
+    sources = [case.source for case in answerable.known]
+    share = np.array([1 / sources.count(source) for source in sources])
+    sure = 1 / (1 + np.exp(-(answerable.values @ weights + bias)))
     order = np.argsort(sure)
-    return float(sure[order][np.searchsorted(np.cumsum(share[order]), REFUSED)])
+    reached = np.cumsum(share[order]) / share.sum()
+    return float(sure[order][np.searchsorted(reached, REFUSED)])
 
 
 def main() -> None:

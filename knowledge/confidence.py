@@ -1,88 +1,76 @@
 """One probability that what was found answers the question, from several signals.
 
-The weights are in `confidence.json`, made by `python -m knowledge.calibrate` from question sets.
+How the signals weigh is in `confidence.json`, made by `python -m knowledge.calibrate` from question sets.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+
+import numpy as np
 
 from knowledge.edition import Edition
 from knowledge.lexical import terms
-from knowledge.quotes import Quote
-from knowledge.retrieve import Hit, Query
+from knowledge.quotes import OWN, Quote, matches, stems_of
+from knowledge.retrieve import Hit, Query, Scores
 
-_FILE = Path(__file__).with_name("confidence.json")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scale:
-    """How signals become a probability, and where the bot begins to speak and to be sure."""
-
-    names: tuple[str, ...]
-    weights: tuple[float, ...]
-    bias: float
-    cautioned: float  # below it the documents are said not to cover the question
-    answered: float  # from it on the answer stands without a caution
-
-    def probability(self, signals: Mapping[str, float]) -> float:
-        """Return the probability that the question is answered."""
-        if not signals:
-            return 0.0
-        total = self.bias + sum(
-            weight * signals[name] for name, weight in zip(self.names, self.weights, strict=True)
-        )
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
-
-
-@cache
-def scale() -> Scale:
-    """Return the scale that is shipped."""
-    data: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
-    weights: dict[str, float] = data["weights"]
-    return Scale(
-        names=tuple(weights),
-        weights=tuple(weights.values()),
-        bias=data["bias"],
-        cautioned=data["cautioned"],
-        answered=data["answered"],
-    )
+BEST = 10  # passages among which the best is looked for
+REST = 24  # those after them, up to here, are what the documents say about anything near
+USUAL = 0.2  # a cosine with a passage that has nothing to do with the question, where there are too few
 
 
 def signals(edition: Edition, asked: Query, hits: Sequence[Hit], quotes: Sequence[Quote]) -> dict[str, float]:
     """Return what speaks for and against an answer; nothing where nothing was found.
 
-    dense, sentence: cosine of the nearest passage and of the nearest sentence, of the first ten passages.
-    quoted: the share of the question's own words, weighed by rarity, that the best quotes hold.
-    rarest: whether its rarest word is in the first three passages.
+    dense, sentence: cosine of the nearest passage and of the nearest sentence.
+    dense_lift, sentence_lift: how far these stand out from the passages that come after the first ten.
+    words: how well the first passage matches the question's words token by token, by their rarity.
+    words_lift: the same without rarity, above the sixth to the eighth passage.
+    quote, quote_words, quote_own: cosine of the best quote, its token by token match, and the share of
+    the question's words that it holds.
+    quoted: the share of the question's words, by rarity, that the three best quotes hold.
+    margin: how far the first passage's score is above that of the next document.
+    agreement: whether meaning, nearest sentence and shared words each name the same first document.
     """
-    if not hits:
+    if not hits or not quotes:
         return {}
     weights = {stem: asked.lexical.rarity(stem) for stem in asked.readings[0][1]}
-    rarest = max(weights, key=lambda stem: weights[stem], default="")
-    held: set[str] = set().union(*(_stems(edition, hit) for hit in hits[:3]))
-    said = set(terms(" ".join(f"{quote.unit.lead} {quote.unit.text}" for quote in quotes[:3])))
+    total = sum(weights.values()) or 1.0
+    said = stems_of(" ".join(f"{quote.unit.lead} {quote.unit.text}" for quote in quotes[:3]))
+    dense = np.array([hit.dense for hit in hits])
+    sentence = np.array([hit.sentence for hit in hits])
+    near = [matches(edition, asked, hit.number).max(axis=0) for hit in (hits[0], *hits[5:8])]
+    first = hits[0].document
+    other = next((hit.score for hit in hits if hit.document != first), 0.0)
+    leaders = (max(hits, key=lambda hit: getattr(hit, name)) for name in ("dense", "sentence", "lexical"))
     return {
-        "dense": max(hit.dense for hit in hits[:10]),
-        "sentence": max(hit.sentence for hit in hits[:10]),
-        "quoted": sum(weights[stem] for stem in weights if stem in said) / (sum(weights.values()) or 1.0),
-        "rarest": float(not rarest or rarest in held),
+        "dense": float(dense[:BEST].max()),
+        "dense_lift": _lift(dense),
+        "sentence": float(sentence[:BEST].max()),
+        "sentence_lift": _lift(sentence),
+        "words": float(near[0] @ _shares(asked)),
+        "words_lift": float(near[0].mean() - np.mean(near[1:])) if len(near) > 1 else USUAL,
+        "quote": quotes[0].features[0],
+        "quote_words": quotes[0].features[1],
+        "quote_own": quotes[0].features[OWN],
+        "quoted": sum(weights[stem] for stem in weights if stem in said) / total,
+        "margin": hits[0].score - other,
+        "agreement": sum(hit.document == first for hit in leaders) / 3,
     }
 
 
-def _stems(edition: Edition, hit: Hit) -> set[str]:
-    (span,) = edition.texts.spans([hit.number])
-    part = edition.part(span)
-    units = part.units[span.first : span.last]
-    words = [
-        edition.documents[span.document].title,
-        *part.path,
-        *(f"{unit.lead} {unit.text}" for unit in units),
-    ]
-    return set(terms(" ".join(words)))
+def _lift(cosines: Scores) -> float:
+    """Return how far the best stands above what comes after the first ten."""
+    rest = cosines[BEST:REST]
+    return float(cosines[:BEST].max() - (rest.mean() if len(rest) else USUAL))
+
+
+def _shares(asked: Query) -> Scores:
+    """Return how much each of the question's tokens says: its word's rarity, divided among its tokens."""
+    found: list[float] = []
+    for word, count in asked.words:
+        stems = terms(word)
+        found += [asked.lexical.rarity(stems[0]) / count if stems else 0.0] * count
+    shares = np.array(found, dtype=np.float32)
+    total = float(shares.sum())
+    return shares / total if total else np.full_like(shares, 1 / max(1, len(shares)))

@@ -1,15 +1,25 @@
-"""Which sentences of the passages found answer the question."""
+"""Which sentences of the passages found answer the question.
+
+Each sentence, list item and table row of the best passages gets a score from what speaks for it: how near its
+vector is to the question's, how well each token of the question is matched by one of its own (MaxSim), the
+question's words that it and its headings hold, and its passage's place. The weights are in `confidence.json`,
+made by `python -m knowledge.calibrate`.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from knowledge.documents import Part, Unit
+import numpy as np
+
+from knowledge.documents import Part, Unit, rendered
 from knowledge.edition import Edition
 from knowledge.lexical import terms
-from knowledge.retrieve import Hit, Query, unit_scores
+from knowledge.retrieve import Hit, Query, Scores, unit_scores
+from knowledge.scale import scale
 from knowledge.texts import Span
 
 _AMOUNT = re.compile(
@@ -18,76 +28,152 @@ _AMOUNT = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|once|twice|weekly|monthly|annual(?:ly)?"
-    r"|daily|hours?|days?|weeks?|months?|years?|percent|no (?:limit|minimum|maximum|threshold))\b",
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|once|twice|weekly|monthly|daily"
+    r"|annual(?:ly)?|hours?|days?|weeks?|months?|years?|percent|no (?:limit|minimum|maximum|threshold))\b",
+    re.IGNORECASE,
+)
+# How a sentence begins that cannot be understood, or would mislead, without the one before it.
+_LEANS = re.compile(
+    r"(?:it|they|this|these|that|those|such|its|their|he|she|however|but|otherwise|instead|in (?:this|that)"
+    r" case|in these cases|if (?:so|not)|the same|for (?:this|that|these|those)|except|unless)\b",
+    re.IGNORECASE,
+)
+# How one begins that limits the sentence before it.
+_LIMITS = re.compile(
+    r"(?:however|but|except|unless|otherwise|only|exceptions?|the exception|in (?:this|that) case|if not"
+    r"|(?:this|these|that|it|they) (?:do(?:es)? not|do(?:es)?n['\u2019]t|only|appl(?:y|ies) only)"
+    r"|provided|not (?:included|covered)|note that|please note)\b",
     re.IGNORECASE,
 )
 
-
-SPREAD = 2.0  # how far below the first a second quote of the same document may score
-TIE = 0.2  # and one of another document
-OWN = 1  # the place, among the features, of the words that a unit shares with the question
+FEATURES = (
+    "nearness",  # cosine of the unit
+    "tokens",  # mean over the question's tokens of the best match among the unit's
+    "placed",  # the same, with the tokens that say where the passage stands
+    "own",  # share of the question's words, by rarity, that the unit holds
+    "around",  # and that only its headings or its lead hold
+    "passage",  # its passage's score, as a share of the best
+    "amount",  # an amount is asked for, and one is said
+    "opens",  # it only introduces what follows, or asks
+    "length",  # up to 40 words
+)
+OWN, PASSAGE = FEATURES.index("own"), FEATURES.index("passage")
+EARLIER = 0.4  # the weight of a word of an earlier turn beside one of the question
 ROWS = 0.75  # of the question's words in the best row of a table, the share that another row must hold
 PASSAGES = 8  # whose sentences are looked at
+LISTED = 5  # items that may follow the sentence that introduces them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quote:
-    """A unit that may answer, and how well."""
+    """A unit that may answer, and how well; `first` to `last` (exclusive) are quoted with it."""
 
     span: Span
     part: Part
     place: int  # of the unit in its part
     score: float
     features: tuple[float, ...]
+    first: int
+    last: int
 
     @property
     def unit(self) -> Unit:
-        """What is quoted."""
+        """What answers."""
         return self.part.units[self.place]
+
+    @property
+    def text(self) -> str:
+        """What is quoted, word for word: the unit with the sentences that it cannot be parted from."""
+        units = self.part.units[self.first : self.last]
+        if self.unit.text.endswith(":") and self.last > self.place + 1:
+            return rendered(units)
+        return " ".join((quoted(units[0]), *(unit.text for unit in units[1:])))
 
 
 def candidates(edition: Edition, asked: Query, hits: Sequence[Hit]) -> list[Quote]:
     """Return the units of passages, best first."""
     hits = hits[:PASSAGES]
-    stems = asked.stems
-    weights = {stem: asked.lexical.rarity(stem) for stem in stems}
-    total = sum(weights.values()) or 1.0
-    amount = bool(_AMOUNT.search(asked.question))
+    spans = edition.texts.spans([hit.number for hit in hits])
+    weights = rarities(asked)
     best = (hits[0].score if hits else 0.0) or 1.0
     found: list[Quote] = []
-    for order, (hit, span) in enumerate(
-        zip(hits, edition.texts.spans([hit.number for hit in hits]), strict=True)
-    ):
+    for hit, span in zip(hits, spans, strict=True):
         part = edition.part(span)
-        above = set(terms(" ".join(part.path)))
-        near = unit_scores(edition, hit.number, asked.vector)
-        for place in range(span.first, span.last):
-            unit = part.units[place]
-            held = set(terms(unit.text))
-            own = sum(weights[stem] for stem in stems & held) / total
-            around = sum(weights[stem] for stem in stems & (above | set(terms(unit.lead))) - held) / total
-            features = (
-                float(near[place - span.first]),
-                own,
-                around,
-                hit.score / best,
-                1.0 / (1 + order),
-                float(amount and bool(_NUMBER.search(unit.text))),
-                float(unit.text.endswith((":", "?"))),
-                min(len(unit.text.split()), 40) / 40,
+        values = _features(edition, asked, weights, span, part)
+        values[:, PASSAGE] = hit.score / best
+        scores = values @ scale().sentences
+        for place, score, row in zip(range(span.first, span.last), scores, values.tolist(), strict=True):
+            first, last = _whole(part, place)
+            found.append(
+                Quote(
+                    span=span,
+                    part=part,
+                    place=place,
+                    score=float(score),
+                    features=tuple(row),
+                    first=first,
+                    last=last,
+                )
             )
-            found.append(Quote(span=span, part=part, place=place, score=scored(features), features=features))
     return sorted(found, key=lambda quote: -quote.score)
 
 
-# Of the features above, in their order; fitted on question sets with gold sentences, then rounded.
-WEIGHTS = (10.0, 3.5, 2.5, 5.0, 0.5, 2.0, -1.5, 1.1)
+def rarities(asked: Query) -> dict[str, float]:
+    """Return the question's stems with how much each says; those of earlier turns count for less."""
+    own = set(asked.readings[0][1])
+    return {stem: asked.lexical.rarity(stem) * (1.0 if stem in own else EARLIER) for stem in asked.stems}
 
 
-def scored(features: Sequence[float]) -> float:
-    """Return how well a unit answers."""
-    return sum(weight * value for weight, value in zip(WEIGHTS, features, strict=True))
+def _features(edition: Edition, asked: Query, weights: dict[str, float], span: Span, part: Part) -> Scores:
+    """Return FEATURES of each unit of a passage, row by row, all but its passage's score."""
+    units = part.units[span.first : span.last]
+    total = sum(weights.values()) or 1.0
+    matched = matches(edition, asked, span.number)
+    amount = bool(_AMOUNT.search(asked.question))
+    above = stems_of(" ".join(part.path))
+    values = np.zeros((len(units), len(FEATURES)), dtype=np.float32)
+    values[:, 0] = unit_scores(edition, span.number, asked.vector)
+    if matched.shape[1]:
+        values[:, 1] = matched[1:].mean(axis=1)
+        values[:, 2] = np.maximum(matched[1:], matched[0]).mean(axis=1)
+    for row, unit in zip(values, units, strict=True):
+        held = stems_of(unit.text)
+        row[3] = sum(weights[stem] for stem in weights.keys() & held) / total
+        row[4] = sum(weights[stem] for stem in weights.keys() & (above | stems_of(unit.lead)) - held) / total
+        row[6] = amount and bool(_NUMBER.search(unit.text))
+        row[7] = unit.text.endswith((":", "?"))
+        row[8] = min(len(unit.text.split()), 40) / 40
+    return values
+
+
+def matches(edition: Edition, asked: Query, number: int) -> Scores:
+    """Return the best cosine of each of the question's tokens (columns) with each place of a passage.
+
+    The first row is where the passage stands (its title and headings), the others are its units.
+    """
+    starts = edition.texts.starts
+    first = starts[number] + number
+    return edition.tokens.near(asked.tokens, first, first + 1 + starts[number + 1] - starts[number])
+
+
+@lru_cache(maxsize=8192)
+def stems_of(text: str) -> frozenset[str]:
+    """Return the stems of a text that is asked about again and again."""
+    return frozenset(terms(text))
+
+
+def _whole(part: Part, place: int) -> tuple[int, int]:
+    """Return the units that must be read together with one: what it leans on, and what limits it."""
+    units = part.units
+    first, last = place, place + 1
+    while first and place - first < 2 and units[first].joined and _LEANS.match(units[first].text):
+        first -= 1
+    while last < len(units) and last - place < 3 and units[last].joined and _LIMITS.match(units[last].text):
+        last += 1
+    if units[place].text.endswith(":") and last == place + 1:
+        while last < len(units) and last - place <= LISTED and units[last].lead == units[place].text:
+            last += 1
+    return first, last
 
 
 def quoted(unit: Unit) -> str:
@@ -99,22 +185,17 @@ def quoted(unit: Unit) -> str:
     return unit.text
 
 
-def _telling(found: Sequence[Quote]) -> list[Quote]:
-    """Return quotes, best first, without rows that hold fewer of the question's words than a better row."""
+def _telling(found: Sequence[Quote]) -> Iterator[Quote]:
+    """Yield quotes, best first, without rows that hold fewer of the question's words than a better row."""
     most: dict[tuple[int, int, str], float] = {}
-    kept: list[Quote] = []
     for quote in found:
         if quote.unit.kind == "row":
+            table = quote.span.document, quote.span.part, quote.unit.lead
             own = quote.features[OWN]
-            if own < ROWS * most.get(_table(quote), 0.0):
+            if own < ROWS * most.get(table, 0.0):
                 continue
-            most[_table(quote)] = max(own, most.get(_table(quote), 0.0))
-        kept.append(quote)
-    return kept
-
-
-def _table(quote: Quote) -> tuple[int, int, str]:
-    return quote.span.document, quote.span.part, quote.unit.lead
+            most[table] = max(own, most.get(table, 0.0))
+        yield quote
 
 
 def chosen(found: Sequence[Quote], hits: Sequence[Hit], count: int = 3) -> list[Quote]:
@@ -123,20 +204,28 @@ def chosen(found: Sequence[Quote], hits: Sequence[Hit], count: int = 3) -> list[
     They come from the document that fits best; another joins only with a quote about as good as the best. The
     second and third must be nearly as good as the first.
     """
-    found = _telling(found)
+    found = list(_telling(found))
     if not found:
         return []
+    limits = scale()
     first = hits[0].document
     leading = next((quote for quote in found if quote.span.document == first), found[0])
     best = max(found[0].score, leading.score)
     kept: list[Quote] = [leading]
     for quote in found:
         same = quote.span.document == first
-        near = quote.score >= (leading.score - SPREAD if same else best - TIE)
-        if near and quote.unit.text not in {one.unit.text for one in kept}:
-            kept.append(quote)
-    best_ones = kept[:count]
-    order = list(dict.fromkeys((quote.span.document, quote.span.part) for quote in best_ones))
-    return sorted(
-        best_ones, key=lambda quote: (order.index((quote.span.document, quote.span.part)), quote.place)
-    )
+        near = quote.score >= (leading.score - limits.spread if same else best - limits.tie)
+        if near and not any(_covered(quote, one) for one in kept):
+            within = [one for one in kept if not _covered(one, quote)]
+            if len(within) < count:
+                kept = [*within, quote]
+    order = list(dict.fromkeys((quote.span.document, quote.span.part) for quote in kept))
+    return sorted(kept, key=lambda quote: (order.index((quote.span.document, quote.span.part)), quote.place))
+
+
+def _covered(quote: Quote, other: Quote) -> bool:
+    """Tell whether a quote says nothing that another does not say."""
+    if quote.unit.text == other.unit.text:
+        return True
+    same = (quote.span.document, quote.span.part) == (other.span.document, other.span.part)
+    return same and other.first <= quote.place < other.last

@@ -71,6 +71,25 @@ def test_a_list_item_is_quoted_with_the_condition_above_it(library: Library) -> 
     )
 
 
+def test_a_condition_in_the_next_sentence_is_quoted_with_the_rule(ingest: Ingest, words: Words) -> None:
+    text = "# Taxis\n\nTaxi rides home are paid after 22:00. However, a ride above 40 euros needs approval."
+    answer = Library(ingest({"t.md": text}), words).ask("taxi rides home paid", reader=EVERYONE)
+    assert answer.citations[0].quote == text.rsplit("\n", maxsplit=1)[-1]
+    assert len(answer.citations) == 1
+
+
+def test_a_sentence_that_leans_on_the_one_before_is_quoted_with_it(ingest: Ingest, words: Words) -> None:
+    text = "# Stipend\n\nEngineers get a stipend. It covers phone, internet and electricity bills."
+    answer = Library(ingest({"s.md": text}), words).ask("phone internet electricity bills", reader=EVERYONE)
+    assert answer.citations[0].quote == text.rsplit("\n", maxsplit=1)[-1]
+
+
+def test_what_introduces_a_list_is_quoted_with_the_list(ingest: Ingest, words: Words) -> None:
+    text = "# Cards\n\nCompany credit cards are given to:\n\n- drivers\n- buyers\n"
+    answer = Library(ingest({"c.md": text}), words).ask("company credit cards are given to", reader=EVERYONE)
+    assert answer.citations[0].quote == "Company credit cards are given to:\n- drivers\n- buyers"
+
+
 def test_a_table_row_is_quoted_with_its_header(ingest: Ingest, words: Words) -> None:
     rows = "| Oslo | 90 |\n| Paris hotels | 140 |\n| Paris meals | 40 |\n"
     table = f"# Hotels\n\n| City | Limit per night |\n|---|---|\n{rows}"
