@@ -96,8 +96,8 @@ def _drawn(
     """Write the risk-coverage curve, from what would be said without a threshold; return its figures."""
     from knowledge import coverage  # noqa: PLC0415 - takes seconds to import
     from knowledge import evaluate as measure  # noqa: PLC0415 - likewise
-    from knowledge.scale import scale  # noqa: PLC0415 - likewise
     from knowledge.plot import risk_coverage  # noqa: PLC0415 - likewise
+    from knowledge.scale import scale  # noqa: PLC0415 - likewise
 
     open_ended = measure.run(
         [one.question for one in outcomes],
