@@ -23,6 +23,7 @@ from knowledge.documents import EVERYONE, Document, Part, Section, section_text,
 from knowledge.errors import DamagedEdition, NoEdition
 from knowledge.lexical import Lexical, Seen
 from knowledge.manifest import CHROMA, LEXICAL, UNITS, VECTORS, WORDING, hold, read_manifest
+from knowledge.rows import Rows
 from knowledge.serving import EDITIONS, CurrentFile, Serving
 from knowledge.texts import Head, Span, Texts
 from knowledge.tokens import Tokens
@@ -140,19 +141,14 @@ class Edition:
         return found
 
     @cached_property
-    def units(self) -> NDArray[np.float16]:
-        """The vectors of all passages' units, in order; on disk until they are used."""
-        try:
-            kept: NDArray[np.float16] = np.load(self.folder / UNITS, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise DamagedEdition(f"{self.folder / UNITS} cannot be read. Ingest again.") from error
-        if len(kept) != self.texts.starts[-1]:
-            raise DamagedEdition(f"{self.folder / UNITS} is not what it was built as. Ingest again.")
-        return kept
+    def units(self) -> Rows:
+        """The vectors of all passages' units, in order."""
+        path = self.folder / UNITS
+        return Rows(path, count=self.texts.starts[-1], width=self.matrix.shape[1], dtype=np.float16)
 
     @cached_property
     def tokens(self) -> Tokens:
-        """The short vectors of all passages' tokens; on disk until they are used."""
+        """The short vectors of all passages' tokens."""
         found = Tokens(self.folder)
         if found.slots != self.texts.starts[-1] + self.passages:
             raise DamagedEdition(f"{self.folder} holds other token vectors than it was built with.")
@@ -198,8 +194,8 @@ class Edition:
     def close(self) -> None:
         """Let go of the files."""
         self.texts.close()
-        if "tokens" in self.__dict__:
-            self.tokens.close()
+        for used in {"units", "tokens"} & self.__dict__.keys():
+            self.__dict__[used].close()
         self._held()
 
 

@@ -1,8 +1,9 @@
 """Question and reader to ranked passages.
 
-Three signals: how near a passage's vector is to the question's, how near its nearest sentence is, and which
-of the question's words it holds (BM25 over stems). Their weights were chosen on three question sets together,
-so that none of them gains at another's cost.
+Four signals: how near a passage's vector is to the question's, how near its nearest sentence is, how well its
+tokens match the question's one by one (late interaction), and which of the question's words it holds (BM25
+over stems). Their weights were chosen on several question sets together, so that none gains at another's
+cost.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from knowledge.edition import Edition, Reader
 from knowledge.embedder import Embedder
 from knowledge.lexical import WORD, Seen, terms
 from knowledge.tokens import UNIT
+from knowledge.twins import alone
 
 Scores = NDArray[np.float32]
 
 TURNS = 2  # earlier messages of the thread that a follow-up may lean on
 QUESTION = 2.0  # the question's own weight beside that of the question read with one and with two turns
-SENTENCE = 0.7  # the nearest sentence's share of nearness
-WORDS = 0.15  # the weight of shared words beside nearness
+SENTENCE = 0.5  # the nearest sentence's share of nearness
+TOKENS = 0.4  # the share of tokens matched one by one, beside nearness
+WORDS = 0.1  # the weight of shared words beside all that
+FOLLOWING = 0.2  # their weight in a follow-up, which says less of what it is about
 CANDIDATES = 200  # passages whose sentences are looked at
 
 
@@ -71,16 +75,11 @@ def query(
     weights = np.array([QUESTION] + [1.0] * len(turns), dtype=np.float32)
     weights /= weights.sum()
     places = [match.span() for match in WORD.finditer(question)]
+    shifts = [len(text) - len(question) for text in texts]
     readings = embedder.read(
         [
-            (
-                text,
-                [
-                    (start + len(text) - len(question), end + len(text) - len(question))
-                    for start, end in places
-                ],
-            )
-            for text in texts
+            (text, [(start + shift, end + shift) for start, end in places])
+            for text, shift in zip(texts, shifts, strict=True)
         ]
     )
     last = readings[-1]
@@ -104,42 +103,68 @@ def rank(edition: Edition, asked: Query, *, reader: Reader, depth: int = 60) -> 
     places = edition.readable(reader)
     if not len(places):
         return []
-    whole = len(places) == edition.passages
     dense = edition.matrix @ asked.vector
     lexical = sum(
         (weight * asked.lexical.scores(stems) for weight, stems in asked.readings), np.zeros_like(dense)
     )
-    if not whole:
+    if len(places) < edition.passages:
         dense, lexical = dense[places], lexical[places]
-    words = WORDS * _scaled(lexical)
+    weight = WORDS if len(asked.readings) == 1 else FOLLOWING
+    words = weight * _scaled(lexical)
     near = _largest(_scaled(dense) + words, CANDIDATES)
-    sentence = np.array(
-        [nearest(edition, int(places[place]), asked.vector) for place in near], dtype=np.float32
-    )
-    mixed = _scaled((1 - SENTENCE) * dense[near] + SENTENCE * sentence) + words[near]
-    order = np.argsort(-mixed, kind="stable")[:depth]
+    sentence = nearest(edition, places[near], asked.vector)
+    nearness = (1 - SENTENCE) * dense[near] + SENTENCE * sentence
+    best = _largest(_scaled(nearness) + words[near], depth)
+    near, sentence, nearness = near[best], sentence[best], nearness[best]
+    tokens = matched(edition, places[near], asked.tokens)
+    mixed = (1 - TOKENS) * _scaled(nearness) + TOKENS * _scaled(tokens) + words[near]
+    order = np.argsort(-mixed, kind="stable")
+    shown = alone(edition, [int(places[near[place]]) for place in order], reader.today)
     return [
         Hit(
-            number=int(places[near[place]]),
-            document=int(edition.owners[places[near[place]]]),
-            score=float(mixed[place]) / (1 + WORDS),
-            dense=float(dense[near[place]]),
-            sentence=float(sentence[place]),
-            lexical=float(lexical[near[place]]),
+            number=number,
+            document=int(edition.owners[number]),
+            score=float(mixed[order[place]]) / (1 + weight),
+            dense=float(dense[near[order[place]]]),
+            sentence=float(sentence[order[place]]),
+            lexical=float(lexical[near[order[place]]]),
         )
-        for place in order
+        for place, number in shown
     ]
 
 
-def nearest(edition: Edition, number: int, vector: Scores) -> float:
-    """Return the cosine of a passage's nearest unit."""
-    return float(unit_scores(edition, number, vector).max(initial=0.0))
+def nearest(edition: Edition, numbers: NDArray[np.int64], vector: Scores) -> Scores:
+    """Return the cosine of each passage's nearest unit."""
+    runs = _units(edition, numbers)
+    cosines = edition.units.take(runs).astype(np.float32) @ vector
+    lengths = [last - first for first, last in runs]
+    found: Scores = np.maximum.reduceat(cosines, np.cumsum([0, *lengths[:-1]]))
+    return found
+
+
+def matched(edition: Edition, numbers: NDArray[np.int64], tokens: Scores) -> Scores:
+    """Return how well the tokens of each passage match those of a question: the mean of the best cosines."""
+    if not len(tokens):
+        return np.zeros(len(numbers), dtype=np.float32)
+    # Of each passage the place before its units too: where it stands is part of what it says.
+    runs = [
+        (first + int(number), last + int(number) + 1)
+        for number, (first, last) in zip(numbers, _units(edition, numbers), strict=True)
+    ]
+    found: Scores = edition.tokens.runs(tokens, runs).mean(axis=1)
+    return found
+
+
+def _units(edition: Edition, numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
+    starts = edition.texts.starts
+    return [(starts[number], starts[number + 1]) for number in numbers]
 
 
 def unit_scores(edition: Edition, number: int, vector: Scores) -> Scores:
     """Return the cosine of each unit of a passage."""
     starts = edition.texts.starts
-    return edition.units[starts[number] : starts[number + 1]].astype(np.float32) @ vector
+    scores: Scores = edition.units.take([(starts[number], starts[number + 1])]).astype(np.float32) @ vector
+    return scores
 
 
 def token_scores(edition: Edition, asked: Query, number: int) -> Scores:

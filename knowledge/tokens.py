@@ -7,7 +7,6 @@ projection is in `projection.npy`, made by `python -m knowledge.projection`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.errors import DamagedEdition
+from knowledge.rows import Rows
 
 Vectors = NDArray[np.float32]
 Short = NDArray[np.int8]
@@ -63,34 +63,30 @@ def write(folder: Path, readings: Sequence[tuple[Short, NDArray[np.int32]]]) -> 
 class Tokens:
     """The token vectors of an edition.
 
-    They stay in their file and are read passage by passage: mapped into memory, a busy day would make all of
-    them resident. Places are numbered over the whole edition: of each passage first what stands outside its
-    units (where the passage stands), then its units.
+    Places are numbered over the whole edition: of each passage first what stands outside its units (where the
+    passage stands), then its units.
     """
 
     def __init__(self, folder: Path) -> None:
         try:
             counts = np.load(folder / COUNTS)
-            mapped = np.load(folder / VECTORS, mmap_mode="r")
-            self._file = os.open(folder / VECTORS, os.O_RDONLY)
         except (OSError, ValueError) as error:
-            raise DamagedEdition(
-                f"The token vectors in {folder} cannot be read: {error}. Ingest again."
-            ) from error
+            raise DamagedEdition(f"{folder / COUNTS} cannot be read: {error}. Ingest again.") from error
         self.slots = len(counts)
         self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-        self._offset = mapped.offset
-        if mapped.shape != (self._starts[-1], SHORT) or mapped.dtype != np.int8:
-            raise DamagedEdition(f"The token vectors in {folder} are not what was built. Ingest again.")
+        self._rows = Rows(folder / VECTORS, count=int(self._starts[-1]), width=SHORT, dtype=np.int8)
 
     def near(self, asked: Vectors, first: int, last: int) -> Vectors:
         """Return `nearness` of the tokens asked for to each of the places `first` to `last` (exclusive)."""
         starts = self._starts[first : last + 1]
-        size = int(starts[-1] - starts[0]) * SHORT
-        data = os.pread(self._file, size, self._offset + int(starts[0]) * SHORT)
-        tokens = np.frombuffer(data, dtype=np.int8).reshape(-1, SHORT)
+        tokens = self._rows.take([(int(starts[0]), int(starts[-1]))])
         return nearness(asked, tokens, np.diff(starts))
+
+    def runs(self, asked: Vectors, runs: Sequence[tuple[int, int]]) -> Vectors:
+        """Return `nearness` of the tokens asked for to each of several runs of places as one."""
+        bounds = [(int(self._starts[first]), int(self._starts[last])) for first, last in runs]
+        return nearness(asked, self._rows.take(bounds), [last - first for first, last in bounds])
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._file)
+        self._rows.close()

@@ -41,11 +41,11 @@ class Words:
 
 
 def _reading(text: str, spans: Sequence[tuple[int, int]]) -> Reading:
-    pieces = [text[: spans[0][0]], *(text[start:end] for start, end in spans)]
+    pieces = [text[: spans[0][0]] if spans else text, *(text[start:end] for start, end in spans)]
     said = [[_vector(stem) for stem in terms(piece)] for piece in pieces]
     return Reading(
         whole=_vector(text),
-        spans=np.stack([_vector(text[start:end]) for start, end in spans]),
+        spans=np.array([_vector(text[start:end]) for start, end in spans]).reshape(-1, WIDTH),
         tokens=shortened(np.array([vector for piece in said for vector in piece]).reshape(-1, WIDTH)),
         counts=np.array([len(piece) for piece in said], dtype=np.int32),
     )
