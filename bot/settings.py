@@ -125,6 +125,13 @@ class GapSettings(Section):
     keep_days: int = Field(default=180, ge=1, le=3650)
 
 
+class KnowledgeSettings(Section):
+    """Old editions: how many are kept beside the one that serves, and for how long after they last served."""
+
+    keep_editions: int = Field(default=20, ge=1)
+    keep_days: int = Field(default=365, ge=1)
+
+
 class Settings(BaseSettings):
     """Everything the operator decides, read once and passed on."""
 
@@ -148,6 +155,7 @@ class Settings(BaseSettings):
     slack_signing_secret: SecretStr | None = Field(default=None, validation_alias="slack_signing_secret")
     slack_api_url: str = Field(default="https://slack.com/api/", validation_alias="slack_api_url")
     directory: DirectorySettings | None = None
+    knowledge: KnowledgeSettings = KnowledgeSettings()
     model: ModelSettings | None = None
     workflows: WorkflowSettings = WorkflowSettings()
     gaps: GapSettings = GapSettings()

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import date
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Shelf:
         self._opening = threading.Lock()
         self._library: Library | None = None
         self._looked = -PAUSE
+        self._said = ""
 
     def library(self) -> Library:
         """Return the library of the edition that serves, as of at most a second ago.
@@ -61,7 +62,9 @@ class Shelf:
         except KnowledgeError as error:
             if held is None:
                 raise
-            logger.warning("Still answering from edition %s. %s", held.edition.id, error)
+            if str(error) != self._said:
+                self._said = str(error)
+                logger.warning("Still answering from edition %s. %s", held.edition.id, error)
             return held
 
     def edition(self) -> Edition:
@@ -96,7 +99,21 @@ async def open_shelf(home: Path, database: Database) -> AsyncIterator[Shelf]:
     """Yield the shelf of a running bot, whose database says which edition serves."""
     model = await asyncio.to_thread(embedder.load, home)
     with in_bot(home, database.conninfo) as serving:
-        yield Shelf(home, model, serving)
+        shelf = Shelf(home, model, serving)
+        looking = asyncio.create_task(_keep_looking(shelf))
+        try:
+            yield shelf
+        finally:
+            looking.cancel()
+            await asyncio.wait([looking])
+
+
+async def _keep_looking(shelf: Shelf) -> None:
+    """Open a new edition before anybody asks, and let go of the one before: it may have to be erased."""
+    while True:
+        with suppress(KnowledgeError):  # whoever asks is told
+            await asyncio.to_thread(shelf.library)
+        await asyncio.sleep(PAUSE)
 
 
 def is_in_force(section: Section, today: date) -> bool:

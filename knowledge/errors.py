@@ -19,6 +19,14 @@ class NoSuchEdition(KnowledgeError):
     """No edition of this home has that id, or more than one begins like it."""
 
 
+class StillServes(KnowledgeError):
+    """A document is to be erased that the edition which serves still holds."""
+
+
+class EditionInUse(KnowledgeError):
+    """An edition is to be removed that a process has open."""
+
+
 class DamagedEdition(KnowledgeError):
     """An edition's files are not what its manifest says."""
 

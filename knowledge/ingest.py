@@ -143,7 +143,7 @@ def alone(editions: Path, progress: Progress) -> Iterator[None]:
                     progress.note("Another ingest is at work in this home; waiting for it to finish.")
                 waited = True
                 time.sleep(0.2)
-        for left in editions.glob(".building-*"):
+        for left in (*editions.glob(".building-*"), *editions.glob(".sweeping-*")):
             shutil.rmtree(left, ignore_errors=True)
         yield
 

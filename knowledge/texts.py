@@ -112,9 +112,12 @@ class Texts:
             self.heads = tuple(
                 self._head(*row) for row in self._all("SELECT name, head FROM document ORDER BY id")
             )
+        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            raise DamagedEdition(f"{path} cannot be read. Ingest again.") from error
+        try:
             self._places: Places = np.load(folder / PASSAGES)
-        except (sqlite3.Error, OSError, ValueError, KeyError) as error:
-            raise DamagedEdition(f"{path} cannot be read: {error}. Ingest again.") from error
+        except (OSError, ValueError) as error:
+            raise DamagedEdition(f"{folder / PASSAGES} cannot be read. Ingest again.") from error
         self.documents: Places = np.ascontiguousarray(self._places[:, 0])
         # Passage n's units are rows starts[n] to starts[n + 1] of the edition's unit vectors.
         self.starts = np.zeros(len(self._places) + 1, dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,24 @@ def write(
                     done(end)
     except chromadb.errors.ChromaError as error:
         raise BuildFailed(f"Chroma could not write the index: {error}.") from error
+    _blank(folder)
+
+
+def _blank(folder: Path) -> None:
+    """Overwrite what the index files hold beyond their last vector.
+
+    Chroma writes room for more vectors as it finds it in memory, where vectors of another edition may have
+    been: measured, the vectors of an erased document were in the files of the edition without it.
+    """
+    for header in folder.rglob("header.bin"):
+        _, _, _, count, size = struct.unpack_from("<iQQQQ", header.read_bytes())
+        for name, width in (("data_level0.bin", size), ("length.bin", 4)):
+            path = header.with_name(name)
+            used, whole = count * width, path.stat().st_size
+            if used < whole:
+                with path.open("r+b") as file:
+                    file.seek(used)
+                    file.write(bytes(whole - used))
 
 
 def read(folder: Path) -> Matrix:

@@ -52,6 +52,7 @@ def damages(folder: Path) -> Iterator[str]:
         edition = Edition(folder)
     except KnowledgeError as error:
         yield str(error)
+        yield from changed_files(folder)
         return
     try:
         yield from changed_files(folder)

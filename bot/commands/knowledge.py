@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from bot.commands.editions import swept
 from bot.commands.models import rewording
 from bot.commands.options import Config, Failure, Home, Json, failing, today, user_name, write_json
 from bot.commands.progress import Shown
@@ -80,6 +81,8 @@ def ingest(
         with reading as found:
             where = serving.of_home(place, config)
             done = knowledge.ingest(place, found, Later(place), shown, serving=where, by=user_name())
+            if not done.unchanged:
+                swept(place, where, load(place, config))
         every = [] if sources else configured(load(place, config))
         statuses = [{"name": one.name, **one.status()} for one in every]
     if as_json:
