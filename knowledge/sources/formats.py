@@ -11,6 +11,7 @@ from pathlib import Path
 from knowledge.documents import Document, Terms, parts_of
 from knowledge.errors import Unreadable
 from knowledge.hidden import INVISIBLE, visible
+from knowledge.sources.apart import Apart
 from knowledge.sources.base import Defaults
 from knowledge.sources.reading import Reading
 
@@ -21,15 +22,15 @@ KINDS = MARKDOWN | PAGES | TEXTS | {".pdf", ".docx"}
 LARGEST = 50 * 2**20  # bytes of one file
 
 
+_APART = Apart()
+
+
 def document_of(path: Path, *, document: str, sha256: str, defaults: Defaults, given: Terms) -> Document:
     """Return a file's document. `given` is what its source knows of it where the file is silent.
 
     Raises Unreadable with the reason when it cannot be one.
     """
-    try:
-        terms, reading = _parsed(path)
-    except OSError as error:
-        raise Unreadable(f"it cannot be read ({error.strerror or error})") from error
+    terms, reading = _APART.read(path)
     return made(
         terms,
         reading,
@@ -78,7 +79,7 @@ def made(
 
 def of_line(line: str, *, document: str, sha256: str, defaults: Defaults) -> Document:
     """Return the document of one line of a JSONL. Raises Unreadable."""
-    from knowledge.sources import front, plain  # noqa: PLC0415 - see _parsed
+    from knowledge.sources import front, plain  # noqa: PLC0415 - see parsed
 
     row: dict[str, object] = json.loads(line)
     text, invisible = visible(str(row["text"]))
@@ -88,7 +89,12 @@ def of_line(line: str, *, document: str, sha256: str, defaults: Defaults) -> Doc
     return made(terms, reading, document=document, sha256=sha256, defaults=defaults, given=Terms(), label="")
 
 
-def _parsed(path: Path) -> tuple[Terms, Reading]:
+def parsed(path: Path) -> tuple[Terms, Reading]:
+    """Return what a file says of itself, and what it holds.
+
+    Runs in the process that `knowledge.sources.apart` starts. Raises Unreadable, OSError, and whatever a
+    library raises over a damaged file.
+    """
     # Converters take a while to import, and an ingest that finds nothing new needs none of them.
     from knowledge.sources import docx, front, html, markdown, pdf, plain  # noqa: PLC0415
 

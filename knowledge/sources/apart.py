@@ -1,0 +1,163 @@
+"""Converters in a process of their own: a file that makes one loop, swell or fall takes nothing else with it.
+
+Run as `python -m knowledge.sources.apart`: a path a line comes in, a reading a line goes out.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import IO, Any
+
+from knowledge.documents import Block, Terms
+from knowledge.errors import Unreadable
+from knowledge.sources.reading import Reading
+
+SECONDS = 60  # of computing for one file
+MEMORY = 3 * 2**30  # bytes of address space
+
+
+class Apart:
+    """Reads files in a child process, which is started when it is needed and again when it has fallen."""
+
+    def __init__(self, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
+        self._limits = (str(seconds), str(memory))
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[str] | None = None
+
+    def read(self, path: Path) -> tuple[Terms, Reading]:
+        """Return what a file says of itself, and what it holds. Raises Unreadable with the reason."""
+        with self._lock:
+            said = self._ask(path)
+        if not said:
+            raise Unreadable(self._fallen())
+        found = json.loads(said)
+        if "unreadable" in found:
+            raise Unreadable(found["unreadable"])
+        return _terms(found["terms"]), _reading(found["reading"])
+
+    def close(self) -> None:
+        """End the child."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            child.wait()
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+    def _ask(self, path: Path) -> str:
+        child = self._started()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            child.stdin.write(json.dumps(str(path.absolute())) + "\n")
+            child.stdin.flush()
+            return child.stdout.readline()
+        except BrokenPipeError:
+            return ""
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._child is None:
+            if not hasattr(self, "_registered"):
+                self._registered = True
+                atexit.register(self.close)
+            # From beside this package, so that the child reads with this very code.
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", __name__, *self._limits],
+                cwd=Path(__file__).parents[2],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                encoding="utf-8",
+                errors="surrogatepass",
+            )
+        return self._child
+
+    def _fallen(self) -> str:
+        child = self._child
+        assert child is not None
+        code = child.wait()
+        self.close()
+        if code == -signal.SIGXCPU:
+            return f"it takes more than {self._seconds} s of computing to read"
+        return "reading it ended the reader"
+
+
+def _terms(data: dict[str, Any]) -> Terms:
+    dates = {
+        name: date.fromisoformat(data[name]) if data[name] else None
+        for name in ("effective", "expires", "review")
+    }
+    sets = {name: frozenset(data[name]) for name in ("audience", "regions")}
+    return Terms(**(data | dates | sets))
+
+
+def _reading(data: dict[str, Any]) -> Reading:
+    blocks = [Block(**block) for block in data["blocks"]]
+    return Reading(**(data | {"blocks": blocks, "hidden": Counter(data["hidden"])}))
+
+
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else str(value)
+
+
+def _answer(path: Path) -> dict[str, Any]:
+    from knowledge.sources.formats import parsed  # noqa: PLC0415 - it imports this module
+
+    try:
+        terms, reading = parsed(path)
+    except Unreadable as error:
+        return {"unreadable": str(error)}
+    except RecursionError:
+        return {"unreadable": "its parts are nested too deeply"}
+    except MemoryError:
+        return {"unreadable": f"it needs more than {MEMORY // 2**30} GB of memory to read"}
+    except OSError as error:
+        return {"unreadable": f"it cannot be read ({error.strerror or error})"}
+    except Exception as error:
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        return {"unreadable": f"it is not a sound file of its kind ({reason})"}
+    blocks = [asdict(block) for block in reading.blocks]
+    return {"terms": asdict(terms), "reading": vars(reading) | {"blocks": blocks}}
+
+
+def _bounded(seconds: int) -> None:
+    """Allow this much more computing; past it the kernel ends this process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds, hard))
+
+
+def _serve(asked: IO[str], answers: IO[str], seconds: int) -> None:
+    for line in asked:
+        _bounded(seconds)
+        answers.write(json.dumps(_answer(Path(json.loads(line))), default=_plain) + "\n")
+        answers.flush()
+
+
+def _main() -> None:
+    seconds, memory = int(sys.argv[1]), int(sys.argv[2])
+    with contextlib.suppress(ValueError, OSError):  # not every system bounds address space
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us ends us
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="surrogatepass")
+    os.dup2(2, 1)  # a library that prints must not answer
+    _serve(sys.stdin, answers, seconds)
+
+
+if __name__ == "__main__":
+    _main()
