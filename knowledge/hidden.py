@@ -12,7 +12,13 @@ _KEPT = "\n\t"
 INVISIBLE = "invisible character"
 COMMENT = "comment"
 ELEMENT = "hidden element"
-RUN = "hidden or white text"
+RUN = "hidden run"
+PAPER_COLOURED = "text in the paper's colour"
+TINY = "tiny text"
+OFF_PAGE = "text off the page"
+INKLESS = "text without ink"
+BEHIND = "text behind a picture"  # kept: a scanned page is searched by it
+UNSEEN_TITLE = "title that no page shows"
 
 
 def visible(text: str) -> tuple[str, int]:
@@ -30,20 +36,41 @@ def visible(text: str) -> tuple[str, int]:
 
 _HIDING = re.compile(
     r"""display\s*:\s*none | visibility\s*:\s*(?:hidden|collapse) | font-size\s*:\s*0(?![.\d]*[1-9])
-        | opacity\s*:\s*0(?![.\d]*[1-9]) | (?:text-indent|left|top)\s*:\s*-\d{3,}""",
+        | opacity\s*:\s*0(?![.\d]*[1-9]) | (?:text-indent|left|top)\s*:\s*-\d{3,}
+        | clip\s*:\s*rect\(\s*[01](?:px)?[\s,]+[01](?:px)?[\s,] | clip-path\s*:\s*inset\(\s*(?:50|100)%
+        | transform\s*:[^;]*scale\(\s*0\s*[,)]""",
     re.IGNORECASE | re.VERBOSE,
 )
+_CUT = re.compile(r"overflow\s*:\s*hidden", re.IGNORECASE)
+_NOTHING = re.compile(r"(?:^|;)\s*(?:max-)?(?:height|width)\s*:\s*[01](?:px)?\s*(?:;|$)", re.IGNORECASE)
+_SIZE = re.compile(r"font-size\s*:\s*([\d.]+)(px|pt|em|rem|%)", re.IGNORECASE)
+_SMALLEST = {"px": 3.0, "pt": 2.0, "em": 0.2, "rem": 0.2, "%": 20.0}
 _COLOUR = re.compile(r"(?:^|;)\s*(color|background(?:-color)?)\s*:\s*([^;]+)", re.IGNORECASE)
-_WHITE = {"white", "#fff", "#ffffff", "rgb(255,255,255)", "transparent", "#fefefe", "rgba(0,0,0,0)"}
+_WHITE = {"white", "#fff", "#ffffff", "rgb(255,255,255)", "#fefefe", "rgb(254,254,254)", "hsl(0,0%,100%)"}
+_CLEAR = {"transparent", "rgba(0,0,0,0)", "#0000", "#00000000", "inherit", "initial", "none", ""}
 
 
 def hides(style: str) -> bool:
-    """Tell whether an inline style makes its element unseen: not shown, sized nothing, or white on white."""
-    if _HIDING.search(style):
+    """Tell whether a style makes its element unseen, whatever its colours: not shown, or sized nothing."""
+    if _HIDING.search(style) or (_CUT.search(style) and _NOTHING.search(style)):
         return True
-    colours = {name.lower(): re.sub(r"\s", "", value.lower()) for name, value in _COLOUR.findall(style)}
-    ink = colours.get("color")
-    paper = colours.get("background-color", colours.get("background"))
-    if ink is None:
-        return False
-    return ink == paper or (ink in _WHITE and (paper is None or paper in _WHITE))
+    size = _SIZE.search(style)
+    return bool(size) and float(size[1].strip(".") or 0) < _SMALLEST[size[2].lower()] if size else False
+
+
+def colours(style: str) -> tuple[str, str]:
+    """Return the colours of text and background that a style sets, each empty where it sets none."""
+    found = {
+        name.lower(): re.sub(r"\s|!important", "", value.lower()) for name, value in _COLOUR.findall(style)
+    }
+    paper = found.get("background-color", found.get("background", ""))
+    return _named(found.get("color", "")), "" if paper in _CLEAR else _named(paper)
+
+
+def blends(ink: str, paper: str) -> bool:
+    """Tell whether text of one colour is not seen on a background of another; an empty one is white."""
+    return ink in {"transparent", "rgba(0,0,0,0)"} or (bool(ink) and ink == (paper or "white"))
+
+
+def _named(colour: str) -> str:
+    return "white" if colour in _WHITE else colour

@@ -56,7 +56,8 @@ class Apart:
             child.wait()
             for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with contextlib.suppress(BrokenPipeError):  # what was left to write has no reader
+                        pipe.close()
 
     def _ask(self, path: Path) -> str:
         child = self._started()

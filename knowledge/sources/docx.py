@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import docx
+from docx.document import Document as Opened
 from docx.opc.exceptions import OpcError
-from docx.shared import RGBColor
+from docx.oxml.ns import qn
 from docx.table import Table
 from docx.text.paragraph import Paragraph
+from docx.text.run import Run
 from lxml.etree import LxmlError  # type: ignore[import-untyped]  # ships no stubs
 
 from knowledge.documents import Block
 from knowledge.errors import Unreadable
-from knowledge.hidden import RUN
+from knowledge.sources.docx_shown import hides
 from knowledge.sources.reading import Reading
 
 _LARGEST = 200 * 2**20  # bytes, unpacked; a zip may hold a thousand times its size
+# Inserted runs and those of links too, which python-docx passes over.
+_RUNS = ".//w:r[not(ancestor::w:del) and not(ancestor::w:moveFrom) and not(ancestor::w:txbxContent)]"
 
 
 def read(path: Path) -> Reading:
@@ -26,24 +32,40 @@ def read(path: Path) -> Reading:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
-                raise Unreadable("it unpacks to more than 200 MB")
+                raise Unreadable(f"it unpacks to more than {_LARGEST // 2**20} MB")
         opened = docx.Document(str(path))
     except (OpcError, LxmlError, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
         raise Unreadable("it is not a sound Word document, or is protected by a password") from error
-    reading = Reading(title=(opened.core_properties.title or "").strip())
+    properties = opened.core_properties
+    reading = Reading(
+        title=(properties.title or "").strip(),
+        language=(properties.language or "").strip().lower(),
+        version=(properties.version or "").strip(),
+    )
     intro = ""
-    for element in opened.iter_inner_content():
+    for element in _content(opened):
         if isinstance(element, Table):
-            reading.blocks += _rows(element)
+            reading.blocks += _rows(element, reading.hidden)
             continue
-        text, hidden = _shown(element)
-        if hidden:
-            reading.hidden[RUN] += hidden
+        text = _shown(element, reading.hidden)
         if text:
             block = _block(element, text, intro)
             intro = intro if block.kind == "item" else text if text.endswith(":") else ""
             reading.blocks.append(block)
     return reading
+
+
+def _content(opened: Opened) -> Iterator[Paragraph | Table]:
+    """Yield paragraphs and tables in order, those in content controls too."""
+    waiting = list(opened.element.body)
+    while waiting:
+        element = waiting.pop(0)
+        if element.tag == qn("w:p"):
+            yield Paragraph(element, opened)
+        elif element.tag == qn("w:tbl"):
+            yield Table(element, opened)
+        elif element.tag in {qn("w:sdt"), qn("w:sdtContent")}:
+            waiting[:0] = list(element)
 
 
 def _block(paragraph: Paragraph, text: str, intro: str) -> Block:
@@ -59,21 +81,30 @@ def _block(paragraph: Paragraph, text: str, intro: str) -> Block:
     return Block(kind="paragraph", text=text)
 
 
-def _shown(paragraph: Paragraph) -> tuple[str, int]:
-    """Return a paragraph's text without hidden and white runs, and how many of those there were."""
-    hidden = 0
+def _shown(paragraph: Paragraph, hidden: Counter[str]) -> str:
+    """Return a paragraph's text without what its reader does not see, and count that."""
     kept: list[str] = []
-    for part in paragraph.iter_inner_content():
-        for run in getattr(part, "runs", [part]):
-            white = run.font.color is not None and run.font.color.rgb == RGBColor(255, 255, 255)
-            if run.font.hidden or white:
-                hidden += bool(run.text.strip())
-            else:
-                kept.append(run.text)
-    return " ".join("".join(kept).split()), hidden
+    for element in paragraph._p.xpath(_RUNS):  # python-docx passes over what a tracked change inserted
+        run = Run(element, paragraph)
+        reason = hides(run, paragraph) if run.text.strip() else ""
+        if reason:
+            hidden[reason] += 1
+        else:
+            kept.append(run.text)
+    return " ".join("".join(kept).split())
 
 
-def _rows(table: Table) -> list[Block]:
-    rows = [[" ".join(cell.text.split()) for cell in row.cells] for row in table.rows]
+def _rows(table: Table, hidden: Counter[str]) -> list[Block]:
+    rows: list[list[str]] = []
+    for row in table.rows:
+        cells: list[str] = []
+        seen: set[int] = set()
+        for cell in row.cells:  # a merged cell comes once for each column that it spans
+            if id(cell._tc) in seen:
+                cells.append(cells[-1])
+                continue
+            seen.add(id(cell._tc))
+            cells.append(" ".join(filter(None, (_shown(one, hidden) for one in cell.paragraphs))))
+        rows.append(cells)
     lead = " | ".join(rows[0]) if len(rows) > 1 else ""
     return [Block(kind="row", text=" | ".join(row), lead=lead) for row in (rows[1:] or rows) if any(row)]

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from knowledge.documents import Document, Terms, parts_of
 from knowledge.errors import Unreadable
-from knowledge.hidden import INVISIBLE, visible
+from knowledge.hidden import INVISIBLE, UNSEEN_TITLE, visible
 from knowledge.sources.apart import Apart
 from knowledge.sources.base import Defaults
+from knowledge.sources.language import language_of
 from knowledge.sources.reading import Reading
 
 MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
@@ -101,7 +102,7 @@ def parsed(path: Path) -> tuple[Terms, Reading]:
     kind = path.suffix.lower()
     if kind in {".pdf", ".docx"}:
         reading = pdf.read(path) if kind == ".pdf" else docx.read(path)
-        return Terms(), _cleaned(reading)
+        return Terms(), _finished(_titled(reading))
     text, invisible = visible(_text(path))
     terms, body = front.separate(text)
     if kind in MARKDOWN:
@@ -111,7 +112,23 @@ def parsed(path: Path) -> tuple[Terms, Reading]:
     else:
         reading = Reading(blocks=plain.read(body))
     reading.hidden.update(_counted(invisible))
-    return terms, _cleaned(reading)
+    return terms, _finished(reading, said=terms.language)
+
+
+def _titled(reading: Reading) -> Reading:
+    """Drop a title that is only in a file's properties, where its readers never look."""
+    shown = " ".join(" ".join(block.text for block in reading.blocks).casefold().split())
+    if reading.title and " ".join(reading.title.casefold().split()) not in shown:
+        reading.title = ""
+        reading.hidden[UNSEEN_TITLE] += 1
+    return reading
+
+
+def _finished(reading: Reading, *, said: str = "") -> Reading:
+    reading = _cleaned(reading)
+    if not (said or reading.language):
+        reading.language = language_of(" ".join(block.text for block in reading.blocks[:100]))
+    return reading
 
 
 def _counted(invisible: int) -> Counter[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from bs4 import BeautifulSoup, Comment, Tag
 from bs4.element import NavigableString, PreformattedString
+from soupsieve import SelectorSyntaxError
 
 from knowledge.documents import Block
-from knowledge.hidden import COMMENT, ELEMENT, hides
+from knowledge.hidden import COMMENT, ELEMENT, blends, colours, hides
 from knowledge.sources.reading import Reading
 
 _UNREAD_TAGS = """
@@ -23,6 +25,13 @@ _UNREAD = frozenset(_UNREAD_TAGS.split())
 _BLOCKS = frozenset(_BLOCK_TAGS.split())
 _HEADING = re.compile(r"h([1-6])$")
 _LONGEST_LEAD = 45  # words
+_RULE = re.compile(r"([^{}@]+)\{([^{}]*)\}")  # of a style sheet
+_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_CONDITION = re.compile(r"@[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
+_TELLING = re.compile(
+    r"display|visibility|opacity|color|background|font-size|indent|clip|overflow|left|top|scale"
+)
+_RULES = 300  # of a page's style sheets that are looked at
 
 
 def read(html: str) -> Reading:
@@ -58,6 +67,7 @@ def _strip(soup: BeautifulSoup) -> Counter[str]:
         if isinstance(node, Comment) and node.strip():
             count[COMMENT] += 1
         node.extract()
+    _spread(soup)
     for element in soup.find_all(_is_unseen):
         if not element.decomposed:
             if element.get_text(strip=True):
@@ -66,11 +76,63 @@ def _strip(soup: BeautifulSoup) -> Counter[str]:
     return count
 
 
+def _spread(soup: BeautifulSoup) -> None:
+    """Put what a page's own style sheets say about hiding and colours onto the elements that they mean.
+
+    A later rule wins over an earlier one, and an element's own style over both; conditions such as printing
+    are left out.
+    """
+    styles: dict[int, tuple[Tag, list[str]]] = {}
+    text = "\n".join(sheet.get_text() for sheet in soup.find_all("style"))
+    rules = _RULE.findall(_CONDITION.sub("", _CSS_COMMENT.sub("", text)))
+    for selector, style in [rule for rule in rules if _TELLING.search(rule[1])][:_RULES]:
+        try:
+            meant = soup.select(selector.strip())
+        except (SelectorSyntaxError, NotImplementedError, ValueError):
+            continue
+        for element in meant:
+            styles.setdefault(id(element), (element, []))[1].append(style)
+    for element, found in styles.values():
+        element["style"] = _merged([*found, _style(element)])
+
+
+def _merged(styles: Sequence[str]) -> str:
+    said: dict[str, str] = {}
+    for style in styles:
+        for declaration in style.split(";"):
+            name, colon, value = declaration.partition(":")
+            if colon:
+                said[name.strip().lower()] = value.strip()
+    return "; ".join(f"{name}: {value}" for name, value in said.items())
+
+
 def _is_unseen(element: Tag) -> bool:
     if element.has_attr("hidden") or element.get("aria-hidden") == "true":
         return True
+    style = _style(element)
+    if hides(style):
+        return True
+    ink = colours(style)[0] or _attribute(element, "color")
+    return bool(ink) and blends(ink, _paper(element))
+
+
+def _paper(element: Tag) -> str:
+    """Return the nearest background colour behind an element, or nothing."""
+    for one in (element, *element.parents):
+        found = colours(_style(one))[1] or _attribute(one, "bgcolor")
+        if found:
+            return found
+    return ""
+
+
+def _style(element: Tag) -> str:
     style = element.get("style")
-    return isinstance(style, str) and hides(style)
+    return style if isinstance(style, str) else ""
+
+
+def _attribute(element: Tag, name: str) -> str:
+    value = element.get(name)
+    return colours(f"color:{value}")[0] if isinstance(value, str) else ""
 
 
 def _squeezed(text: str) -> str:

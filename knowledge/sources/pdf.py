@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from pathlib import Path
 
 import pypdf
@@ -12,7 +13,10 @@ from pypdf.errors import PyPdfError
 from knowledge.documents import Block
 from knowledge.errors import Unreadable
 from knowledge.sources import plain
+from knowledge.sources.pdf_shown import keep_shown
 from knowledge.sources.reading import Reading
+
+_PAGES = 5000
 
 
 def read(path: Path) -> Reading:
@@ -23,8 +27,15 @@ def read(path: Path) -> Reading:
         reader = pypdf.PdfReader(path)
         if reader.is_encrypted and not reader.decrypt(""):
             raise Unreadable("it is protected by a password")
-        pages = [page.extract_text() for page in reader.pages]
+        if len(reader.pages) > _PAGES:
+            raise Unreadable(f"it has more than {_PAGES} pages")
+        hidden: Counter[str] = Counter()
+        pages: list[str] = []
+        for page in reader.pages:
+            hidden.update(keep_shown(page))
+            pages.append(page.extract_text())
         title = (reader.metadata.title if reader.metadata else None) or ""
+        language = str(reader.root_object.get("/Lang") or "")
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
         # pypdf meets a damaged object with whatever its parser was doing.
         raise Unreadable(f"it is not a sound PDF ({_reason(error)})") from error
@@ -32,7 +43,7 @@ def read(path: Path) -> Reading:
         raise Unreadable("it is not a sound PDF (its objects contain each other)") from error
     if not any(page.strip() for page in pages):
         raise Unreadable("it holds no text, only pictures")
-    return Reading(title=_title(title), blocks=_blocks(pages))
+    return Reading(title=_title(title), language=language.lower(), blocks=_blocks(pages), hidden=hidden)
 
 
 def _blocks(pages: list[str]) -> list[Block]:

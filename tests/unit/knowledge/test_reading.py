@@ -120,7 +120,7 @@ def test_a_word_document_is_read_by_its_styles(tmp_path: Path) -> None:
     made.save(str(tmp_path / "expenses.docx"))
     document = read(tmp_path / "expenses.docx")
     assert texts(document) == ["Keep the receipts.", "Ask first.", "Meals", "Visible.", "Taxi | 40"]
-    assert (document.parts[0].anchor, document.hidden) == ("expenses", (("hidden or white text", 1),))
+    assert (document.parts[0].anchor, document.hidden) == ("expenses", (("text in the paper's colour", 1),))
 
 
 def test_a_pdf_is_read_by_numbered_headings_or_by_pages(tmp_path: Path) -> None:
