@@ -30,6 +30,7 @@ class SourceSettings(BaseModel):
     owner: str = ""
     audience: tuple[str, ...] = Field(default=("everyone",), min_length=1)
     regions: tuple[str, ...] = ()
+    standing: Literal["policy", "reference"] = "policy"
     schedule: str = ""
 
     @field_validator("schedule")

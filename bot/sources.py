@@ -77,6 +77,7 @@ def configured(settings: Settings) -> list[Mirrored]:
                 owner=source.owner,
                 audience=frozenset(source.audience),
                 regions=frozenset(source.regions),
+                standing=source.standing,
             ),
         )
         for source in settings.sources

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -122,11 +122,26 @@ class Library:
     ) -> Answer:
         """Answer a question from what this reader may read and what is in force on their day.
 
+        Policies are asked alone; only where they do not cover the question are references, and what these
+        say carries a caution. So nothing that a reference holds changes what a policy answers.
+
         `history` is the thread's earlier messages by the same person, oldest first. `threshold` is the
         confidence from which on something is quoted, in place of the shipped one. Raises EmptyQuestion and
         QuestionTooLong.
         """
         question = checked(question)
+        references = replace(reader, standing="reference")
+        if reader.standing is not None or not len(self.edition.readable(references)):
+            return self._ask(question, reader, history, threshold)
+        policies = self._ask(question, replace(reader, standing="policy"), history, threshold)
+        if policies.status != "not_covered":
+            return policies
+        found = self._ask(question, references, history, threshold)
+        kept = policies if found.status == "not_covered" and policies.passages else found
+        times = {name: time + found.timings_ms[name] for name, time in policies.timings_ms.items()}
+        return replace(kept, timings_ms=times)
+
+    def _ask(self, question: str, reader: Reader, history: Sequence[str], threshold: float | None) -> Answer:
         started = time.perf_counter()
         asked = query(self.edition, self._embedder, question, history, reader=reader)
         embedded = time.perf_counter()
@@ -183,22 +198,29 @@ class Library:
         return list(dict.fromkeys(said))
 
     def _notes(self, kept: Sequence[Quote], reader: Reader) -> list[str]:
-        """Return what must be said beside the quotes: that a review is overdue, or where a document holds."""
+        """Return what must be said beside the quotes: an overdue review, or what a document holds for."""
         overdue: dict[str, date] = {}
         regions: dict[str, frozenset[str]] = {}
+        references: dict[str, None] = {}
         for quote in kept:
             head = self.edition.documents[quote.span.document]
+            if head.terms.standing == "reference":
+                references[head.title] = None
             if reader.regions is None and head.terms.regions:  # nobody knows where the reader works
                 regions[head.title] = head.terms.regions
             if head.terms.review is not None and head.terms.review < reader.today:
                 overdue[head.title] = head.terms.review
-        return [
-            f"\u201c{title}\u201d was due for review on {due.isoformat()}; it may be out of date."
-            for title, due in overdue.items()
-        ] + [
-            f"\u201c{title}\u201d holds for {', '.join(sorted(codes))} only."
-            for title, codes in regions.items()
-        ]
+        return (
+            [
+                f"\u201c{title}\u201d was due for review on {due.isoformat()}; it may be out of date."
+                for title, due in overdue.items()
+            ]
+            + [
+                f"\u201c{title}\u201d holds for {', '.join(sorted(codes))} only."
+                for title, codes in regions.items()
+            ]
+            + [f"\u201c{title}\u201d is a reference, not a policy." for title in references]
+        )
 
     def _owner(self, kept: Sequence[Quote], passages: Sequence[Passage]) -> str:
         """Return whom to ask: the owner of what is quoted, else of the nearest section that has one."""

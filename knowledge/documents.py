@@ -15,6 +15,7 @@ from knowledge.sentences import split
 EVERYONE = "everyone"
 LONGEST_UNIT = 120  # words
 BlockKind = Literal["heading", "paragraph", "item", "row", "code"]
+Standing = Literal["policy", "reference"]
 UnitKind = Literal["sentence", "item", "row", "code"]
 
 
@@ -68,6 +69,7 @@ class Terms:
     version: str = ""
     regions: frozenset[str] = frozenset()  # two-letter country codes; empty: every region
     language: str = ""  # such as "en"; empty: unknown
+    standing: Standing = "policy"  # its source's: no document can say it of itself
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge import learnt
-from knowledge.documents import EVERYONE, Document, Part, Section, section_text, text_hash
+from knowledge.documents import EVERYONE, Document, Part, Section, Standing, Terms, section_text, text_hash
 from knowledge.errors import DamagedEdition, NoEdition
 from knowledge.lexical import Lexical, Seen
 from knowledge.manifest import CHROMA, LEXICAL, UNITS, VECTORS, WORDING, hold, read_manifest
@@ -38,26 +38,30 @@ _VIEWS = 16  # and whose words are
 class Reader:
     """Whom an answer is for: the audiences they belong to, where they work, and the day on which they ask.
 
-    `regions` None means that nobody knows: then no document is left out for its regions.
+    `regions` None means that nobody knows: then no document is left out for its regions. `standing` names the
+    only documents that are heard, and None means all.
     """
 
     today: date
     audiences: frozenset[str] = frozenset({EVERYONE})
     regions: frozenset[str] | None = None
+    standing: Standing | None = None
 
     def may_read(self, head: Head) -> bool:
         """Tell whether a document is for this reader and in force today."""
         terms = head.terms
         return (
-            self.is_among(terms.audience, terms.regions)
+            self.is_among(*group_of(terms))
             and (terms.effective is None or terms.effective <= self.today)
             and (terms.expires is None or terms.expires >= self.today)
         )
 
-    def is_among(self, audience: frozenset[str], regions: frozenset[str]) -> bool:
-        """Tell whether documents for that audience in those regions are for this reader."""
-        return bool(audience & (self.audiences | {EVERYONE})) and (
-            self.regions is None or not regions or bool(regions & self.regions)
+    def is_among(self, audience: frozenset[str], regions: frozenset[str], standing: Standing) -> bool:
+        """Tell whether documents of that audience, regions and standing are for this reader."""
+        return (
+            bool(audience & (self.audiences | {EVERYONE}))
+            and (self.regions is None or not regions or bool(regions & self.regions))
+            and self.standing in {None, standing}
         )
 
 
@@ -216,16 +220,18 @@ def current_id(home: Path) -> str | None:
     return CurrentFile(home).current()
 
 
-Group = tuple[frozenset[str], frozenset[str]]  # audience, regions
+Group = tuple[frozenset[str], frozenset[str], Standing]  # audience, regions
+
+
+def group_of(terms: Terms) -> Group:
+    """Return what decides, apart from the day, who reads a document."""
+    return terms.audience, terms.regions, terms.standing
 
 
 def groups_of(documents: Sequence[Head | Document]) -> tuple[list[Group], list[int]]:
     """Return the groups of documents that the same readers may read, and the group of each document."""
     groups: dict[Group, int] = {}
-    numbers = [
-        groups.setdefault((document.terms.audience, document.terms.regions), len(groups))
-        for document in documents
-    ]
+    numbers = [groups.setdefault(group_of(document.terms), len(groups)) for document in documents]
     return list(groups), numbers
 
 

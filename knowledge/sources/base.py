@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from knowledge.documents import EVERYONE, Document, Terms
+from knowledge.documents import EVERYONE, Document, Standing, Terms
 from knowledge.errors import Unreadable
 
 Token = Callable[[], str]  # reads a source's token when it is needed; "" where there is none
@@ -68,12 +68,14 @@ class Defaults:
     """What a source says of all its documents.
 
     Owner and regions hold where a document is silent. The audience is a bound: a document may be for fewer
-    people, never for more.
+    people, never for more. The standing is the source's alone: what a reference says is heard only where no
+    policy answers.
     """
 
     owner: str = ""
     audience: frozenset[str] = frozenset({EVERYONE})
     regions: frozenset[str] = frozenset()
+    standing: Standing = "policy"
 
     def applied(self, terms: Terms) -> Terms:
         """Return a document's terms within this source. Raises Unreadable where nobody could read it."""
@@ -82,6 +84,7 @@ class Defaults:
             owner=terms.owner or self.owner,
             audience=self._bounded(terms.audience),
             regions=terms.regions or self.regions,
+            standing=self.standing,
         )
 
     def _bounded(self, audience: frozenset[str]) -> frozenset[str]:
@@ -103,4 +106,5 @@ class Defaults:
             "owner": self.owner,
             "audience": sorted(self.audience),
             "regions": sorted(self.regions),
+            "standing": self.standing,
         }

@@ -4,13 +4,17 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from knowledge.answer import LONGEST_QUESTION, Library, checked, section_of
+from knowledge.build import build
 from knowledge.edition import Edition, Reader
 from knowledge.errors import EmptyQuestion, QuestionTooLong
-from tests.unit.knowledge.conftest import EVERYONE, TODAY, Words
+from knowledge.sources.base import Defaults
+from knowledge.sources.folder import Folder
+from tests.unit.knowledge.conftest import EVERYONE, TODAY, Heard, Words
 
 Ingest = Callable[[dict[str, str | bytes]], Edition]
 TRAVEL = """---
@@ -214,3 +218,30 @@ def test_readers_of_one_library_do_not_mix(library: Library) -> None:
     inside = replace(EVERYONE, audiences=frozenset({"people-team"}))
     assert library.ask("salary band of balance makers", reader=inside).citations
     assert not library.ask("salary band of balance makers", reader=EVERYONE).citations
+
+
+def test_a_reference_is_heard_only_where_no_policy_answers(
+    tmp_path: Path, words: Words, heard: Heard
+) -> None:
+    for folder, name, text in (
+        ("policies", "leave.md", "# Leave\n\nEverybody has 25 days of paid leave a year.\n"),
+        (
+            "wiki",
+            "leave.md",
+            "---\nstanding: policy\n---\n# Leave\n\nPaid leave a year is 99 days of paid leave.\n",
+        ),
+        ("wiki", "canteen.md", "# Canteen\n\nThe canteen serves soup on Tuesdays.\n"),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).write_text(text)
+    wiki = Folder(tmp_path / "wiki", prefix="wiki", defaults=Defaults(standing="reference"))
+    library = Library(build(tmp_path / "home", [Folder(tmp_path / "policies"), wiki], words, heard), words)
+
+    leave = library.ask("how many days of paid leave a year?", reader=EVERYONE)
+    assert [citation.document for citation in leave.citations] == ["leave.md"]
+    assert {passage.document for passage in leave.passages} == {"leave.md"}
+
+    soup = library.ask("canteen serves soup on tuesdays", reader=EVERYONE)
+    assert [citation.document for citation in soup.citations] == ["wiki/canteen.md"]
+    assert soup.status == "cautioned"
+    assert "\u201cCanteen\u201d is a reference, not a policy." in soup.notes
