@@ -26,6 +26,7 @@ from bot.drawing import RecordDrawing
 from bot.events import Events
 from bot.evidence import ShelfEvidence
 from bot.gaps.questions import Questions
+from bot.gaps.review import Reviews
 from bot.identity import Identity
 from bot.installation import Installation, SlackRefused, discover
 from bot.jobs import Jobs
@@ -100,6 +101,7 @@ async def build(
                 identity=identity,
                 answering=answering,
                 questions=questions,
+                reviews=Reviews(database.pool, shelf),
                 runs=runs,
                 outbox=outbox,
                 drawing=RecordDrawing(runs, identity, messages, _channels(settings)),
@@ -174,6 +176,7 @@ class Rounds:
             await self.surfaces.give(body)
         await parts.events.forget()
         await parts.questions.forget()
+        await parts.reviews.go_on()
 
 
 async def serve(

@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.commands import audit, editions, evaluate, knowledge, process, readers, secrets, sources
+from bot.commands import audit, editions, evaluate, gaps, knowledge, process, readers, secrets, sources
 
 app = typer.Typer(
     name="countersign",
@@ -20,6 +20,7 @@ app.command()(evaluate.evaluate)
 app.command()(sources.sources)
 app.add_typer(audit.app, name="audit")
 app.add_typer(editions.app, name="editions")
+app.add_typer(gaps.app, name="gaps")
 app.add_typer(secrets.app, name="secrets")
 
 

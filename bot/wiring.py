@@ -9,6 +9,7 @@ from bot.answering import Answering
 from bot.database import Pool
 from bot.events import Events
 from bot.gaps.questions import Questions
+from bot.gaps.review import Reviews
 from bot.identity import Identity
 from bot.installation import Installation
 from bot.jobs import Jobs
@@ -30,6 +31,7 @@ class Parts:
     identity: Identity
     answering: Answering
     questions: Questions
+    reviews: Reviews
     runs: Runs
     outbox: Outbox
     drawing: Drawing

@@ -18,13 +18,14 @@ def reader(home: Path, email: str) -> "Reader":
     """Return what the person with that address may read today. Raises Failure, or a ConnectorError."""
     from bot.readers import reader_of  # noqa: PLC0415  # takes seconds to import
 
-    person = asyncio.run(_person(home, email))
-    if not person.active:
+    found = asyncio.run(person(home, email))
+    if not found.active:
         raise Failure(f"{email} is not active in the directory, and reads nothing.")
-    return reader_of(person, datetime.now(UTC).date())
+    return reader_of(found, datetime.now(UTC).date())
 
 
-async def _person(home: Path, email: str) -> "Person":
+async def person(home: Path, email: str) -> "Person":
+    """Return the person with that address. Raises Failure, or a ConnectorError."""
     from bot import credentials  # noqa: PLC0415  # likewise
     from connectors.directory import open_directory  # noqa: PLC0415
     from connectors.secrets import demo_key  # noqa: PLC0415
