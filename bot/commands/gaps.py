@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from bot.commands import readers
@@ -319,22 +318,30 @@ def _questions(gap: "Gap") -> str:
 
 
 def _print_gaps(shown: Sequence["Gap"]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     if not shown:
         console.print("There are no gaps: every question that is kept was answered.")
         return
-    table = Table(
-        "Gap", "People", "Times", "Days", "Trend", "Question", "Nearest", "Owner", box=None, pad_edge=False
-    )
-    for gap in shown:
-        place = gap.nearest
-        nearest = "" if place is None else f"{place['title']} > {place['section']}"
+    for place, gap in enumerate(shown):
+        if place:
+            console.print()
+        counted = f"{gap.people} {'person' if gap.people == 1 else 'people'}, {_questions(gap)}, {gap.trend}"
+        console.print(Text.assemble((gap.id[:8], "bold"), f"  {counted}"))
+        console.print(Text(f"  {clean(gap.typical.said)}"))
+        for turn in gap.typical.earlier[-1:]:
+            console.print(Text(f"  After: {clean(turn)}", style="dim"))
+        console.print(Text(f"  Nearest: {_place(gap)}. Owner: {clean(gap.owner) or 'nobody'}", style="dim"))
         labels = sorted({name for audience in gap.audiences for name in audience} - {"everyone"})
-        said = Text(clean(gap.typical.said))
         if labels:
-            said.append(f"  [for {clean(', '.join(labels))}]", style="yellow")
+            console.print(Text(f"  About documents for {clean(', '.join(labels))} only", style="yellow"))
         if gap.answer:
-            said.append("  (answer written)", style="green")
-        numbers = (str(gap.people), str(len(gap.questions)), str(gap.days), gap.trend)
-        table.add_row(gap.id[:8], *numbers, said, Text(clean(nearest)), Text(clean(gap.owner) or "nobody"))
-    console.print(table)
+            console.print(Text(f"  Answer written: {clean(gap.answer)}", style="green"))
+
+
+def _place(gap: "Gap") -> str:
+    place = gap.nearest
+    if place is None:
+        return "nothing"
+    return clean(
+        f"{place['title']} > {place['section']}" if place["section"] != place["title"] else place["title"]
+    )

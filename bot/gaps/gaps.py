@@ -11,8 +11,10 @@ import numpy as np
 from bot.gaps.grouping import Vectors, grouped
 from graphs.ports import Connection
 from knowledge.embedder import Embedder
+from knowledge.lexical import terms
 
 WEEK = timedelta(days=7)
+ALONE = 3  # words that say something: with fewer, "and at the weekend?" may be about anything
 OPEN = (
     "state = 'open' AND (status <> 'answered' OR EXISTS (SELECT 1 FROM rating"
     " WHERE rating.tenant = question.tenant AND rating.question = question.id AND NOT good))"
@@ -121,6 +123,7 @@ class Gap:
         return {
             "id": self.id,
             "question": self.typical.said,
+            "earlier": list(self.typical.earlier),
             "people": self.people,
             "questions": len(self.questions),
             "days": self.days,
@@ -206,15 +209,11 @@ async def _vectors(
 
 
 def _read(embedder: Embedder, question: Question) -> Vectors:
-    """Read a question as retrieval does: alone, and with the message before it."""
-    texts = [
-        question.said,
-        question.said,
-        *("\n".join([turn, question.said]) for turn in question.earlier[-1:]),
-    ]
-    vector: Vectors = embedder.embed(texts).mean(axis=0)
-    length = float(np.linalg.norm(vector))
-    return vector / length if length else vector
+    """Read a question alone, or with the message before it where it says too little by itself."""
+    short = len(set(terms(question.said))) < ALONE
+    text = "\n".join([*question.earlier[-1:], question.said]) if short else question.said
+    vector: Vectors = embedder.embed([text])[0]
+    return vector
 
 
 def _question(row: dict[str, Any]) -> Question:
