@@ -209,10 +209,16 @@ def open_current(home: Path, serving: Serving | None = None) -> Edition:
     Raises NoEdition before the first ingest, ServesElsewhere and DamagedEdition.
     """
     serving = serving or CurrentFile(home)
-    name = serving.current()
-    if name is None:
-        raise NoEdition("There is nothing to answer from yet. Run: countersign ingest SOURCE")
-    return Edition(home / EDITIONS / name)
+    while True:
+        name = serving.current()
+        if name is None:
+            raise NoEdition("There is nothing to answer from yet. Run: countersign ingest SOURCE")
+        try:
+            return Edition(home / EDITIONS / name)
+        except DamagedEdition:
+            if serving.current() == name:
+                raise
+            # it was exchanged, and swept, between the two
 
 
 def current_id(home: Path) -> str | None:
