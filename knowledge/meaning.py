@@ -19,7 +19,7 @@ _EQUIVALENTS = Path(__file__).with_name("equivalents.txt")
 
 _TOKEN = re.compile(
     r"(?P<number>\d+(?:[.:]\d+)*)"
-    r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*|[/&%])"
+    r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*|[/&%°])"
     r"|(?P<stop>[.,;:()!?\u2014\u2013|\n]|(?<=\s)-(?=\s))"
     r"|(?P<joint>[-\s'\"])"
     r"|(?P<odd>.)"
@@ -68,7 +68,8 @@ PERIODS = _words("minute hour day week month quarter year")
 _UNITS = PERIODS | _words("dollar euro pound percent mile kilometer kilometre")
 # Written in capitals for emphasis; other words in capitals are names: "IT" is not "it".
 _LOUD = _words("MUST NOT NO ALL ONLY NEVER ALWAYS SHOULD SHALL MAY CANNOT AND OR EVERY ANY")
-_FREE = _words("a an the is are am be been being that this these those there will do does also")
+_FREE = _words("a an the is are am be been being will also")
+_ARTICLES = _words("a an the")  # a sentence may begin with one; with "do" or "is" it would ask
 _BEING = _words("is are am be been being")
 
 # What words and phrases of one meaning are known by; no word of a text looks like this.
@@ -97,7 +98,7 @@ _PHRASES = {
     MAY: "may, can",
     ALLOWED: "allowed to, permitted to",
     CANNOT: "cannot",
-    NOT: "not, no",
+    NOT: "not, no, do not, does not",
     IF: "if, when, whenever, in case, in the event that",
     UNLESS: "unless, except if, except when, except for when",
     BEFORE: "before, prior to, ahead of",
@@ -230,7 +231,7 @@ def _carrying(tokens: Iterator[Token]) -> Iterator[Token]:
     held: Token | None = None
     free: set[str] = set()
     for token in tokens:
-        if token.word in _FREE:
+        if token.word in _FREE and (held is not None or token.word in _ARTICLES):
             free.add(token.word)
             if token.ends and held is not None:
                 held = replace(held, ends=token.ends)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations
 
 from knowledge.meaning import (
     AFTER,
@@ -43,7 +42,7 @@ from knowledge.sentences import split
 LONGEST = 700  # characters of a sentence
 _ADDRESS = re.compile(r"://|www\.|\bmailto\b|\w@\w|[^\W\d_]{2,}\.[^\W\d_]{2,}", re.IGNORECASE)
 _BRACKETS = re.compile(r"\s*\((?:(?:e\.\s?g\.|for example|such as|including)[^()]*|(?P<short>[A-Z]{2,6}))\)")
-_PLAIN = re.compile(r"[^\W_]|[ .,;:()'\"\u2018\u2019\u201c\u201d\u2013\u2014/&%$€£-]")
+_PLAIN = re.compile(r"[^\W_]|[ .,;:()'\"\u2018\u2019\u201c\u201d\u2013\u2014/&%°$€£-]")
 _CONDITIONS = frozenset({IF, UNLESS, BEFORE, AFTER, UNTIL, "once", "while", "where", "although", "except"})
 _CHOICES = frozenset({"or", "nor", "either", "neither"})
 _BINDING = _CONDITIONS | _CHOICES | {
@@ -53,7 +52,7 @@ _BINDING = _CONDITIONS | _CHOICES | {
 _ASIDE = frozenset({BECAUSE, EXAMPLE, "to", "so"})  # how a reason, a purpose or examples begin
 _LEFT_OUT = frozenset({
     "strictly", "however", "therefore", "additionally", "furthermore", "moreover", "please", "simply",
-    "kindly",
+    "kindly", "that", "this", "these", "those", "there",
 })  # fmt: skip
 _JOINING = frozenset({"and", "but"})
 _PAUSED = frozenset({"and", "or", "but", "as", YOU})  # a comma may stand before them
@@ -62,7 +61,6 @@ _NAMING = _JOINING | {"for", "of"}  # between the cells of a row
 _ALL = frozenset({"all", "any", PER})
 _OF_OTHERS = frozenset({"their", "his", "her"})
 _OTHERS = frozenset({"they", "he", "she", "them"})
-_MOST_CLAUSES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +127,14 @@ def _binds(text: str) -> bool:
 @lru_cache(maxsize=256)
 def _orders(statement: str) -> tuple[tuple[Token, ...], ...]:
     """Return the orders in which a statement may be said: `ends` marks where a clause ends."""
-    clauses = tuple(_clauses(read(statement) or ()))
-    if not clauses or len(clauses) > _MOST_CLAUSES:
-        return ()
-    aside = [place for place, clause in enumerate(clauses) if place and _is_aside(clause, clauses)][:4]
+    clauses = list(_clauses(read(statement) or ()))
+    whole = [clauses, clauses[:-1]] if _ends_in_an_aside(clauses) else [clauses]
     found = []
-    for count in range(len(aside) + 1):
-        for left_out in combinations(aside, count):
-            kept = [clause for place, clause in enumerate(clauses) if place not in left_out]
-            found.append(_joined(kept))
-            conditions = [clause for clause in kept if clause[0].word in _CONDITIONS]
-            if len(kept) == 2 and len(conditions) == 1:
-                found.append(_joined(kept[::-1]))
-    return tuple(found)
+    for kept in whole:
+        found.append(_joined(kept))
+        if len(kept) == 2 and sum(clause[0].word in _CONDITIONS for clause in kept) == 1:
+            found.append(_joined(kept[::-1]))
+    return tuple(order for order in found if order)
 
 
 def _clauses(tokens: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
@@ -165,11 +158,17 @@ def _bound(token: Token) -> bool:
     return token.word in {"only", "even", "or", "and", NOT} or token.word.removesuffix("s") in PERIODS
 
 
-def _is_aside(clause: Sequence[Token], clauses: Sequence[Sequence[Token]]) -> bool:
-    """Tell whether a clause may be left out: a reason, a purpose or examples, with nothing binding in it."""
-    lists = any(token.word in _CHOICES for each in clauses for token in each)
-    binding = any(token.is_number or token.word in _BINDING for token in clause)
-    return clause[0].word in _ASIDE and len(clause) > 2 and not lists and not binding
+def _ends_in_an_aside(clauses: Sequence[Sequence[Token]]) -> bool:
+    """Tell whether a sentence ends in a reason, a purpose or an example that may be left out.
+
+    Nothing binding may be in it; and where there is a choice, or a negation that it may belong to, it stays.
+    """
+    if len(clauses) < 2 or clauses[-1][0].word not in _ASIDE or len(clauses[-1]) < 3:
+        return False
+    before = {token.word for clause in clauses[:-1] for token in clause}
+    if clauses[-1][0].word != EXAMPLE and before & (_CHOICES | _NEGATIONS):
+        return False
+    return not any(token.is_number or token.word in _BINDING for token in clauses[-1])
 
 
 def _joined(clauses: Sequence[Sequence[Token]]) -> tuple[Token, ...]:

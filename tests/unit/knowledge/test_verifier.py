@@ -78,6 +78,9 @@ OTHER = [
     ("Employees who travel get a card.", "Employees, who travel, get a card."),
     ("You get a card only if you travel.", "You get a card if you travel."),
     ("You get $50, and you must report if you travel.", "If you travel, you get $50, and you must report."),
+    ("You may not travel because you are ill.", "You may not travel."),
+    ("Report incidents, such as theft, fire.", "Report incidents, fire."),
+    ("You specify which hours you work.", "Do you specify which hours you work."),
     # who does what, and names
     ("Employees are notified by managers.", "Employees notify managers."),
     ("Managers must tell employees.", "Employees must tell managers."),
