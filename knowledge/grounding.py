@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT = 20.0  # seconds for one call
 LONGEST_REPLY = 8000  # characters; a longer reply is no wording of a few sentences
-LONGEST_PASSAGES = 8000  # characters of all passages; a longer answer is quoted
+LONGEST_PASSAGES = 8000  # characters of all passages; a longer answer is quoted, and so is one of more than
+_MOST_PASSAGES = 6  # of them, which is what a message shows
 _MOST = 12  # sentences
 _LONGEST = 2000  # characters of all sentences: what one block of a message holds
 
@@ -79,7 +80,8 @@ async def worded(answer: Answer, model: ChatModel, *, seconds: float = TIMEOUT) 
     and the time, and is logged without a word of what was asked or answered.
     """
     quoted = sum(len(citation.quote) for citation in answer.citations)
-    if answer.status == "not_covered" or not answer.citations or quoted > LONGEST_PASSAGES:
+    fits = 0 < len(answer.citations) <= _MOST_PASSAGES and quoted <= LONGEST_PASSAGES
+    if answer.status == "not_covered" or not fits:
         return answer
     started = time.perf_counter()
     said: tuple[Worded, ...] = ()

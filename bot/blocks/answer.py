@@ -74,7 +74,7 @@ def _text(found: Answer, lead: Markup) -> Markup:
 
 def _body(found: Answer, lead: Markup) -> Iterator[Block]:
     yield parts.section(lead)
-    if found.worded:
+    if found.worded and clean(found.answer).strip():
         yield parts.section(safe(found.answer))
         yield parts.context(ours("Worded by a language model. What counts is quoted here:"))
     for number, citation in enumerate(found.citations[:_CITATIONS], start=1):

@@ -17,7 +17,7 @@ from graphs.records import (
     Step,
     Verdict,
 )
-from knowledge.answer import Answer, Citation, Passage
+from knowledge.answer import Answer, Citation, Passage, Worded
 from knowledge.documents import Section
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -132,6 +132,11 @@ def run(text: str | None = None, **changes: Any) -> Run:
         "created_at": NOON,
     }
     return Run(**{**given, **changes})
+
+
+def worded(text: str | None) -> tuple[Worded, ...]:
+    """Return one sentence in a model's words."""
+    return (Worded(text="You get 27 days a year." if text is None else text, marks=(1, 2)),)
 
 
 def answer(status: Any = "answered", text: str | None = None, **changes: Any) -> Answer:

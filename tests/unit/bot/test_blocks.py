@@ -57,6 +57,7 @@ def messages(text: str | None) -> Iterator[Message]:
     for status in ("answered", "cautioned", "not_covered"):
         yield answer.answer(records.answer(status, text))
         yield answer.answer(records.answer(status, text, citations=(), passages=(), owner=""))
+    yield answer.answer(records.answer("answered", text, worded=records.worded(text)))
     yield from (words.greeting(), words.help_text(), words.small_talk(), words.usage())
     yield words.hand_over([]) if text is None else words.hand_over([text] * 7)
 
@@ -97,6 +98,14 @@ def test_nothing_from_outside_becomes_a_mention_a_link_or_a_ping(text: str) -> N
                 assert re.match(
                     r"@U0ADA$|!date\^|https://handbook\.larkfield\.example/leave#annual-leave\|", found
                 ), found
+
+
+def test_a_worded_answer_stands_above_its_quotes_with_the_numbers_of_its_citations() -> None:
+    found = records.answer("answered", answer="You get 27 days a year. [1][2]", worded=records.worded(None))
+    shown = sayings(answer.answer(found))
+    assert shown.index("You get 27 days a year. [1][2]") < shown.index("Worded by a language model")
+    assert shown.index("Worded by a language model") < shown.index(">Every employee gets 27 days")
+    assert "[2] <https://handbook" in shown
 
 
 def test_text_from_outside_is_never_turned_into_links_by_slack() -> None:
