@@ -96,6 +96,10 @@ class Edition:
         return len(self.texts.documents)
 
     @cached_property
+    def _groups(self) -> list[Group]:
+        return groups_of(self.documents)[0]
+
+    @cached_property
     def _lexical(self) -> Lexical:
         try:
             return Lexical.open(self.folder / LEXICAL)
@@ -111,8 +115,7 @@ class Edition:
 
     def view(self, reader: Reader) -> View:
         """Return the edition's words as far as this reader's audiences reach."""
-        groups, _ = groups_of(self.documents)
-        seen = tuple(number for number, group in enumerate(groups) if reader.is_among(*group))
+        seen = tuple(number for number, group in enumerate(self._groups) if reader.is_among(*group))
         known = self._views.get(seen)
         if known is None:
             wording = Wording.of([self._learnt[number] for number in seen])

@@ -22,6 +22,7 @@ from knowledge.edition import Edition, Reader
 from knowledge.embedder import Embedder
 from knowledge.questions import Excerpt, Question, words_of
 from knowledge.retrieve import query, rank
+from knowledge.served import served
 from knowledge.texts import Span
 
 DEPTH = 5  # passages
@@ -154,9 +155,10 @@ class Measure:
             not_found=missing,
         )
 
-    def passages(self) -> dict[str, Any]:
-        """Return the mean size of all passages, without the headings they carry."""
-        spans = self._edition.texts.spans(range(self._edition.passages))
+    def passages(self, spans: Sequence[Span] | None = None) -> dict[str, Any]:
+        """Return the mean size of passages, by default of all as they are indexed, without their headings."""
+        if spans is None:
+            spans = self._edition.texts.spans(range(self._edition.passages))
         sizes = [self._size(span) for span in spans]
         return {
             "count": len(sizes),
@@ -204,9 +206,14 @@ def _filled(inside: Sequence[bool | None]) -> list[bool]:
 def figures(
     questions: Sequence[Question], edition: Edition, embedder: Embedder, reader: Reader
 ) -> dict[str, Any]:
-    """Return the means over the questions with excerpts, of the first five passages found for each."""
+    """Return the means over the questions with excerpts, of the first five passages found for each.
+
+    They are measured as they are handed on, widened; their recall as they are indexed stands beside it.
+    """
     measure = Measure(edition)
     held: list[Held] = []
+    indexed: list[Held] = []
+    shown: list[Span] = []
     for question in questions:
         if question.excerpts:
             hits = rank(
@@ -214,13 +221,18 @@ def figures(
                 query(edition, embedder, question.question, question.history, reader=reader),
                 reader=reader,
             )
+            spans = served(edition, hits, DEPTH)
+            shown += spans
+            held.append(measure.held(question.excerpts, spans))
             numbers = [hit.number for hit in hits[:DEPTH]]
-            held.append(measure.held(question.excerpts, edition.texts.spans(numbers)))
+            indexed.append(measure.held(question.excerpts, edition.texts.spans(numbers)))
     return {
         f"recall@{DEPTH}": round(sum(one.recall for one in held) / len(held), 4),
         f"precision@{DEPTH}": round(sum(one.precision for one in held) / len(held), 4),
         f"iou@{DEPTH}": round(sum(one.iou for one in held) / len(held), 4),
         "excerpts": sum(one.excerpts for one in held),
         "excerpts_not_found": sum(one.not_found for one in held),
+        "served": measure.passages(shown),
+        f"indexed_recall@{DEPTH}": round(sum(one.recall for one in indexed) / len(indexed), 4),
         "passages": measure.passages(),
     }
