@@ -71,10 +71,10 @@ def write_handbook(home: Path) -> None:
     source.mkdir(parents=True)
     for name, text in {"leave.md": LEAVE, "it-access.md": ACCESS, "salaries.md": SALARIES}.items():
         (source / name).write_text(text, encoding="utf-8")
-    build.build(home, [Folder(source)], embedder.load(home), _Silence())
+    build.build(home, [Folder(source)], embedder.load(home), Silence())
 
 
-class _Silence:
+class Silence:
     """Progress that nobody looks at."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:

@@ -10,7 +10,10 @@ import pytest
 from bot.blocks import feedback
 from bot.database import Database, open_owner
 from bot.gaps.questions import Questions, Rated
+from bot.serving import in_bot
 from connectors.sandbox import company, process
+from knowledge import build, embedder
+from knowledge.sources.folder import Folder
 from tests.scenario.slack_office import (
     ADA,
     ASK_POLICY,
@@ -20,8 +23,10 @@ from tests.scenario.slack_office import (
     INES,
     TOMAS,
     Office,
+    Silence,
     open_office,
     texts,
+    write_handbook,
 )
 
 Json = dict[str, Any]
@@ -136,6 +141,38 @@ async def test_an_answer_to_a_command_can_be_rated_too(office: Office) -> None:
     )
     await rate(office, message, rating(message)[1], as_=BEN, channel=ASK_POLICY)
     await office.people.wait_for_view(as_=BEN, callback_id=feedback.WRONG)
+
+
+async def test_a_gap_closes_by_itself_when_an_edition_answers_it(
+    database: Database, database_home: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    write_handbook(home)
+    async with (
+        process.directory(tmp_path / "directory") as directory,
+        open_office(database, database_home, home, directory) as office,
+    ):
+        for said in ("May I bring my parrot to work?", "who feeds the fish in the lobby?"):
+            await answered(office, f"<@{BOT}> {said}", as_=ADA, channel=ASK_POLICY)
+        assert [row["state"] for row in await rows(office, "SELECT state FROM question")] == ["open"] * 2
+        (home / "source" / "parrots.md").write_text(
+            "# Parrots\n\nMay I bring my parrot to work? Parrots are allowed at work on Fridays.\n"
+        )
+        with in_bot(home, database.conninfo) as serving:
+            build.build(home, [Folder(home / "source")], embedder.load(home), Silence(), serving=serving)
+
+        async def closed() -> list[dict[str, Any]]:
+            return await rows(office, "SELECT said, edition FROM question WHERE state = 'closed'")
+
+        (row,) = await office.people.wait_for(closed, timeout=60, what="the end of the gap")
+        edition = office.parts.answering._shelf.edition().id
+        assert row == {"said": "May I bring my parrot to work?", "edition": edition}
+
+        async def all_asked() -> bool:
+            return not await rows(office, f"SELECT 1 FROM question WHERE edition <> '{edition}'")
+
+        await office.people.wait_for(all_asked, timeout=60, what="the other question asked again")
+        assert len(await closed()) == 1
 
 
 async def test_time_and_erasure_take_questions_away(office: Office) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from bot.blocks import answer, approval, progress, request
+from bot.blocks import answer, approval, feedback, progress, request
 from bot.blocks import help as words
 from bot.blocks.parts import Message
 from graphs.records import ApprovalStatus, Field, Notice, RunStatus, Verdict
@@ -55,10 +55,11 @@ def messages(text: str | None) -> Iterator[Message]:
         yield progress.notice(Notice(key=key, facts=facts), requester="U0ADA")
         yield progress.notice(Notice(key=key), requester=None)
     for status in ("answered", "cautioned", "not_covered"):
-        yield answer.answer(records.answer(status, text))
+        yield answer.answer(records.answer(status, text), rate="7f" * 16)
         yield answer.answer(records.answer(status, text, citations=(), passages=(), owner=""))
     yield answer.answer(records.answer("answered", text, worded=records.worded(text)))
     yield from (words.greeting(), words.help_text(), words.small_talk(), words.usage())
+    yield from (feedback.thanks(), feedback.gone(), feedback.not_theirs())
     yield words.hand_over([]) if text is None else words.hand_over([text] * 7)
 
 
@@ -79,6 +80,7 @@ def views(text: str | None) -> Iterator[dict[str, Any]]:
     yield request.choose({"it_access": text or "Access to data", "other": "Something else"})
     yield answer.section(records.section(text))
     yield answer.missing_section()
+    yield feedback.wrong("7f" * 16)
 
 
 @pytest.mark.parametrize("text", [None, *records.INPUTS.values()], ids=["ordinary", *records.INPUTS])
@@ -164,6 +166,14 @@ def test_a_question_that_is_not_covered_names_the_nearest_sections_and_whom_to_a
     assert "did not find" in shown
     assert "Travel, Booking" in shown
     assert "people@larkfield.example" in shown
+
+
+def test_the_buttons_that_rate_carry_the_id_and_the_verdict_and_nothing_else() -> None:
+    message = answer.answer(records.answer(), rate="7f" * 16)
+    (element,) = _objects(message.blocks, "feedback_buttons")
+    votes = [feedback.vote(element[f"{side}_button"]["value"]) for side in ("positive", "negative")]
+    assert votes == [("7f" * 16, True), ("7f" * 16, False)]
+    assert list(_objects(answer.answer(records.answer()).blocks, "feedback_buttons")) == []
 
 
 def test_a_form_is_filled_with_what_is_known_and_asks_only_for_what_it_is_given() -> None:
