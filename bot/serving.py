@@ -118,9 +118,12 @@ def of_home(home: Path, config: Path | None = None) -> Serving:
     where it does not run. Raises SettingsError.
     """
     settings = load(home, config)
-    if settings.database_url is None and not (home / "postgres" / "data").exists():
-        return CurrentFile(home)
-    return Rows(home, partial(_momentary, settings))
+    return Rows(home, partial(_momentary, settings)) if has_database(settings) else CurrentFile(home)
+
+
+def has_database(settings: Settings) -> bool:
+    """Whether the home has a database: the embedded one has data, or a URL is configured."""
+    return settings.database_url is not None or (settings.home / "postgres" / "data").exists()
 
 
 class _Kept:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -141,6 +141,7 @@ def answer(
 ) -> None:
     """Write a reviewed answer. It becomes a document of its own, which the next ingest reads."""
     from bot.gaps.answers import BadAnswer, Reviewed, audience_for  # noqa: PLC0415 - see above
+    from bot.gaps.review import publish  # noqa: PLC0415 - see above
 
     with failing(BadAnswer):
         said = _text(text)
@@ -161,7 +162,7 @@ def answer(
                 effective=day if effective is None else effective.date(),
                 reviewed=day,
             )
-            return found, await _written(conn, place, found, reviewed), for_whom
+            return found, await publish(conn, place, found, reviewed), for_whom
 
         found, document, for_whom = _with(home, write)
     console = Console(highlight=False)
@@ -228,8 +229,11 @@ def _with(home: Path | None, act: Callable[["Connection", Path], Awaitable[Done]
 @asynccontextmanager
 async def _pool(place: Path) -> AsyncIterator["Pool"]:
     from bot.database import open_database  # noqa: PLC0415  # --help does not need a database
+    from bot.serving import has_database  # noqa: PLC0415  # likewise
 
     settings = load(place)
+    if not has_database(settings):
+        raise Failure(f"No bot has answered anybody in {place} yet, so nothing is kept there.")
     async with open_database(place, settings.database_url, owner_url=settings.database_owner_url) as database:
         yield database.pool
 
@@ -260,26 +264,6 @@ async def _dismissed(conn: "Connection", place: Path, name: str, reason: str) ->
     found = await _one(conn, place, name)
     await review.dismiss(conn, found, reason)
     return found
-
-
-async def _written(conn: "Connection", place: Path, gap: "Gap", reviewed: Any) -> str:
-    """Put the document on disk and its record into the database; it is read from when both are there."""
-    from bot.gaps import answers, review  # noqa: PLC0415 - see above
-
-    document = answers.document_for(gap, reviewed.title)
-    path = place / document
-    version = answers.version_of(path) + 1
-    text = answers.drawn(reviewed, version=version)
-    draft = answers.Draft(path, text)
-    try:
-        await review.record_answer(
-            conn, gap, document=document, by=reviewed.owner, version=version, text=text
-        )
-        await conn.commit()
-        draft.publish()
-    finally:
-        draft.discard()
-    return document
 
 
 def _reviewer(place: Path, owner: str) -> Callable[[frozenset[str]], bool] | None:

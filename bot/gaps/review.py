@@ -5,9 +5,11 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from bot.database import Pool
+from bot.gaps.answers import Draft, Reviewed, document_for, drawn, version_of
 from bot.gaps.gaps import OPEN, Gap
 from bot.gaps.questions import judged
 from bot.redaction import redacted
@@ -32,23 +34,35 @@ async def dismiss(conn: Connection, gap: Gap, reason: str) -> None:
     )
 
 
-async def record_answer(
-    conn: Connection, gap: Gap, *, document: str, by: str, version: int, text: str
-) -> None:
-    """Record, in the caller's transaction, which document answers a gap and who wrote it."""
-    await conn.execute("UPDATE question SET answer = %s WHERE id = ANY(%s)", (document, _ids(gap)))
-    await audit.append(
-        conn,
-        "gap.answered",
-        run=None,
-        facts={
-            "document": document,
-            "version": version,
-            "sha256": hashlib.sha256(text.encode()).hexdigest(),
-            "questions": len(gap.questions),
-        },
-        detail={"by": {"name": by}},
-    )
+async def publish(conn: Connection, home: Path, gap: Gap, reviewed: Reviewed) -> str:
+    """Write the document that answers a gap, and return its name.
+
+    The record of who wrote it is there before anybody can read it. Raises BadAnswer.
+    """
+    document = document_for(gap, reviewed.title)
+    path = home / document
+    version = version_of(path) + 1
+    text = drawn(reviewed, version=version)
+    draft = Draft(path, text)
+    try:
+        await conn.execute("UPDATE question SET answer = %s WHERE id = ANY(%s)", (document, _ids(gap)))
+        await audit.append(
+            conn,
+            "gap.answered",
+            run=None,
+            facts={
+                "document": document,
+                "version": version,
+                "sha256": hashlib.sha256(text.encode()).hexdigest(),
+                "questions": len(gap.questions),
+            },
+            detail={"by": {"name": reviewed.owner}},
+        )
+        await conn.commit()
+        draft.publish()
+    finally:
+        draft.discard()
+    return document
 
 
 async def ask_again(conn: Connection, library: Library) -> tuple[int, int]:

@@ -257,6 +257,11 @@ def test_a_follow_up_is_grouped_and_asked_again_with_what_was_said_before(home: 
     assert f"After: {PARROTS[0]}" in run(home, "gaps").output
 
 
+def test_a_home_where_no_bot_has_run_gets_no_database(tmp_path: Path) -> None:
+    assert "No bot has answered anybody" in run(tmp_path, "gaps", code=2).output.replace("\n", " ")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

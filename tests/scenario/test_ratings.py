@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.blocks import feedback
-from bot.database import Database, open_owner
+from bot.database import Database, open_database, open_owner
 from bot.gaps.questions import Questions, Rated
 from bot.serving import in_bot
 from connectors.sandbox import company, process
@@ -90,6 +90,20 @@ async def test_a_question_about_documents_of_some_carries_their_audience(office:
     await answered(office, "Where does salary band four begin?", as_=INES, channel=await office.dm(INES))
     (row,) = await rows(office, "SELECT audience, private FROM question")
     assert row == {"audience": ["people-team"], "private": True}
+
+
+async def test_another_tenant_sees_nothing_and_counts_people_with_another_key(
+    office: Office, database_home: Path
+) -> None:
+    await answered(office, "May I bring my parrot to work?", as_=ADA, channel=await office.dm(ADA))
+    async with open_database(database_home, None, tenant="somebody-else") as other:
+        async with other.pool.connection() as conn:
+            for table in ("question", "rating", "asker_salt"):
+                cursor = await conn.execute(f"SELECT 1 FROM {table}".encode())
+                assert await cursor.fetchall() == []
+        questions = Questions(other.pool, keep_days=180)
+        assert await questions.erase(await subject(office, ADA)) == (0, 0)
+    assert len(await rows(office, "SELECT 1 FROM question")) == 1
 
 
 async def test_a_rating_can_be_changed_and_counts_once(office: Office) -> None:
