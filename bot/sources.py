@@ -16,16 +16,11 @@ from bot.source_settings import (
     WebSettings,
 )
 from connectors.secrets import demo_key
-from knowledge.edition import open_current
 from knowledge.errors import KnowledgeError, NoEdition, Unreachable
 from knowledge.sources import mirror
 from knowledge.sources.base import Defaults, Source
-from knowledge.sources.confluence import ConfluenceSpace
 from knowledge.sources.folder import Folder
-from knowledge.sources.git import GitRepository
-from knowledge.sources.local import LocalFolder
 from knowledge.sources.mirror import Fetcher, Mirrored
-from knowledge.sources.web import WebSite
 
 Note = Callable[[str], None]
 
@@ -60,7 +55,7 @@ def fetched(home: Path, config: Path | None, only: Collection[str], note: Note) 
         ready = [
             source
             for source in every
-            if (only and source.name not in only and source.is_kept) or _fetch(source, home, note)
+            if (only and source.name not in only and source.is_kept) or _fetch(source, home, config, note)
         ]
         yield [*ready, *_answers(home)]
 
@@ -84,7 +79,7 @@ def configured(settings: Settings) -> list[Mirrored]:
     ]
 
 
-def _fetch(source: Mirrored, home: Path, note: Note) -> bool:
+def _fetch(source: Mirrored, home: Path, config: Path | None, note: Note) -> bool:
     """Fetch a source; where that fails say so. False when there is nothing to read."""
     try:
         source.fetch()
@@ -92,7 +87,7 @@ def _fetch(source: Mirrored, home: Path, note: Note) -> bool:
         if source.is_kept:
             note(f"{source.name}: {error}. Its documents stay as they were fetched last.")
             return True
-        if _serves(source.name, home):
+        if _serves(source.name, home, config):
             raise Lost(
                 f"{source.name}: {error}. No copy of it is kept here, so an edition now would lack its "
                 "documents. What served before still serves."
@@ -102,9 +97,11 @@ def _fetch(source: Mirrored, home: Path, note: Note) -> bool:
     return True
 
 
-def _serves(name: str, home: Path) -> bool:
+def _serves(name: str, home: Path, config: Path | None) -> bool:
+    from knowledge.edition import open_current  # noqa: PLC0415 - takes a second to import
+
     try:
-        edition = open_current(home, serving.of_home(home))
+        edition = open_current(home, serving.of_home(home, config))
     except NoEdition:
         return False
     except KnowledgeError:
@@ -121,10 +118,15 @@ def _answers(home: Path) -> list[Source]:
 
 
 def _fetcher(source: AnySource, token: Callable[[], str]) -> Fetcher:
+    # Each kind has libraries of its own, and an ingest of a folder needs none of them.
     match source:
         case FolderSettings():
+            from knowledge.sources.local import LocalFolder  # noqa: PLC0415
+
             return LocalFolder(path=source.path)
         case GitSettings():
+            from knowledge.sources.git import GitRepository  # noqa: PLC0415
+
             return GitRepository(
                 url=source.url,
                 branch=source.branch,
@@ -134,6 +136,8 @@ def _fetcher(source: AnySource, token: Callable[[], str]) -> Fetcher:
                 token=token,
             )
         case WebSettings():
+            from knowledge.sources.web import WebSite  # noqa: PLC0415
+
             return WebSite(
                 url=source.url,
                 sitemap=source.sitemap,
@@ -143,6 +147,8 @@ def _fetcher(source: AnySource, token: Callable[[], str]) -> Fetcher:
                 token=token,
             )
         case ConfluenceSettings():
+            from knowledge.sources.confluence import ConfluenceSpace  # noqa: PLC0415
+
             return ConfluenceSpace(
                 url=source.url,
                 space=source.space,

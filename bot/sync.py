@@ -102,7 +102,17 @@ def ingesting(home: Path, config: Path | None) -> Ingest:
 
     async def ingest(names: Sequence[str]) -> Mapping[str, str]:
         settings = ["--config", str(config)] if config else []
-        command = [sys.executable, "-m", "bot", "ingest", "--json", "--home", str(home), *settings]
+        command = [
+            sys.executable,
+            "-m",
+            "bot",
+            "ingest",
+            "--scheduled",
+            "--json",
+            "--home",
+            str(home),
+            *settings,
+        ]
         process = await asyncio.create_subprocess_exec(
             *("nice", "-n", "10"),
             *command,

@@ -63,6 +63,8 @@ def ingest(
     home: Home = None,
     config: Config = None,
     as_json: Json = False,
+    *,
+    scheduled: Annotated[bool, typer.Option("--scheduled", hidden=True)] = False,
 ) -> None:
     """Read documents into a new edition, and let it serve."""
     from bot import serving  # noqa: PLC0415 - see above
@@ -80,10 +82,20 @@ def ingest(
         )
         with reading as found:
             where = serving.of_home(place, config)
-            done = knowledge.ingest(place, found, Later(place), shown, serving=where, by=user_name())
+            done = knowledge.ingest(
+                place,
+                found,
+                Later(place),
+                shown,
+                serving=where,
+                by="schedule" if scheduled else user_name(),
+                why="sync" if scheduled else "ingest",
+            )
             if not done.unchanged:
                 swept(place, where, load(place, config))
         every = [] if sources else configured(load(place, config))
+        for source in every:
+            source.tell(shown.problems)
         statuses = [{"name": one.name, **one.status()} for one in every]
     if as_json:
         write_json(_report(done, shown) | {"sources": statuses})

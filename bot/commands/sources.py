@@ -68,4 +68,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
     console.print(table)
     for row in rows:
         for one in row["left_out"]:
-            console.print(Text(f"left out  {row['name']}/{one['document']}: {one['reason']}", style="yellow"))
+            console.print(Text(f"left out  {one['document']}: {one['reason']}", style="yellow"))

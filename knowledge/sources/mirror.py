@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -109,10 +109,10 @@ class Mirrored:
         try:
             copy = _still_there(self._fetcher.fetch(before or Copy(), Keep(self._folder)), before)
         except Unreachable as error:
-            self._say(problem=str(error))
+            self._say(tried=time.time(), problem=str(error))
             raise
         self._replace(copy)
-        self._say(problem="")
+        self._say(tried=time.time(), problem="")
 
     def entries(self) -> Iterator[Entry | Problem]:
         """Yield what was fetched last. Raises NothingToIngest before the first fetch."""
@@ -124,16 +124,25 @@ class Mirrored:
         for item in copy.items:
             yield self._entry(item)
 
+    def tell(self, problems: Iterable[Problem]) -> None:
+        """Keep which of its documents were left out when it was read last."""
+        own = [asdict(one) for one in problems if one.document.startswith(f"{self.name}/")]
+        self._say(left_out=own)
+
     def status(self) -> dict[str, Any]:
         """Return when it was fetched last and tried last (seconds since 1970), and what went wrong then."""
         copy = self._copy()
         said = _json(self._folder / _STATUS) or {}
+        left_out = said.get("left_out", [])
+        unread = {one["document"] for one in left_out}
         return {
             "fetched": (self._folder / _INDEX).stat().st_mtime if copy else None,
             "tried": said.get("tried"),
             "problem": said.get("problem", ""),
-            "documents": len(copy.items) if copy else 0,
-            "left_out": [asdict(problem) for problem in copy.problems] if copy else [],
+            "documents": sum(f"{self.name}/{item.document}" not in unread for item in copy.items)
+            if copy
+            else 0,
+            "left_out": left_out,
             "state": copy.state if copy else "",
         }
 
@@ -180,8 +189,9 @@ class Mirrored:
             if path.name not in wanted:
                 path.unlink(missing_ok=True)
 
-    def _say(self, *, problem: str) -> None:
-        _write(self._folder / _STATUS, {"tried": time.time(), "problem": problem})
+    def _say(self, **said: object) -> None:
+        if self._folder.is_dir():
+            _write(self._folder / _STATUS, (_json(self._folder / _STATUS) or {}) | said)
 
 
 def _still_there(copy: Copy, before: Copy | None) -> Copy:
