@@ -28,6 +28,7 @@ class Block:
     level: int = 0  # of a heading, 1 to 6; of a list item, its depth from 1
     lead: str = ""  # what a list item or a table row needs to be understood
     anchor: str = ""  # of a heading, where the file gives it one
+    links: tuple[tuple[str, str], ...] = ()  # words and where they lead
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +49,7 @@ class Part:
     level: int
     anchor: str
     units: tuple[Unit, ...]
+    links: tuple[tuple[str, str], ...] = ()  # words, and the address of the document that they lead to
 
     @property
     def heading(self) -> str:
@@ -111,6 +113,7 @@ class Section:
     expires: date | None
     review: date | None
     audience: frozenset[str]
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -119,6 +122,7 @@ class _Open:
     level: int = 0
     anchor: str = ""
     units: list[Unit] = field(default_factory=list)
+    links: dict[tuple[str, str], None] = field(default_factory=dict)
 
 
 def _spoken(block: Block) -> Iterator[Unit]:
@@ -170,8 +174,15 @@ def parts_of(blocks: Iterable[Block]) -> tuple[Part, ...]:
             found[-1].units.append(Unit(kind="row", text=block.text, lead=block.lead))
         else:
             found[-1].units += _spoken(block)
+        found[-1].links |= dict.fromkeys(block.links)
     return tuple(
-        Part(path=part.path, level=part.level, anchor=part.anchor, units=tuple(part.units))
+        Part(
+            path=part.path,
+            level=part.level,
+            anchor=part.anchor,
+            units=tuple(part.units),
+            links=tuple(part.links),
+        )
         for part in found
         if part.units or part.path
     )
@@ -224,13 +235,25 @@ def placed(units: Sequence[Unit]) -> tuple[str, list[tuple[int, int]]]:
     return text, places
 
 
+def section_links(parts: Sequence[Part], place: int) -> tuple[tuple[str, str], ...]:
+    """Return the links in the section that part `place` opens, each once."""
+    return tuple(dict.fromkeys(link for part in _below(parts, place) for link in part.links))
+
+
+def _below(parts: Sequence[Part], place: int) -> Iterator[Part]:
+    """Yield a part and those under its heading."""
+    first = parts[place]
+    for number, part in enumerate(parts[place:]):
+        if number and (part.level <= first.level or not first.level):
+            break
+        yield part
+
+
 def section_text(parts: Sequence[Part], place: int) -> tuple[str, str]:
     """Return the whole text of the section that part `place` opens, and its body before any subsection."""
     first = parts[place]
     lines: list[str] = []
-    for number, part in enumerate(parts[place:]):
-        if number and (part.level <= first.level or not first.level):
-            break
+    for part in _below(parts, place):
         if part.path:
             lines.append(f"{'#' * part.level} {part.heading}")
         if part.units:

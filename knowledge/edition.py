@@ -19,7 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge import learnt
-from knowledge.documents import EVERYONE, Document, Part, Section, Standing, Terms, section_text, text_hash
+from knowledge.documents import (
+    EVERYONE,
+    Document,
+    Part,
+    Section,
+    Standing,
+    Terms,
+    section_links,
+    section_text,
+    text_hash,
+)
 from knowledge.errors import DamagedEdition, NoEdition
 from knowledge.lexical import Lexical, Seen
 from knowledge.manifest import CHROMA, LEXICAL, UNITS, VECTORS, WORDING, hold, read_manifest
@@ -266,6 +276,7 @@ def _section(head: Head, parts: list[Part], place: int) -> Section:
         expires=terms.expires,
         review=terms.review,
         audience=terms.audience,
+        links=section_links(parts, place),
     )
 
 

@@ -80,7 +80,8 @@ def head_json(document: Document) -> str:
 def part_json(part: Part) -> str:
     """Return what is kept of a part, the same for the same content."""
     units = [[unit.kind, unit.text, unit.lead, int(unit.joined)] for unit in part.units]
-    return _json({"path": part.path, "level": part.level, "units": units})
+    links = {"links": part.links} if part.links else {}
+    return _json({"path": part.path, "level": part.level, "units": units, **links})
 
 
 def content_hash(name: str, head: str, parts: Iterable[tuple[str, str]]) -> str:
@@ -182,4 +183,5 @@ def _part(anchor: str, body: str) -> Part:
         Unit(kind=kind, text=text, lead=lead, joined=bool(joined))
         for kind, text, lead, joined in data["units"]
     )
-    return Part(path=tuple(data["path"]), level=data["level"], anchor=anchor, units=units)
+    links = tuple((words, address) for words, address in data.get("links", ()))
+    return Part(path=tuple(data["path"]), level=data["level"], anchor=anchor, units=units, links=links)

@@ -30,6 +30,9 @@ def answer(found: Answer, *, rate: str | None = None) -> Message:
     return parts.message(_text(found, lead), [*_body(found, lead), *rating])
 
 
+_LINKS = 8  # shown below a section
+
+
 def section(found: Section) -> View:
     """Draw the window that shows a section."""
     where = _path(found)
@@ -43,6 +46,11 @@ def section(found: Section) -> View:
         facts.append(link(target, "Open the document"))
     body = list(policy.whole(clean(found.text[:_WINDOW])))
     blocks = [parts.section(bold(safe(where, 300))), parts.context(*facts), *body[:90]]
+    linked = [
+        link(address, words, 75) for words, url in found.links[:_LINKS] if (address := web_address(url))
+    ]
+    if linked:
+        blocks.append(parts.context(ours("Leads to:"), *linked))
     return parts.modal("Policy section", blocks)
 
 

@@ -108,7 +108,10 @@ def _terms(data: dict[str, Any]) -> Terms:
 
 
 def _reading(data: dict[str, Any]) -> Reading:
-    blocks = [Block(**block) for block in data["blocks"]]
+    blocks = [
+        Block(**(block | {"links": tuple((words, href) for words, href in block["links"])}))
+        for block in data["blocks"]
+    ]
     return Reading(**(data | {"blocks": blocks, "hidden": Counter(data["hidden"])}))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 from knowledge.documents import Document, Terms, parts_of
 from knowledge.errors import Unreadable
@@ -55,7 +57,7 @@ def made(
 ) -> Document:
     """Return a document of what was read. Raises Unreadable when there is nothing to quote."""
     label = label if any(mark.isalpha() for mark in label) else ""
-    parts = parts_of(reading.blocks)
+    parts = parts_of(replace(block, links=_within(block.links, given.url)) for block in reading.blocks)
     if not any(part.units for part in parts):
         raise Unreadable("it holds no text")
     terms = defaults.applied(
@@ -76,6 +78,24 @@ def made(
         label=label,
         hidden=tuple(sorted(reading.hidden.items())),
     )
+
+
+def _within(links: Iterable[tuple[str, str]], url: str) -> tuple[tuple[str, str], ...]:
+    """Return the links that lead to another place of the same site, with their whole addresses.
+
+    Others are dropped: nobody vouches for where they lead.
+    """
+    here = urlsplit(url)[:2]
+    found: list[tuple[str, str]] = []
+    for words, href in links if url else ():
+        try:
+            address = urljoin(url, href)
+            same = urlsplit(address)[:2] == here
+        except ValueError:
+            continue
+        if same and not href.startswith("#"):
+            found.append((visible(words)[0], address))
+    return tuple(found)
 
 
 def of_line(line: str, *, document: str, sha256: str, defaults: Defaults) -> Document:

@@ -135,6 +135,12 @@ def _attribute(element: Tag, name: str) -> str:
     return colours(f"color:{value}")[0] if isinstance(value, str) else ""
 
 
+def _links(*tags: Tag) -> tuple[tuple[str, str], ...]:
+    """Return the words and targets of those tags that are links."""
+    pairs = [(_squeezed(tag.get_text()), tag.get("href")) for tag in tags if tag.name == "a"]
+    return tuple((words, href) for words, href in pairs if words and isinstance(href, str) and href)
+
+
 def _squeezed(text: str) -> str:
     return " ".join(text.split())
 
@@ -146,28 +152,30 @@ class _Walker:
         self._blocks = blocks
         self._text: list[str] = []
         self._items: list[str] = []  # the open list items' own texts, outermost first
+        self._links: list[tuple[str, str]] = []
         self._intro = ""  # a paragraph that ends in a colon, just before a list or a table
 
     def flush(self) -> None:
         """End the block whose text is being gathered."""
         text = _squeezed("".join(self._text))
         self._text.clear()
+        links, self._links = tuple(self._links), []
         if not text:
             return
         if self._items:
-            self._item(text)
+            self._item(text, links)
         else:
-            self._blocks.append(Block(kind="paragraph", text=text))
+            self._blocks.append(Block(kind="paragraph", text=text, links=links))
             self._intro = text if text.endswith(":") else ""
 
-    def _item(self, text: str) -> None:
+    def _item(self, text: str, links: tuple[tuple[str, str], ...]) -> None:
         if not self._items[-1]:
             outer = next((own for own in reversed(self._items[:-1]) if own), self._intro)
             self._items[-1] = text
         else:  # a second paragraph of the same item
             outer = self._items[-1]
         lead = outer if len(outer.split()) <= _LONGEST_LEAD else ""
-        self._blocks.append(Block(kind="item", text=text, level=len(self._items), lead=lead))
+        self._blocks.append(Block(kind="item", text=text, level=len(self._items), lead=lead, links=links))
 
     def walk(self, node: object) -> None:
         """Take in one node and all that it holds."""
@@ -197,6 +205,7 @@ class _Walker:
             if tag.name in {"ul", "ol", "dl"} and not self._items:
                 self._intro = ""
         else:
+            self._links += _links(tag)
             self._inside(tag)
 
     def _inside(self, tag: Tag) -> None:
@@ -232,5 +241,7 @@ class _Walker:
                 header = texts
             elif any(texts):
                 lead = " | ".join(header) if any(header) else ""
-                self._blocks.append(Block(kind="row", text=" | ".join(texts), lead=lead))
+                self._blocks.append(
+                    Block(kind="row", text=" | ".join(texts), lead=lead, links=_links(*row.find_all("a")))
+                )
         self._intro = ""

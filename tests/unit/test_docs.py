@@ -67,6 +67,16 @@ def test_the_settings_in_the_documents_are_accepted(document: str, tmp_path: Pat
         assert settings.workflows.it_access is not None
 
 
+def test_the_sources_in_their_document_are_accepted(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    common, *kinds = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    shared = re.sub(r"^kind = .*$", "", common, flags=re.MULTILINE)
+    for kind in kinds:
+        (tmp_path / "countersign.toml").write_text(f"{shared}\n{kind}", encoding="utf-8")
+        assert load(tmp_path).sources[0].schedule
+    assert len(kinds) == 4
+
+
 def front(path: Path) -> tuple[dict[str, object], str]:
     _, head, body = path.read_text(encoding="utf-8").split("---\n", 2)
     return yaml.safe_load(head), body
