@@ -22,22 +22,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from knowledge import confidence, embedder, evaluate, quotes, retrieve
 from knowledge.edition import Edition, Reader, open_current
 from knowledge.fitting import Numbers, logistic, preference
 from knowledge.questions import Question, load
 from knowledge.quotes import FEATURES, Quote
-from knowledge.scale import scale
 from knowledge.texts import Head
 
 SENTENCE_RIDGE = 0.01
-RIDGE = 0.1
-MADE = 0.4  # how much a case made by hiding documents counts beside one that a person wrote
+RIDGE = 1.0  # strong: the signals are many and much alike, and sets differ
 KEPT = 3  # one of so many questions is kept aside
-REFUSED = 0.12  # the share of answerable questions that may fall below the first threshold
+STRETCH_RIDGE = 0.001  # only so that sets told apart without a fault do not end at infinity
+REFUSED = 0.1  # the share of answerable questions that may fall below the first threshold
 SURE = 0.7  # from this probability on the answer stands without a caution
-DROPPED = ("quoted",)
+LEVELS = 10  # of probability, in which what was foretold is compared with what was so
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,26 +127,50 @@ class Table:
     values: Numbers
     known: tuple[Case, ...]
 
-    def where(self, chosen: Sequence[bool]) -> Table:
+    def where(self, chosen: Sequence[bool] | NDArray[np.bool_]) -> Table:
         """Return the rows that are chosen."""
         rows = np.flatnonzero(chosen)
         return Table(names=self.names, values=self.values[rows], known=tuple(self.known[row] for row in rows))
 
     def fit(self) -> tuple[Numbers, float]:
         """Return weights and bias."""
-        truth = np.array([case.answered for case in self.known], dtype=np.float64)
-        return logistic(self.values, truth, self._shares(), RIDGE)
+        return logistic(self.values, self._truth(), self._shares(), RIDGE)
 
     def _shares(self) -> Numbers:
         kinds = [(case.source, case.answered) for case in self.known]
-        share = np.array([1.0 if case.real else MADE for case in self.known])
-        for kind in set(kinds):
-            same = np.array([one == kind for one in kinds])
-            share[same] /= share[same].sum()
+        share = np.array([1 / kinds.count(kind) for kind in kinds])
         for answered in (True, False):
             same = np.array([case.answered is answered for case in self.known])
             share[same] /= 2 * share[same].sum()
         return share
+
+    def calibrated(self, whole: Table) -> tuple[Numbers, float, dict[str, Any]]:
+        """Return weights and bias as `fit` does, but true to size: .7 is right 7 times in 10.
+
+        A strong ridge draws probabilities together. So each set is scored by weights that were fitted to
+        the others, and what is foretold is stretched until it agrees with what was so. With them come the
+        figures of each set of `whole` by such weights.
+        """
+        scores, apart = np.zeros(len(self.known)), dict[str, Any]()
+        for source in sorted({case.source for case in self.known}):
+            own = np.array([case.source == source for case in self.known])
+            weights, bias = self.where(~own).fit() if not own.all() else self.fit()
+            scores[own] = self.values[own] @ weights + bias
+            apart |= whole.where([case.source == source for case in whole.known]).figures(weights, bias)
+        (stretch,), shift = logistic(scores[:, None], self._truth(), self._shares(), STRETCH_RIDGE)
+        weights, bias = self.fit()
+        return stretch * weights, stretch * bias + shift, apart
+
+    def calibration_error(self, weights: Numbers, bias: float) -> float:
+        """Return how far probabilities are from what was so, on average over the cases, at even odds."""
+        sure = 1 / (1 + np.exp(-(self.values @ weights + bias)))
+        share, truth = self._shares(), self._truth()
+        level = np.minimum((sure * LEVELS).astype(int), LEVELS - 1)
+        gaps = [abs(float((share * (sure - truth))[level == one].sum())) for one in range(LEVELS)]
+        return round(sum(gaps), 3)
+
+    def _truth(self) -> Numbers:
+        return np.array([case.answered for case in self.known], dtype=np.float64)
 
     def figures(self, weights: Numbers, bias: float) -> dict[str, dict[str, float | None]]:
         """Return how well each set's own cases are told apart."""
@@ -174,7 +198,7 @@ def table(known: Sequence[Case], weights: Numbers) -> Table:
     """Return the signals of cases, without those in which nothing was found."""
     rows = [(case, heard(case, weights)) for case in known]
     rows = [(case, row) for case, row in rows if row]
-    names = tuple(name for name in rows[0][1] if name not in DROPPED)
+    names = tuple(rows[0][1])
     return Table(
         names=names,
         values=np.array([[row[name] for name in names] for _, row in rows]),
@@ -188,24 +212,21 @@ def report(known: Sequence[Case]) -> dict[str, Any]:
     told = sentences(tuned)
     whole = table(known, told)
     learnt = whole.where([not case.kept for case in whole.known])
-    weights, bias = learnt.fit()
-    apart: dict[str, Any] = {}
-    for source in sorted({case.source for case in learnt.known}):
-        others = learnt.where([case.source != source for case in learnt.known])
-        if others.known:
-            held = whole.where([case.source == source for case in whole.known])
-            apart |= held.figures(*others.fit())
+    weights, bias, apart = learnt.calibrated(whole)
+    kept = whole.where([case.kept for case in whole.known])
     return {
         "sentences": {name: round(float(one), 2) for name, one in zip(FEATURES, told, strict=True)},
-        "spread": scale().spread,
-        "tie": scale().tie,
         "weights": {n: round(float(w), 4) for n, w in zip(whole.names, weights, strict=True)},
         "bias": round(bias, 4),
         "cautioned": round(_threshold(learnt, weights, bias), 3),
         "answered": SURE,
         "made_from": {source: sum(case.source == source for case in learnt.known) for source in apart},
         "left_out": apart,
-        "kept": whole.where([case.kept for case in whole.known]).figures(weights, bias),
+        "kept": kept.figures(weights, bias),
+        "calibration_error": {
+            "tuned": learnt.calibration_error(weights, bias),
+            "kept": kept.calibration_error(weights, bias),
+        },
     }
 
 

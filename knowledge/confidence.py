@@ -11,7 +11,7 @@ import numpy as np
 
 from knowledge.edition import Edition
 from knowledge.lexical import terms
-from knowledge.quotes import OWN, Quote, matches, stems_of
+from knowledge.quotes import OWN, Quote, matches
 from knowledge.retrieve import Hit, Query, Scores
 
 BEST = 10  # passages among which the best is looked for
@@ -22,21 +22,18 @@ USUAL = 0.2  # a cosine with a passage that has nothing to do with the question,
 def signals(edition: Edition, asked: Query, hits: Sequence[Hit], quotes: Sequence[Quote]) -> dict[str, float]:
     """Return what speaks for and against an answer; nothing where nothing was found.
 
-    dense, sentence: cosine of the nearest passage and of the nearest sentence.
-    dense_lift, sentence_lift: how far these stand out from the passages that come after the first ten.
+    dense: cosine of the nearest passage.
+    dense_lift, sentence_lift: how far it and the nearest sentence stand out from those of passages after the
+    first ten.
     words: how well the first passage matches the question's words token by token, by their rarity.
     words_lift: the same without rarity, above the sixth to the eighth passage.
     quote, quote_words, quote_own: cosine of the best quote, its token by token match, and the share of
     the question's words that it holds.
-    quoted: the share of the question's words, by rarity, that the three best quotes hold.
     margin: how far the first passage's score is above that of the next document.
     agreement: whether meaning, nearest sentence and shared words each name the same first document.
     """
     if not hits or not quotes:
         return {}
-    weights = {stem: asked.lexical.rarity(stem) for stem in asked.readings[0][1]}
-    total = sum(weights.values()) or 1.0
-    said = stems_of(" ".join(f"{quote.unit.lead} {quote.unit.text}" for quote in quotes[:3]))
     dense = np.array([hit.dense for hit in hits])
     sentence = np.array([hit.sentence for hit in hits])
     near = [matches(edition, asked, hit.number).max(axis=0) for hit in (hits[0], *hits[5:8])]
@@ -46,14 +43,12 @@ def signals(edition: Edition, asked: Query, hits: Sequence[Hit], quotes: Sequenc
     return {
         "dense": float(dense[:BEST].max()),
         "dense_lift": _lift(dense),
-        "sentence": float(sentence[:BEST].max()),
         "sentence_lift": _lift(sentence),
         "words": float(near[0] @ _shares(asked)),
         "words_lift": float(near[0].mean() - np.mean(near[1:])) if len(near) > 1 else USUAL,
         "quote": quotes[0].features[0],
         "quote_words": quotes[0].features[1],
         "quote_own": quotes[0].features[OWN],
-        "quoted": sum(weights[stem] for stem in weights if stem in said) / total,
         "margin": hits[0].score - other,
         "agreement": sum(hit.document == first for hit in leaders) / 3,
     }

@@ -1,7 +1,8 @@
 """Whether two statements about the same thing say different things: other numbers, dates or amounts, or a no.
 
 A false alarm costs trust in every answer, so two sentences must share most of their words, and all that one
-says in a kind of figure must differ from all that the other says in it.
+says in a kind of figure must differ from all that the other says in it: in every kind that both speak of, or
+in one where the sentences are the same but for their figures.
 """
 
 from __future__ import annotations
@@ -156,10 +157,9 @@ def disagree(one: str, other: str) -> bool:
     if first.names - second.names - second.words or second.names - first.names - first.words:
         return False  # about other places, products or people
     kinds = first.figures.keys() & second.figures.keys()
-    if any(first.figures[kind] & second.figures[kind] for kind in kinds):
-        return False
+    others = [kind for kind in kinds if not first.figures[kind] & second.figures[kind]]
     if kinds:
-        return True
+        return len(others) == len(kinds) or (bool(others) and first.words == second.words)
     return first.negative != second.negative and first.words == second.words
 
 

@@ -54,12 +54,15 @@ FEATURES = (
     "around",  # and that only its headings or its lead hold
     "passage",  # its passage's score, as a share of the best
     "amount",  # an amount is asked for, and one is said
-    "opens",  # it only introduces what follows, or asks
+    "opens",  # it only introduces what follows
     "length",  # up to 40 words
 )
+SPREAD = 3.0  # how far below the first a second quote of the same document may score
+TIE = 1.2  # and one of another document
 OWN, PASSAGE = FEATURES.index("own"), FEATURES.index("passage")
 EARLIER = 0.4  # the weight of a word of an earlier turn beside one of the question
 ROWS = 0.75  # of the question's words in the best row of a table, the share that another row must hold
+ACRONYM = range(3, 6)  # letters; two of them begin too many words
 PASSAGES = 8  # whose sentences are looked at
 LISTED = 5  # items that may follow the sentence that introduces them
 
@@ -91,7 +94,7 @@ class Quote:
 
 
 def candidates(edition: Edition, asked: Query, hits: Sequence[Hit]) -> list[Quote]:
-    """Return the units of passages, best first."""
+    """Return the units of passages that could answer, best first."""
     hits = hits[:PASSAGES]
     spans = edition.texts.spans([hit.number for hit in hits])
     weights = rarities(asked)
@@ -103,6 +106,8 @@ def candidates(edition: Edition, asked: Query, hits: Sequence[Hit]) -> list[Quot
         values[:, PASSAGE] = hit.score / best
         scores = values @ scale().sentences
         for place, score, row in zip(range(span.first, span.last), scores, values.tolist(), strict=True):
+            if part.units[place].text.endswith("?"):
+                continue  # a question, however near, answers none
             first, last = _whole(part, place)
             found.append(
                 Quote(
@@ -131,23 +136,32 @@ def _features(edition: Edition, asked: Query, weights: dict[str, float], span: S
     matched = matches(edition, asked, span.number)
     amount = bool(_AMOUNT.search(asked.question))
     above = stems_of(" ".join(part.path))
+    short = dict(_spelled_out(asked))
     values = np.zeros((len(units), len(FEATURES)), dtype=np.float32)
     values[:, 0] = unit_scores(edition, span.number, asked.vector)
     if matched.shape[1]:
         values[:, 1] = matched[1:].mean(axis=1)
         values[:, 2] = np.maximum(matched[1:], matched[0]).mean(axis=1)
     for row, unit in zip(values, units, strict=True):
-        held = stems_of(unit.text)
+        held = stems_of(unit.text).union(stem for stem, long in short.items() if long.search(unit.text))
         row[3] = sum(weights[stem] for stem in weights.keys() & held) / total
         row[4] = sum(weights[stem] for stem in weights.keys() & (above | stems_of(unit.lead)) - held) / total
         row[6] = amount and bool(_NUMBER.search(unit.text))
-        row[7] = unit.text.endswith((":", "?"))
+        row[7] = unit.text.endswith(":")
         row[8] = min(len(unit.text.split()), 40) / 40
     return values
 
 
+def _spelled_out(asked: Query) -> Iterator[tuple[str, re.Pattern[str]]]:
+    """Yield the question's acronyms as stems, each with a pattern of words that begin with its letters."""
+    for word, _ in asked.words:
+        if word.isupper() and word.isalpha() and len(word) in ACRONYM:
+            for stem in stems_of(word):
+                yield stem, re.compile(r"\b" + r"\w*[\s-]+".join(word) + r"\w", re.IGNORECASE)
+
+
 def matches(edition: Edition, asked: Query, number: int) -> Scores:
-    """Return the best cosine of each of the question's tokens (columns) with each place of a passage.
+    """Return the best cosine of each of the question's tokens (columns) with each place in a passage.
 
     The first row is where the passage stands (its title and headings), the others are its units.
     """
@@ -207,14 +221,13 @@ def chosen(found: Sequence[Quote], hits: Sequence[Hit], count: int = 3) -> list[
     found = list(_telling(found))
     if not found:
         return []
-    limits = scale()
     first = hits[0].document
     leading = next((quote for quote in found if quote.span.document == first), found[0])
     best = max(found[0].score, leading.score)
     kept: list[Quote] = [leading]
     for quote in found:
         same = quote.span.document == first
-        near = quote.score >= (leading.score - limits.spread if same else best - limits.tie)
+        near = quote.score >= (leading.score - SPREAD if same else best - TIE)
         if near and not any(_covered(quote, one) for one in kept):
             within = [one for one in kept if not _covered(one, quote)]
             if len(within) < count:

@@ -21,8 +21,6 @@ class Scale:
     """How sentences are scored, signals become a probability, and what it takes to speak and to be sure."""
 
     sentences: NDArray[np.float32]  # weights of `quotes.FEATURES`
-    spread: float  # how far below the first a second quote of the same document may score
-    tie: float  # and one of another document
     names: tuple[str, ...]
     weights: tuple[float, ...]
     bias: float
@@ -46,8 +44,6 @@ def scale() -> Scale:
     weights: dict[str, float] = data["weights"]
     return Scale(
         sentences=np.array(list(data["sentences"].values()), dtype=np.float32),
-        spread=data["spread"],
-        tie=data["tie"],
         names=tuple(weights),
         weights=tuple(weights.values()),
         bias=data["bias"],

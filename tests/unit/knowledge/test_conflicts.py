@@ -34,6 +34,7 @@ Ingest = Callable[[dict[str, str | bytes]], Edition]
         ("Remote work is allowed.", "Remote work is prohibited."),
         ("Parking costs € 5.", "Parking costs 7 euros."),
         ("The discount is 15% for schools.", "The discount is 20 % for schools."),
+        ("Adoption leave | 6 weeks | 70 % of pay", "Adoption leave | 13 weeks | 70 % of pay"),
     ],
 )
 def test_other_figures_or_a_no_contradict(one: str, other: str) -> None:
@@ -52,6 +53,7 @@ def test_other_figures_or_a_no_contradict(one: str, other: str) -> None:
         ("Leave is 26 days a year.", "Leave is twenty-six days a year, 26 days in all."),
         ("A password has at least 14 characters.", "Paychecks are paid on the 25th."),
         ("Leave lapses on 31 March.", "Leave lapses on March 31."),
+        ("Leave is 26 days, at least 10 in summer.", "Leave is 26 days, of which 12 may be kept."),
         ("You must lock the screen.", "You must not share the password."),
     ],
 )
