@@ -8,10 +8,10 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo tour test check setup run lock clean
+.PHONY: help demo tour test check bench-knowledge setup run lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 demo: $(READY) ## try it: a workspace in your browser, a directory server, the bot; no account, no key
 	@$(BIN)/countersign demo
@@ -28,6 +28,9 @@ check: $(READY) ## format, lint, types, import contracts and the quick tests
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports --no-cache | tail -n 4
 	@$(BIN)/pytest -n 2 --dist loadscope -q tests/unit
+
+bench-knowledge: $(READY) ## measure ingests, answers and memory (minutes; docs/editions.md)
+	@$(BIN)/python -m tests.bench.knowledge $${TMPDIR:-/tmp}/countersign-bench $(ARGS)
 
 setup: $(READY) ## make .venv with the command countersign in it
 

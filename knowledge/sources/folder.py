@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,8 @@ from knowledge.errors import NothingToIngest
 from knowledge.sources import formats
 from knowledge.sources.base import Defaults, Entry, Problem
 from knowledge.sources.formats import KINDS, LARGEST
+
+_SMALL = 2**20  # bytes of a file that is read at once: quicker
 
 
 class Folder:
@@ -49,7 +52,7 @@ class Folder:
     def _folder(self) -> Iterator[Entry | Problem]:
         root = self._path
         os.scandir(root).close()  # an unreadable folder is an error, not an empty one
-        inside: list[Path] = []
+        inside: list[tuple[str, str]] = []  # names in the source, paths
         problems: list[Problem] = []
 
         def refused(error: OSError) -> None:
@@ -57,25 +60,34 @@ class Folder:
 
         for folder, folders, names in os.walk(root, onerror=refused, followlinks=False):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            inside += [Path(folder) / name for name in names if not name.startswith(".")]
+            within = _name(Path(folder), root)
+            before = "" if within == "." else f"{within}/"
+            inside += [
+                (f"{before}{_readable(name)}", f"{folder}{os.sep}{name}")
+                for name in names
+                if not name.startswith(".") and f".{name.rpartition('.')[2].lower()}" in KINDS
+            ]
         yield from problems
         real = root.resolve()
-        for path in sorted(inside, key=lambda path: _name(path, root)):
-            if path.suffix.lower() not in KINDS:
-                continue
-            if path.is_symlink() and not path.resolve().is_relative_to(real):
-                yield self._problem(_name(path, root), "it is a link to a place outside the source")
-            else:
-                yield self._file(path, _name(path, root))
+        for name, place in sorted(inside):
+            yield self._file(Path(place), name, within=real)
 
-    def _file(self, path: Path, name: str) -> Entry | Problem:
+    def _file(self, path: Path, name: str, *, within: Path | None = None) -> Entry | Problem:
         try:
-            if not path.is_file():
+            found = path.lstat()
+            if stat.S_ISLNK(found.st_mode):
+                if within is not None and not path.resolve().is_relative_to(within):
+                    return self._problem(name, "it is a link to a place outside the source")
+                found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
                 return self._problem(name, "it is not a file")
-            if path.stat().st_size > LARGEST:
+            if found.st_size > LARGEST:
                 return self._problem(name, f"it is larger than {LARGEST // 2**20} MB")
             with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                if found.st_size < _SMALL:
+                    sha256 = hashlib.sha256(file.read()).hexdigest()
+                else:
+                    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             return self._problem(name, f"it cannot be read ({error.strerror or error})")
         document = self._prefix + name
@@ -120,4 +132,9 @@ class Folder:
 
 
 def _name(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _readable(path.relative_to(root).as_posix())
+
+
+def _readable(name: str) -> str:
+    """Return a file's name as text, whatever bytes it is made of."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
