@@ -14,6 +14,7 @@ from knowledge.embedder import Embedder
 from knowledge.lexical import terms
 
 WEEK = timedelta(days=7)
+PORTION = 256  # questions that are read before their vectors are kept
 ALONE = 3  # words that say something: with fewer, "and at the weekend?" may be about anything
 OPEN = (
     "state = 'open' AND (status <> 'answered' OR EXISTS (SELECT 1 FROM rating"
@@ -189,31 +190,25 @@ async def _vectors(
 ) -> Vectors:
     """Return one vector for each question; make and keep those that are missing."""
     missing = [place for place, row in enumerate(rows) if row["embedder"] != embedder.fingerprint]
-    found: dict[int, Vectors] = {}
-    for place in missing:
-        made = _read(embedder, questions[place])
-        found[place] = made
-        await conn.execute(
-            "UPDATE question SET vector = %s, embedder = %s WHERE id = %s",
-            (made.astype(np.float16).tobytes(), embedder.fingerprint, questions[place].id),
-        )
-    await conn.commit()
-    return np.stack(
-        [
-            found[place]
-            if place in found
-            else np.frombuffer(row["vector"], dtype=np.float16).astype(np.float32)
-            for place, row in enumerate(rows)
-        ]
-    )
+    made: dict[int, bytes] = {}
+    for start in range(0, len(missing), PORTION):
+        portion = missing[start : start + PORTION]
+        readings = embedder.read([(_text(questions[place]), ()) for place in portion])
+        for place, reading in zip(portion, readings, strict=True):
+            made[place] = reading.whole.astype(np.float16).tobytes()
+            await conn.execute(
+                "UPDATE question SET vector = %s, embedder = %s WHERE id = %s",
+                (made[place], embedder.fingerprint, questions[place].id),
+            )
+        await conn.commit()
+    kept = [made.get(place) or row["vector"] for place, row in enumerate(rows)]
+    return np.stack([np.frombuffer(vector, dtype=np.float16).astype(np.float32) for vector in kept])
 
 
-def _read(embedder: Embedder, question: Question) -> Vectors:
-    """Read a question alone, or with the message before it where it says too little by itself."""
+def _text(question: Question) -> str:
+    """Return what is read of a question: it alone, or with the message before where it says too little."""
     short = len(set(terms(question.said))) < ALONE
-    text = "\n".join([*question.earlier[-1:], question.said]) if short else question.said
-    vector: Vectors = embedder.embed([text])[0]
-    return vector
+    return "\n".join([*question.earlier[-1:], question.said]) if short else question.said
 
 
 def _question(row: dict[str, Any]) -> Question:
