@@ -137,6 +137,21 @@ class ConfluenceSettings(SourceSettings):
     _url = field_validator("url")(_web)
 
 
+class SharePointSettings(SourceSettings):
+    """The files of a SharePoint library or a OneDrive."""
+
+    kind: Literal["sharepoint"]
+    drive: str = Field(min_length=1)
+    tenant: str = Field(pattern=r"^[\w.-]+$")
+    client: str = Field(pattern=r"^[\w-]+$")
+    folder: str = ""
+    graph: str = "https://graph.microsoft.com/v1.0"
+    login: str = "https://login.microsoftonline.com"
+
+    _urls = field_validator("graph", "login")(_web)
+
+
 AnySource = Annotated[
-    FolderSettings | GitSettings | WebSettings | ConfluenceSettings, Field(discriminator="kind")
+    FolderSettings | GitSettings | WebSettings | ConfluenceSettings | SharePointSettings,
+    Field(discriminator="kind"),
 ]

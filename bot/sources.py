@@ -13,6 +13,7 @@ from bot.source_settings import (
     ConfluenceSettings,
     FolderSettings,
     GitSettings,
+    SharePointSettings,
     WebSettings,
 )
 from connectors.secrets import demo_key
@@ -144,6 +145,18 @@ def _fetcher(source: AnySource, token: Callable[[], str]) -> Fetcher:
                 exclude=source.exclude,
                 delay=source.delay,
                 pages=source.pages,
+                token=token,
+            )
+        case SharePointSettings():
+            from knowledge.sources.drive import Drive  # noqa: PLC0415
+
+            return Drive(
+                drive=source.drive,
+                tenant=source.tenant,
+                client=source.client,
+                folder=source.folder,
+                graph=source.graph.rstrip("/"),
+                login=source.login.rstrip("/"),
                 token=token,
             )
         case ConfluenceSettings():

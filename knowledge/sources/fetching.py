@@ -67,8 +67,18 @@ class Host:
         """Wait at least this long between requests."""
         self._delay = max(self._delay, delay)
 
-    def get(self, url: str, *, headers: Mapping[str, str] | None = None, largest: int = LARGEST) -> Answer:
-        """Fetch an address of this host. Raises Refused for the address, Unreachable for the host."""
+    def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        largest: int = LARGEST,
+        follow: bool = True,
+    ) -> Answer:
+        """Fetch an address of this host. Raises Refused for the address, Unreachable for the host.
+
+        Without `follow` a redirect comes back as it is: no content, and a Location among the headers.
+        """
         waited = False
         for _ in range(_HOPS):
             self._check(url)
@@ -78,6 +88,8 @@ class Host:
             if answer.status_code in _BUSY and not waited:
                 time.sleep(_asked_to_wait(answer))
                 waited = True
+            elif answer.is_redirect and not follow:
+                return Answer(url=url, content=None, headers=answer.headers)
             elif answer.is_redirect:
                 url = urljoin(url, answer.headers.get("location", ""))
             else:

@@ -74,7 +74,7 @@ def test_the_sources_in_their_document_are_accepted(tmp_path: Path) -> None:
     for kind in kinds:
         (tmp_path / "countersign.toml").write_text(f"{shared}\n{kind}", encoding="utf-8")
         assert load(tmp_path).sources[0].schedule
-    assert len(kinds) == 4
+    assert len(kinds) == 5
 
 
 def front(path: Path) -> tuple[dict[str, object], str]:
