@@ -61,6 +61,7 @@ _NAMING = _JOINING | {"for", "of"}  # between the cells of a row
 _ALL = frozenset({"all", "any", PER})
 _OF_OTHERS = frozenset({"their", "his", "her"})
 _OTHERS = frozenset({"they", "he", "she", "them"})
+_PERSON = re.compile(r"(?:[^s]s|er|or|ee|ist|[ae]nt|ian|head|lead|man|person|body|one|chief|colleague)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,10 @@ def _same(words: Sequence[Token], order: Sequence[Token], joining: frozenset[str
             negated = order[at].word in _NEGATIONS or (negated and not edge)
             if token.ends and not order[at].ends and not _may_pause(words, place, negated=negated):
                 return False
-            addressed = addressed or (token.word == YOU and order[at].word in {STAFF, YOU})
+            if token.word == YOU and order[at].word in {STAFF, YOU}:
+                addressed = True
+            elif _PERSON.search(order[at].word):
+                addressed = False  # "their" may now be somebody else's
             edge, last = bool(order[at].ends), order[at]
             at += 1
             continue

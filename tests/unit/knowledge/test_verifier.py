@@ -36,6 +36,7 @@ SAME = [
     (LOCK, "A laptop must be locked before you leave, even if nobody is near."),
     (EXAMPLES, "Forwarding of paid time off mail to an outside account is prohibited."),
     ("Employees may not travel free.", "You may not travel free."),
+    ("An employee must ask their manager.", "You must ask your manager."),
     ("The fee can be waived.", "The fee may be waived."),
     ("Contact IT before you leave.", "Before you leave, get in touch with IT."),
     ("Receipts are not required below 25 €.", "Receipts aren't required below 25 €."),
@@ -84,6 +85,8 @@ OTHER = [
     # who does what, and names
     ("Employees are notified by managers.", "Employees notify managers."),
     ("Managers must tell employees.", "Employees must tell managers."),
+    ("Employees must ask managers for their consent.", "You must ask managers for your consent."),
+    ("If an employee reports a manager, he or she is heard.", "If you report a manager, you are heard."),
     ("Managers must tell contractors.", "You must tell contractors."),
     ("Employees may book travel.", "Contractors may book travel."),
     ("Ask Grace Hopper.", "Ask Grace Hooper."),
