@@ -64,7 +64,7 @@ def made(
         replace(
             terms,
             url=terms.url or given.url,
-            version=terms.version or given.version,
+            version=terms.version or reading.version or given.version,
             owner=terms.owner or given.owner,
             language=terms.language or reading.language or given.language,
         )

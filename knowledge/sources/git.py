@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -56,7 +57,7 @@ class GitRepository:
         with _configured(self) as secret:
             git = _Git(keep.folder / "repository", secret)
             branch = self.branch or git.default_branch(self.url)
-            commit = git.fetch(self.url, branch)
+            commit = git.fetched(self.url, branch)
         items: list[Item] = []
         problems: list[Problem] = []
         earlier = {item.document: item for item in before.items}
@@ -125,8 +126,21 @@ class _Git:
             raise Unreachable("the repository has no default branch; name one with 'branch'")
         return found[1]
 
-    def fetch(self, url: str, branch: str) -> str:
-        """Fetch a branch's newest commit alone; return its id."""
+    def fetched(self, url: str, branch: str) -> str:
+        """Fetch a branch's newest commit alone; return its id.
+
+        What a killed git left behind must not stop the next one, so a second try begins afresh.
+        """
+        had = self._place.exists()
+        try:
+            return self._fetch(url, branch)
+        except Unreachable:
+            if not had:
+                raise
+            shutil.rmtree(self._place, ignore_errors=True)
+            return self._fetch(url, branch)
+
+    def _fetch(self, url: str, branch: str) -> str:
         if not (self._place / "HEAD").exists():
             self._run("init", "--quiet", "--bare", str(self._place))
         wanted = f"+refs/heads/{branch}:refs/heads/fetched"

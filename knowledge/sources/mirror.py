@@ -23,6 +23,7 @@ from knowledge.sources.base import Defaults, Entry, Problem
 
 _FORMAT = 1
 _INDEX, _STATUS, _FILES = "index.json", "status.json", "files"
+_WRITING = ".writing-"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +106,8 @@ class Mirrored:
     def fetch(self) -> None:
         """Bring the copy up to date. Raises Unreachable, and then the copy is what it was."""
         (self._folder / _FILES).mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in self._folder.glob(f"{_WRITING}*"):  # by a fetch that was killed
+            left.unlink(missing_ok=True)
         before = self._copy()
         try:
             copy = _still_there(self._fetcher.fetch(before or Copy(), Keep(self._folder)), before)
@@ -237,7 +240,7 @@ def _json(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_WRITING)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(data, file, ensure_ascii=False, indent=1)
         file.flush()

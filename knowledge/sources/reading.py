@@ -14,7 +14,6 @@ class Reading:
 
     title: str = ""
     language: str = ""
-    owner: str = ""
     version: str = ""
     blocks: list[Block] = field(default_factory=list)
     hidden: Counter[str] = field(default_factory=Counter)

@@ -192,3 +192,18 @@ def test_another_repository_under_the_same_name_is_not_taken_for_the_old_one(
     other.fetch()
     assert list(found(other)) == ["handbook/leave.md"]
     assert not [one for one in other.entries() if isinstance(one, Problem)]
+
+
+def test_what_a_killed_fetch_left_does_not_stop_the_next_one(server: str, work: Path, tmp_path: Path) -> None:
+    source = mirrored(tmp_path / "home", GitRepository(url=server, folder="docs"))
+    source.fetch()
+    place = tmp_path / "home" / "cache" / "sources" / "handbook"
+    (place / "repository" / "shallow.lock").touch()
+    (place / "repository" / "refs" / "heads" / "fetched.lock").touch()
+    (place / "files" / "tmp-half").write_text("Half a secret.")
+    (place / ".writing-half").write_text("Half an index.")
+    commit(work, {"docs/pay.md": "# Pay\n\nOn the 25th.\n"})
+    source.fetch()
+    assert sorted(found(source)) == ["handbook/leave.md", "handbook/pay.md"]
+    assert not (place / "files" / "tmp-half").exists()
+    assert not (place / ".writing-half").exists()
