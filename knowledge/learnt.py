@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from knowledge.glossary import explained
 from knowledge.lexical import words
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
-_ACRONYM = re.compile(r"\(([A-Z][A-Z0-9&]{1,6})s?\)")
 _CAPITALS = re.compile(r"[A-Z][A-Z0-9]{1,6}")
 
 
@@ -32,10 +32,8 @@ def learn(texts: Iterable[str]) -> Learnt:
     total: Counter[str] = Counter()
     small: set[str] = set()
     for text in texts:
-        for match in _ACRONYM.finditer(text):
-            meaning = _meaning(match[1], text[: match.start()])
-            if meaning:
-                meanings[match[1]][meaning] += 1
+        for short, meaning in explained(text):
+            meanings[short][meaning] += 1
         total.update(words(text))
         for word in _WORD.findall(text):
             if word == word.lower():
@@ -47,16 +45,6 @@ def learn(texts: Iterable[str]) -> Learnt:
         capitals=dict(sorted(capitals.items())),
         words={word: count if word in small else -count for word, count in sorted(total.items())},
     )
-
-
-def _meaning(short: str, before: str) -> str:
-    """Return the words just before an acronym whose first letters it is made of, or nothing."""
-    said = re.findall(r"[^\W_]+", before[-120:])
-    letters = short.replace("&", "").casefold()
-    last = said[-len(letters) :]
-    if "".join(word[0] for word in last).casefold() == letters:
-        return " ".join(last).casefold()
-    return ""
 
 
 def acronyms(learnt: Sequence[Learnt]) -> dict[str, str]:
