@@ -2,14 +2,17 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
+import pypdf
 import pytest
 from typer.testing import CliRunner, Result
 
 from bot.cli import app
 from knowledge.edition import open_current
 from tests.scenario.web_server import Said, Site, serving
+from tests.unit.knowledge.test_reading import simple_pdf
 
 
 def run(*words: str | Path) -> Result:
@@ -145,3 +148,26 @@ def test_mistakes_are_told_and_nothing_changes(home: Path, folder: Path) -> None
     empty = home.parent / "empty"
     empty.mkdir()
     assert "[[sources]]" in run("ingest", "--home", empty).stderr
+
+
+def test_files_of_every_bad_kind_are_told_and_the_rest_is_read(home: Path, folder: Path) -> None:
+    with (folder / "huge.pdf").open("wb") as file:
+        file.truncate(200 * 2**20)
+    simple_pdf(folder / "locked.pdf", ["Secret"])
+    locked = pypdf.PdfWriter(clone_from=folder / "locked.pdf")
+    locked.encrypt("a password", algorithm="RC4-128")
+    locked.write(folder / "locked.pdf")
+    with zipfile.ZipFile(folder / "bomb.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", b"0" * (201 * 2**20))
+    (folder / "binary.md").write_bytes(bytes(range(256)) * 100)
+    (folder / "open.md").write_text("---\naudience: {a: b}\n---\nFor whom?\n")
+    report = json.loads(run("ingest", "--home", home, "--json").stdout)
+    reasons = {one["document"]: one["reason"] for one in report["left_out"]}
+    assert reasons.keys() == {
+        f"files/{name}" for name in ("bad.pdf", "huge.pdf", "locked.pdf", "bomb.docx", "binary.md", "open.md")
+    }
+    assert reasons["files/huge.pdf"] == "it is larger than 50 MB"
+    assert reasons["files/locked.pdf"] == "it is protected by a password"
+    assert reasons["files/bomb.docx"] == "it unpacks to more than 200 MB"
+    assert served(home) == ["files/leave.md", "files/pay.md"]
+    assert not any(path.stat().st_size > 50 * 2**20 for path in (home / "cache" / "sources").rglob("*"))
