@@ -112,8 +112,8 @@ class Office:
         return {(await directory.person(one)).name for one in found.members}  # type: ignore[attr-defined]
 
 
-def settings(home: Path, *, slack: str, directory: str) -> Settings:
-    """Return the settings of the scenarios."""
+def settings(home: Path, *, slack: str, directory: str, model: str | None = None) -> Settings:
+    """Return the settings of the scenarios. `model`: where a language model is asked."""
     groups = {"billing-db": {"approvers": "data-owners", "max_days": 30}}
     access = {
         "channel": APPROVERS,
@@ -126,16 +126,18 @@ def settings(home: Path, *, slack: str, directory: str) -> Settings:
         "directory": {"url": directory, "issuer": company.ISSUER},
         "workflows": {"it_access": access},
     }
+    if model is not None:
+        given["model"] = {"provider": "openai", "name": "m", "base_url": model}
     return Settings(**given)
 
 
 @asynccontextmanager
 async def open_office(
-    database: Database, database_home: Path, home: Path, directory: Running
+    database: Database, database_home: Path, home: Path, directory: Running, *, model: str | None = None
 ) -> AsyncIterator[Office]:
     """Run everything for as long as the block lasts."""
     async with (
-        open_parts(database, home, url=directory.url, token=directory.token) as (server, parts),
+        open_parts(database, home, url=directory.url, token=directory.token, model=model) as (server, parts),
         WorkspaceClient(server.url) as people,
     ):
         ready = asyncio.Event()
@@ -155,14 +157,14 @@ async def open_office(
 
 @asynccontextmanager
 async def open_parts(
-    database: Database, home: Path, *, url: str, token: str
+    database: Database, home: Path, *, url: str, token: str, model: str | None = None
 ) -> AsyncIterator[tuple[Server, Parts]]:
     """Wire the bot to a workspace and a directory; nothing listens and nothing works yet."""
     manifest = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
     async with (
         running(world(manifest, bot_token=BOT_TOKEN, app_token=APP_TOKEN)) as server,
         bot_app.build(
-            settings(home, slack=server.api_url, directory=url), _credentials(token), database
+            settings(home, slack=server.api_url, directory=url, model=model), _credentials(token), database
         ) as parts,
     ):
         yield server, parts
