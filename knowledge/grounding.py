@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT = 20.0  # seconds for one call
 LONGEST_REPLY = 8000  # characters; a longer reply is no wording of a few sentences
-LONGEST_PASSAGES = 8000  # characters of all passages; a longer answer is quoted, and so is one of more than
-_MOST_PASSAGES = 6  # of them, which is what a message shows
+LONGEST_PASSAGES = 8000  # characters of all passages; what is longer stays quoted
+_MOST_PASSAGES = 6  # what a message shows
 _MOST = 12  # sentences
 _LONGEST = 2000  # characters of all sentences: what one block of a message holds
 
