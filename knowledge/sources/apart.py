@@ -143,7 +143,9 @@ def _bounded(seconds: int) -> None:
     """Allow this much more computing; past it the kernel ends this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds, hard))
+    wanted = int(used.ru_utime + used.ru_stime) + seconds
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (allowed, hard))
 
 
 def _serve(asked: IO[str], answers: IO[str], seconds: int) -> None:
