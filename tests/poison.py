@@ -106,6 +106,11 @@ def claiming() -> dict[str, str]:
     return dict([*_pretenders(chance), *_false_citations(chance), *_stuffed(chance)])
 
 
+def pretending() -> dict[str, str]:
+    """Return, for each document, one that pretends to be it."""
+    return dict(_pretenders(random.Random(SEED + 2)))
+
+
 def falsified(text: str, chance: random.Random) -> str:
     """Return a text with its numbers changed."""
     return _NUMBER.sub(lambda match: str(int(match[0]) * 2 + chance.randint(1, 9)), text)
