@@ -99,10 +99,11 @@ def _drawn(
     from knowledge.plot import risk_coverage  # noqa: PLC0415 - likewise
     from knowledge.scale import scale  # noqa: PLC0415 - likewise
 
+    refused = [one for one in outcomes if one.answer.status == "not_covered"]
     open_ended = measure.run(
-        [one.question for one in outcomes],
+        [one.question for one in refused],
         lambda question, history: library.ask(question, reader=reader, history=history, threshold=0.0),
-    )
+    ) + [one for one in outcomes if one not in refused]
     curve = coverage.curve(open_ended, scale().cautioned)
     if curve is None:
         raise Failure("There is nothing to draw: no question of this set is marked true or false.")

@@ -84,8 +84,10 @@ ROWS = {
     "calibration.ece": "confidence off by, on average (ECE)",
     "coverage.aurc": "wrong answers over all coverages (AURC)",
     "tokens.recall@5": "token recall at five passages",
-    "tokens.iou@5": "token IoU at five passages",
-    "tokens.passages.mean_characters": "mean passage, characters",
+    "tokens.served.mean_characters": "their mean size, characters",
+    "tokens.indexed_recall@5": "the same of the passages as indexed",
+    "tokens.passages.mean_characters": "their mean size, characters",
+    "tokens.excerpts_not_found": "excerpts without a place",
 }
 FEWER_IS_BETTER = frozenset(UNANSWERED)
 
@@ -120,7 +122,9 @@ def at(figures: dict[str, Any], name: str) -> Any:
 def shown(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,.0f}" if value > 2 else f"{value:.2f}".removeprefix("0") if value < 1 else "1.00"
+    if value > 2 or isinstance(value, int):
+        return f"{value:,.0f}"
+    return f"{value:.2f}".removeprefix("0")
 
 
 def table(one: Set, figures: dict[str, Any]) -> list[str]:

@@ -147,6 +147,42 @@ def test_a_question_file_is_measured(served: Path, tmp_path: Path) -> None:
     assert run("evaluate", questions, "--home", served).exit_code == 2
 
 
+def test_all_that_evaluate_can_add_stands_under_keys_of_its_own(served: Path, tmp_path: Path) -> None:
+    rows = [
+        {"question": "days of leave?", "kind": "direct", "gold_docs": ["leave.md"]},
+        {"question": "who repairs the volcano?", "kind": "none", "answerable": False},
+    ]
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text("\n".join(map(json.dumps, rows)))
+    picture = tmp_path / "curve.svg"
+    options = ("--by", "kind", "--compare", "--intervals", "--plot", picture)
+    figures = json.loads(run("evaluate", questions, *options, "--json", "--home", served).stdout)
+    assert list(figures)[5:] == ["compared", "intervals", "calibration", "coverage", "by"]
+    assert figures["by"]["kinds"]["direct"]["questions"] == 1
+    assert figures["coverage"]["questions"] == 2
+    assert picture.read_text().startswith("<svg")
+    printed = run("evaluate", questions, *options, "--home", served).stdout
+    assert all(word in printed for word in ("bm25", "dense", "95%", "direct (few)", "aurc"))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--by", "colour"), "It has: kind."),
+        (("--plot", "curve.png"), "ends in .svg"),
+        (("--plot", "nowhere/curve.svg"), "cannot be written"),
+    ],
+)
+def test_what_evaluate_cannot_do_is_said_in_a_sentence(
+    served: Path, tmp_path: Path, options: tuple[str, str], reason: str
+) -> None:
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(json.dumps({"question": "days of leave?", "kind": "direct"}))
+    result = run("evaluate", questions, *options, "--home", served)
+    assert result.exit_code == 2
+    assert reason in " ".join(result.stderr.split())
+
+
 def test_a_process_that_may_write_no_more_says_so_and_loses_nothing(served: Path, source: Path) -> None:
     before = current_id(served)
     (source / "more.md").write_text(

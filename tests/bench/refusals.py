@@ -1,6 +1,6 @@
 """A refusal takes as long for what a reader may not read as for what nobody has written.
 
-Not part of the quick tests: it measures time. Run it on a machine that is not busy: `make bench`.
+Not among the other tests, because it measures time: `pytest -s tests/bench/refusals.py`.
 """
 
 import random
