@@ -25,6 +25,7 @@ from bot.shelf import Shelf
 from knowledge.answer import Answer, Library
 from knowledge.build import build
 from knowledge.edition import Reader
+from knowledge.serving import CurrentFile
 from knowledge.sources.folder import Folder
 from tests.unit.knowledge.conftest import TODAY, Heard, Words
 
@@ -119,7 +120,7 @@ def library(kept: Sequence[tuple[int, Page]]) -> Iterator[tuple[Library, Shelf]]
             (room / "source" / f"page-{number:02}.md").write_text(page.text())
         edition = build(room / "home", [Folder(room / "source")], Words(), Heard())
         try:
-            yield Library(edition, Words()), Shelf(room / "home", Words())
+            yield Library(edition, Words()), Shelf(room / "home", Words(), CurrentFile(room / "home"))
         finally:
             edition.close()
     finally:
