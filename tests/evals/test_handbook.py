@@ -23,13 +23,13 @@ def figures(civicactions: Path, shared_data: Path) -> dict[str, Any]:
 def test_the_right_documents_are_found(figures: dict[str, Any]) -> None:
     assert figures["questions"] == 30
     assert figures["retrieval"]["recall@5"] >= 0.95
-    assert figures["retrieval"]["ndcg@10"] >= 0.92
-    assert figures["retrieval"]["recall@1"] >= 0.79
+    assert figures["retrieval"]["ndcg@10"] >= 0.94
+    assert figures["retrieval"]["recall@1"] >= 0.83
 
 
 def test_answers_show_the_right_sentence(figures: dict[str, Any]) -> None:
-    assert figures["answers"]["shown"] >= 0.54
-    assert figures["answers"]["citation_precision"] >= 0.8
+    assert figures["answers"]["shown"] >= 0.66
+    assert figures["answers"]["citation_precision"] >= 0.86
 
 
 def test_what_is_not_covered_scores_below_what_is(figures: dict[str, Any]) -> None:
