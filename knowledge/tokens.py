@@ -34,7 +34,8 @@ def _projection() -> Vectors:
 
 def shortened(tokens: Vectors) -> Short:
     """Return the model's token vectors as short ones; their dot product over UNIT squared is a cosine."""
-    short = tokens @ _projection()
+    # Not `@`: BLAS would start threads of its own in each thread that reads, and they wait by spinning.
+    short = np.einsum("ij,jk->ik", tokens, _projection())
     short *= UNIT / np.maximum(np.linalg.norm(short, axis=1, keepdims=True), 1e-9)
     kept: Short = np.rint(short).astype(np.int8)
     return kept
