@@ -36,7 +36,10 @@ class NothingToIngest(KnowledgeError):
 
 
 class BuildFailed(KnowledgeError):
-    """An edition could not be written. The one before it still serves."""
+    """An edition could not be written. The one before it still serves, and the message says so."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} What served before still serves."
 
 
 class ModelUnavailable(KnowledgeError):

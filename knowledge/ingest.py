@@ -25,8 +25,6 @@ from knowledge.sources.base import Entry, Problem, Source
 if TYPE_CHECKING:
     from knowledge.embedder import Embedder
 
-_SAFE = "What served before still serves."
-
 
 class Progress(Protocol):
     """Hears how an ingest goes on."""
@@ -95,7 +93,7 @@ def ingest(
     except OSError as error:
         raise BuildFailed(_refused(home, error)) from error
     except sqlite3.Error as error:
-        raise BuildFailed(f"The edition cannot be written to {home}: {error}. {_SAFE}") from error
+        raise BuildFailed(f"The edition cannot be written to {home}: {error}.") from error
 
 
 def _built(
@@ -126,7 +124,7 @@ def _ingested(name: str, manifest: Mapping[str, Any], *, unchanged: bool) -> Ing
 def _refused(home: Path, error: OSError) -> str:
     full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
     reason = "the disk is full" if full else error.strerror or str(error)
-    return f"The edition cannot be written to {home}: {reason}. {_SAFE}"
+    return f"The edition cannot be written to {home}: {reason}."
 
 
 @contextmanager

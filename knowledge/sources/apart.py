@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -26,6 +27,7 @@ from knowledge.sources.reading import Reading
 
 SECONDS = 60  # of computing for one file
 MEMORY = 3 * 2**30  # bytes of address space
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE}
 
 
 class Apart:
@@ -38,12 +40,18 @@ class Apart:
         self._child: subprocess.Popen[str] | None = None
 
     def read(self, path: Path) -> tuple[Terms, Reading]:
-        """Return what a file says of itself, and what it holds. Raises Unreadable with the reason."""
+        """Return what a file says of itself, and what it holds.
+
+        Raises Unreadable with the reason, and OSError where this machine is the reason: a full disk must not
+        make a document disappear.
+        """
         with self._lock:
             said = self._ask(path)
         if not said:
             raise Unreadable(self._fallen())
         found = json.loads(said)
+        if "failed" in found:
+            raise OSError(found["failed"], os.strerror(found["failed"]))
         if "unreadable" in found:
             raise Unreadable(found["unreadable"])
         return _terms(found["terms"]), _reading(found["reading"])
@@ -131,6 +139,8 @@ def _answer(path: Path) -> dict[str, Any]:
     except MemoryError:
         return {"unreadable": f"it needs more than {MEMORY // 2**30} GB of memory to read"}
     except OSError as error:
+        if error.errno in _OF_THE_MACHINE:
+            return {"failed": error.errno}
         return {"unreadable": f"it cannot be read ({error.strerror or error})"}
     except Exception as error:
         reason = " ".join(str(error).split())[:100] or type(error).__name__
