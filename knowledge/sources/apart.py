@@ -132,21 +132,26 @@ def _answer(path: Path) -> dict[str, Any]:
 
     try:
         terms, reading = parsed(path)
-    except Unreadable as error:
-        return {"unreadable": str(error)}
-    except RecursionError:
-        return {"unreadable": "its parts are nested too deeply"}
-    except MemoryError:
-        return {"unreadable": f"it needs more than {MEMORY // 2**30} GB of memory to read"}
-    except OSError as error:
-        if error.errno in _OF_THE_MACHINE:
-            return {"failed": error.errno}
-        return {"unreadable": f"it cannot be read ({error.strerror or error})"}
     except Exception as error:
-        reason = " ".join(str(error).split())[:100] or type(error).__name__
-        return {"unreadable": f"it is not a sound file of its kind ({reason})"}
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            return {"failed": error.errno}
+        return {"unreadable": _reason(error)}
     blocks = [asdict(block) for block in reading.blocks]
     return {"terms": asdict(terms), "reading": vars(reading) | {"blocks": blocks}}
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case Unreadable():
+            return str(error)
+        case RecursionError():
+            return "its parts are nested too deeply"
+        case MemoryError():
+            return f"it needs more than {MEMORY // 2**30} GB of memory to read"
+        case OSError():
+            return f"it cannot be read ({error.strerror or error})"
+    said = " ".join(str(error).split())[:100] or type(error).__name__
+    return f"it is not a sound file of its kind ({said})"
 
 
 def _bounded(seconds: int) -> None:
