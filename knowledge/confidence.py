@@ -1,6 +1,7 @@
 """One probability that what was found answers the question, from several signals.
 
-How the signals weigh is in `confidence.json`, made by `python -m knowledge.calibrate` from question sets.
+How the signals weigh is in `confidence.json`, made by `python -m knowledge.training.calibrate` from
+question sets.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 
 from knowledge.answer import Answer
 from knowledge.errors import BadQuestions
-from knowledge.questions import KINDS, Question, load, words_of
+from knowledge.measures.questions import KINDS, Question, load, words_of
 
 __all__ = [
     "Outcome",

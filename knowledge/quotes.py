@@ -3,7 +3,7 @@
 Each sentence, list item and table row of the best passages gets a score from what speaks for it: how near its
 vector is to the question's, how well each token of the question is matched by one of its own (MaxSim), the
 question's words that it and its headings hold, and its passage's place. The weights are in `confidence.json`,
-made by `python -m knowledge.calibrate`.
+made by `python -m knowledge.training.calibrate`.
 """
 
 from __future__ import annotations

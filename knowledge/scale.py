@@ -1,4 +1,4 @@
-"""What was learnt on question sets: `confidence.json`, made by `python -m knowledge.calibrate`."""
+"""What was learnt on question sets: `confidence.json`, made by `python -m knowledge.training.calibrate`."""
 
 from __future__ import annotations
 

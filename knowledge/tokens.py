@@ -2,7 +2,7 @@
 
 Late interaction compares each token of a question with each token of a text and counts the best match of each
 (MaxSim, from ColBERT). The model's token vectors are projected to SHORT numbers and kept as bytes; the
-projection is in `projection.npy`, made by `python -m knowledge.projection`.
+projection is in `projection.npy`, made by `python -m knowledge.training.projection`.
 """
 
 from __future__ import annotations

@@ -49,11 +49,11 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Ask a whole question set, and measure the answers."""
-    from knowledge import baselines, coverage, excerpts  # noqa: PLC0415 - takes seconds to import
     from knowledge import evaluate as measure  # noqa: PLC0415 - likewise
     from knowledge.edition import Reader  # noqa: PLC0415 - likewise
     from knowledge.errors import KnowledgeError  # noqa: PLC0415 - likewise
-    from knowledge.intervals import intervals as spread  # noqa: PLC0415 - likewise
+    from knowledge.measures import baselines, coverage, excerpts  # noqa: PLC0415 - takes seconds to import
+    from knowledge.measures.intervals import intervals as spread  # noqa: PLC0415 - likewise
 
     with failing(KnowledgeError), Shown(quiet=as_json) as shown:
         if plot is not None and plot.suffix.lower() != ".svg":
@@ -94,9 +94,9 @@ def _drawn(
     plot: Path, name: str, outcomes: "list[Outcome]", library: "Library", reader: "Reader"
 ) -> dict[str, Any] | None:
     """Write the risk-coverage curve, from what would be said without a threshold; return its figures."""
-    from knowledge import coverage  # noqa: PLC0415 - takes seconds to import
     from knowledge import evaluate as measure  # noqa: PLC0415 - likewise
-    from knowledge.plot import risk_coverage  # noqa: PLC0415 - likewise
+    from knowledge.measures import coverage  # noqa: PLC0415 - takes seconds to import
+    from knowledge.measures.plot import risk_coverage  # noqa: PLC0415 - likewise
     from knowledge.scale import scale  # noqa: PLC0415 - likewise
 
     refused = [one for one in outcomes if one.answer.status == "not_covered"]

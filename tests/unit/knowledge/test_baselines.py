@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from knowledge.baselines import compared
 from knowledge.edition import Edition
+from knowledge.measures.baselines import compared
 from tests.unit.knowledge.conftest import EVERYONE, Words
 from tests.unit.knowledge.test_evaluate import question
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from knowledge import calibrate, quotes
+from knowledge import quotes
 from knowledge.edition import Edition
-from knowledge.fitting import logistic, preference
 from knowledge.scale import scale
+from knowledge.training import calibrate
+from knowledge.training.fitting import logistic, preference
 from tests.unit.knowledge.conftest import Words
 
 Ingest = Callable[[dict[str, str | bytes]], Edition]

@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from knowledge.coverage import calibration, curve
 from knowledge.evaluate import Outcome
-from knowledge.intervals import intervals
-from knowledge.plot import risk_coverage
+from knowledge.measures.coverage import calibration, curve
+from knowledge.measures.intervals import intervals
+from knowledge.measures.plot import risk_coverage
 from tests.unit.knowledge.test_evaluate import answer, question
 
 

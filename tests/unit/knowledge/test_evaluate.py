@@ -22,7 +22,7 @@ from knowledge.evaluate import (
     recall,
     shows,
 )
-from knowledge.questions import Question
+from knowledge.measures.questions import Question
 
 
 def question(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from knowledge.edition import Edition
-from knowledge.excerpts import Measure
-from knowledge.questions import Excerpt
+from knowledge.measures.excerpts import Measure
+from knowledge.measures.questions import Excerpt
 from knowledge.texts import Span
 
 Ingest = Callable[[dict[str, str | bytes]], Edition]

@@ -23,7 +23,7 @@ _STYLE = """
 
 
 def risk_coverage(name: str, curve: dict[str, Any]) -> str:
-    """Return the picture of a curve of `knowledge.coverage.curve`."""
+    """Return the picture of a curve of `knowledge.measures.coverage.curve`."""
     points = [(one["coverage"], one["precision"]) for one in curve["points"]]
     floor = _floor([precision for _, precision in points])
     shipped = curve["shipped"]

@@ -1,4 +1,4 @@
-"""Makes `confidence.json` from question sets: `python -m knowledge.calibrate OUT HOME=FILE.jsonl …`.
+"""Makes `confidence.json` from question sets: `python -m knowledge.training.calibrate OUT HOME=FILE.jsonl …`.
 
 Each HOME holds the edition that its questions are asked of. First the weights by which sentences are chosen
 are fitted to the questions with gold sentences. Then the weights of the signals are: for every question that
@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from knowledge import confidence, embedder, evaluate, quotes, retrieve
 from knowledge.edition import Edition, Reader, open_current
-from knowledge.fitting import Numbers, logistic, preference
-from knowledge.questions import Question, load
+from knowledge.measures.questions import Question, load
 from knowledge.quotes import FEATURES, Quote
 from knowledge.texts import Head
+from knowledge.training.fitting import Numbers, logistic, preference
 
 SENTENCE_RIDGE = 0.01
 RIDGE = 1.0  # strong: the signals are many and much alike, and sets differ
@@ -243,7 +243,7 @@ def _threshold(learnt: Table, weights: Numbers, bias: float) -> float:
 
 def main() -> None:
     """Read the question sets that are named and write the file."""
-    parser = argparse.ArgumentParser(prog="python -m knowledge.calibrate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m knowledge.training.calibrate", description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("sets", nargs="+", metavar="HOME=FILE.jsonl")
     options = parser.parse_args()

@@ -18,7 +18,7 @@ from knowledge.edition import Edition, Reader
 from knowledge.embedder import Embedder
 from knowledge.evaluate import apart, retrieval
 from knowledge.lexical import terms
-from knowledge.questions import Question
+from knowledge.measures.questions import Question
 
 Scores = NDArray[np.float32]
 TURNS = 2

@@ -1,4 +1,4 @@
-"""Makes `projection.npy`: `python -m knowledge.projection OUT HOME SOURCE…`, with the model of a home.
+"""Makes `projection.npy` with a home's model: `python -m knowledge.training.projection OUT HOME SOURCE…`.
 
 The projection keeps the SHORT directions in which the model's token vectors differ most over some general
 text (principal components, not centred: dot products are what is to be kept). It is of the model, not of a
@@ -32,7 +32,7 @@ def directions(tokens: Vectors) -> Vectors:
 
 def main() -> None:
     """Read sources and write the file."""
-    parser = argparse.ArgumentParser(prog="python -m knowledge.projection", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m knowledge.training.projection", description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("home", type=Path)
     parser.add_argument("sources", nargs="+", type=Path)

@@ -20,7 +20,7 @@ from typing import Any
 from knowledge.documents import Part
 from knowledge.edition import Edition, Reader
 from knowledge.embedder import Embedder
-from knowledge.questions import Excerpt, Question, words_of
+from knowledge.measures.questions import Excerpt, Question, words_of
 from knowledge.retrieve import query, rank
 from knowledge.served import served
 from knowledge.texts import Span

@@ -1,0 +1,1 @@
+"""What an answer is worth: question sets, plainer searches to compare with, intervals and curves."""

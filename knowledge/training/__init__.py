@@ -1,0 +1,1 @@
+"""How the numbers that are shipped were learnt from question sets."""
