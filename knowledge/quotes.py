@@ -59,7 +59,7 @@ FEATURES = (
 )
 SPREAD = 3.0  # how far below the first a second quote of the same document may score
 TIE = 1.2  # and one of another document
-OWN, PASSAGE = FEATURES.index("own"), FEATURES.index("passage")
+OWN, AROUND, PASSAGE = (FEATURES.index(name) for name in ("own", "around", "passage"))
 EARLIER = 0.4  # the weight of a word of an earlier turn beside one of the question
 ROWS = 0.75  # of the question's words in the best row of a table, the share that another row must hold
 ACRONYM = range(3, 6)  # letters; two of them begin too many words

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from knowledge import confidence, embedder, evaluate, quotes, retrieve
 from knowledge.edition import Edition, Reader, open_current
 from knowledge.measures.questions import Question, load
-from knowledge.quotes import FEATURES, Quote
+from knowledge.quotes import AROUND, FEATURES, OWN, Quote
 from knowledge.texts import Head
 from knowledge.training.fitting import Numbers, logistic, preference
 
@@ -35,7 +35,7 @@ SENTENCE_RIDGE = 0.01
 RIDGE = 1.0  # strong: the signals are many and much alike, and sets differ
 KEPT = 3  # one of so many questions is kept aside
 STRETCH_RIDGE = 0.001  # only so that sets told apart without a fault do not end at infinity
-REFUSED = 0.08  # the share of answerable questions that may fall below the first threshold
+REFUSED = 0.05  # the share of answerable questions that may fall below the first threshold
 SURE = 0.7  # from this probability on the answer stands without a caution
 LEVELS = 10  # of probability, in which what was foretold is compared with what was so
 
@@ -101,7 +101,10 @@ def _case(
 
 
 def sentences(known: Sequence[Case]) -> Numbers:
-    """Return the weights of `quotes.FEATURES` that put gold sentences above the others."""
+    """Return the weights of `quotes.FEATURES` that put gold sentences above the others.
+
+    A word that a sentence holds itself never counts for less than one that only its headings hold.
+    """
     told = [case for case in known if case.real and any(case.gold) and not all(case.gold)]
     sources = [case.source for case in told]
     better, worse = [], []
@@ -110,7 +113,13 @@ def sentences(known: Sequence[Case]) -> Numbers:
         better.append(values[gold])
         worse.append(values[~gold])
     shares = [1 / sources.count(source) ** 0.5 for source in sources]
-    return preference(better, worse, shares, SENTENCE_RIDGE)
+    found = preference(better, worse, shares, SENTENCE_RIDGE)
+    if found[OWN] >= found[AROUND]:
+        return found
+    held = np.eye(len(FEATURES))
+    held[OWN, AROUND], held[OWN, OWN] = 1.0, 0.0  # counted as one number: the words that either holds
+    together = preference([one @ held for one in better], [one @ held for one in worse], shares, SENTENCE_RIDGE)
+    return held @ together
 
 
 def heard(case: Case, weights: Numbers) -> dict[str, float]:
