@@ -58,7 +58,7 @@ FEATURES = (
     "length",  # up to 40 words
 )
 SPREAD = 3.0  # how far below the first a second quote of the same document may score
-TIE = 1.2  # and one of another document
+TIE = 0.5  # and one of another document
 OWN, AROUND, PASSAGE = (FEATURES.index(name) for name in ("own", "around", "passage"))
 EARLIER = 0.4  # the weight of a word of an earlier turn beside one of the question
 ROWS = 0.75  # of the question's words in the best row of a table, the share that another row must hold

@@ -118,7 +118,9 @@ def sentences(known: Sequence[Case]) -> Numbers:
         return found
     held = np.eye(len(FEATURES))
     held[OWN, AROUND], held[OWN, OWN] = 1.0, 0.0  # counted as one number: the words that either holds
-    together = preference([one @ held for one in better], [one @ held for one in worse], shares, SENTENCE_RIDGE)
+    together = preference(
+        [one @ held for one in better], [one @ held for one in worse], shares, SENTENCE_RIDGE
+    )
     return held @ together
 
 

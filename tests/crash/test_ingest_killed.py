@@ -111,10 +111,10 @@ def test_of_two_ingests_at_once_one_waits_and_both_are_whole(
     other = tmp_path / "other"
     other.mkdir()
     (other / "pay.md").write_text("# Pay\n\nPaid on the 25th.\n")
-    both = [started(processes, home, folder)[0] for folder in (source, other)]
-    for process in both:
+    both = [started(processes, home, folder) for folder in (source, other)]
+    for process, _ in both:
         process.join(PATIENCE)
-    assert [process.exitcode for process in both] == [0, 0]
+    assert [process.exitcode for process, _ in both] == [0, 0]
     assert len(ids(home)) == 2
     for name in ids(home):
         assert list(damages(home / "editions" / name)) == []

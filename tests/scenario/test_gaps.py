@@ -146,7 +146,7 @@ def test_an_answered_question_is_a_gap_once_somebody_rated_it_badly(home: Path) 
 
 
 def test_an_owner_sees_what_is_nearest_to_their_documents_or_to_nobodys(home: Path) -> None:
-    asked(home, ("ada", "who may ask for temporary access to printers?"))
+    asked(home, ("ada", "which colour should the access badge of a visiting plumber have?"))
     owners = {gap["owner"] for gap in listed(home)}
     assert owners == {IT}
     assert listed(home, "--owner", PEOPLE) == []
@@ -210,7 +210,9 @@ def test_a_reviewed_answer_becomes_a_document_and_closes_the_gap(home: Path) -> 
 
 
 def test_an_answer_about_documents_of_some_is_for_them_alone(home: Path) -> None:
-    (question,) = asked(home, ("ines", "does salary band four grow with inflation?"), groups=("people-team",))
+    (question,) = asked(
+        home, ("ines", "who polishes the trophy for the best paid salary band?"), groups=("people-team",)
+    )
     (gap,) = listed(home)
     assert gap["audiences"] == [["people-team"]]
     assert "About documents for people-team only" in run(home, "gaps").output
