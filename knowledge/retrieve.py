@@ -167,16 +167,6 @@ def unit_scores(edition: Edition, number: int, vector: Scores) -> Scores:
     return scores
 
 
-def token_scores(edition: Edition, asked: Query, number: int) -> Scores:
-    """Return, for each unit of a passage (rows) and token of the question (columns), the best cosine.
-
-    The mean of a row is how well the unit answers token by token (MaxSim).
-    """
-    first = edition.texts.starts[number] + number + 1  # places before it: all units, and one more a passage
-    last = first + edition.texts.starts[number + 1] - edition.texts.starts[number]
-    return edition.tokens.near(asked.tokens, first, last)
-
-
 def _largest(scores: Scores, count: int) -> NDArray[np.int64]:
     if len(scores) <= count:
         return np.arange(len(scores))

@@ -21,8 +21,8 @@ from knowledge.documents import Part
 from knowledge.edition import Edition, Reader
 from knowledge.embedder import Embedder
 from knowledge.measures.questions import Excerpt, Question, words_of
+from knowledge.measures.served import served
 from knowledge.retrieve import query, rank
-from knowledge.served import served
 from knowledge.texts import Span
 
 DEPTH = 5  # passages
@@ -208,7 +208,7 @@ def figures(
 ) -> dict[str, Any]:
     """Return the means over the questions with excerpts, of the first five passages found for each.
 
-    They are measured as they are handed on, widened; their recall as they are indexed stands beside it.
+    They are measured widened, as whoever opens them reads them; their recall as they are indexed stands beside it.
     """
     measure = Measure(edition)
     held: list[Held] = []

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from knowledge import retrieve, served
+from knowledge import retrieve
 from knowledge.documents import Unit
 from knowledge.edition import Edition
+from knowledge.measures import served
 from knowledge.texts import Span
 from tests.unit.knowledge.conftest import EVERYONE, Words
 

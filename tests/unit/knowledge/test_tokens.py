@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from knowledge import retrieve
+from knowledge import quotes, retrieve
 from knowledge.edition import Edition
 from knowledge.errors import DamagedEdition
 from knowledge.tokens import COUNTS, SHORT, UNIT, VECTORS, nearness, shortened
@@ -42,9 +42,7 @@ def test_each_token_asked_for_finds_its_best_match_in_every_run() -> None:
 def test_the_unit_that_says_what_is_asked_is_nearest(ingest: Ingest, words: Words) -> None:
     edition = ingest({"travel.md": TRAVEL})
     asked = retrieve.query(edition, words, "hotel limit", reader=EVERYONE)
-    scores = [
-        retrieve.token_scores(edition, asked, number).mean(axis=1) for number in range(edition.passages)
-    ]
+    scores = [quotes.matches(edition, asked, number)[1:].mean(axis=1) for number in range(edition.passages)]
     assert [len(rows) for rows in scores] == [2, 1]
     assert scores[0][0] == pytest.approx(1, abs=0.05)
     assert scores[0][0] > max(scores[0][1], scores[1][0]) + 0.2
@@ -63,4 +61,4 @@ def test_token_vectors_of_another_size_are_damage(ingest: Ingest, words: Words, 
     np.save(edition.folder / name, kept[:-1])
     asked = retrieve.query(edition, words, "hotel", reader=EVERYONE)
     with pytest.raises(DamagedEdition, match="Ingest again"):
-        retrieve.token_scores(edition, asked, 0)
+        quotes.matches(edition, asked, 0)

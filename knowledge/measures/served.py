@@ -1,8 +1,8 @@
-"""Passages as they are handed on: what was found, with what stands around it.
+"""Passages as whoever opens them reads them: what was found, with what stands around it in its section.
 
-Short passages are found best: a vector of a long one is a vector of many things. But what answers a question
-often goes on in the next sentences, so a passage is handed on widened, within its section, to about twice its
-size.
+Short passages are found best: a vector of a long one is a vector of many things. But a citation opens the
+section, and what answers a question often goes on in the next sentences. So a passage is measured widened,
+within its section, to about twice its size; a section that is opened holds at least that.
 """
 
 from __future__ import annotations
