@@ -208,7 +208,7 @@ def figures(
 ) -> dict[str, Any]:
     """Return the means over the questions with excerpts, of the first five passages found for each.
 
-    They are measured widened, as whoever opens them reads them; their recall as they are indexed stands beside it.
+    They are measured widened, as whoever opens them reads them; beside it stands their recall as indexed.
     """
     measure = Measure(edition)
     held: list[Held] = []
