@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from bot.settings import Settings, load
 from knowledge import serving
-from knowledge.errors import DamagedEdition, KnowledgeError
+from knowledge.errors import DamagedEdition, KnowledgeError, ServesElsewhere
 from knowledge.serving import Activation, CurrentFile, Serving, Why
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
+Answered = TypeVar("Answered")
 
 _NEWEST = "SELECT edition FROM edition_activation ORDER BY seq DESC LIMIT 1"
 _ALL = "SELECT edition, at, by, why FROM edition_activation ORDER BY seq"
@@ -111,14 +112,48 @@ def in_bot(home: Path, conninfo: str) -> Iterator[Serving]:
         kept.close()
 
 
+class OfHome:
+    """What serves in a home, for a command: the home's database, else its file.
+
+    Which of them is asked anew each time: a bot that starts while the command runs makes a database.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def current(self) -> str | None:
+        """Return the edition that serves."""
+        return self._asked(lambda where: where.current())
+
+    def activate(self, edition: str, *, by: str, why: Why) -> None:
+        """Let an edition serve."""
+        self._asked(lambda where: where.activate(edition, by=by, why=why))
+
+    def history(self) -> Sequence[Activation]:
+        """Return every activation, oldest first."""
+        return self._asked(lambda where: where.history())
+
+    def _asked(self, ask: Callable[[Serving], Answered]) -> Answered:
+        try:
+            return ask(self._where())
+        except ServesElsewhere:
+            if not has_database(self._settings):
+                raise
+            return ask(self._where())  # it was made a moment ago
+
+    def _where(self) -> Serving:
+        if has_database(self._settings):
+            return Rows(self._settings.home, partial(_momentary, self._settings))
+        return CurrentFile(self._settings.home)
+
+
 def of_home(home: Path, config: Path | None = None) -> Serving:
-    """Return what says which edition serves, for a command: the home's database, else its file.
+    """Return what says which edition serves, for a command.
 
     `config` is the settings' file, where it is not the home's. The embedded server is started for the moment
     where it does not run. Raises SettingsError.
     """
-    settings = load(home, config)
-    return Rows(home, partial(_momentary, settings)) if has_database(settings) else CurrentFile(home)
+    return OfHome(load(home, config))
 
 
 def has_database(settings: Settings) -> bool:

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from bot.database import Database
-from bot.serving import DatabaseSilent, Rows, in_bot
+from bot.serving import DatabaseSilent, Rows, in_bot, of_home
 from bot.shelf import PAUSE, Shelf
 from knowledge.build import build
 from knowledge.edition import Edition
@@ -72,6 +72,23 @@ async def test_where_the_database_decides_a_process_without_it_says_so(
         CurrentFile(home).current()
     with pytest.raises(ServesElsewhere):
         ingest("26 days.", None)
+
+
+async def test_a_command_goes_on_when_the_home_gets_its_database_meanwhile(
+    database: Database, home: Path, ingest: Ingest, serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "bot.serving._momentary", lambda settings: psycopg.connect(database.conninfo, autocommit=True)
+    )
+    command = of_home(home)
+    first = ingest("25 days.", command)
+    assert current_file(home) == first.id
+    (home / "postgres" / "data").mkdir(parents=True)  # a bot starts,
+    assert serving.current() == first.id  # and takes over what the file said
+    assert current_file(home) == "database"
+    assert command.current() == first.id
+    second = ingest("26 days.", command)
+    assert serving.current() == command.current() == second.id
 
 
 async def test_an_activation_is_a_row_with_who_when_and_why(ingest: Ingest, serving: Serving) -> None:
