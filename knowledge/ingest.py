@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from knowledge.errors import BuildFailed, DamagedEdition, NothingToIngest
+from knowledge.locks import held
 from knowledge.manifest import FILES, FORMAT, READING, read_manifest
 from knowledge.serving import EDITIONS, CurrentFile, Serving, Why
 from knowledge.sources.base import Entry, Problem, Source
@@ -130,17 +129,8 @@ def _refused(home: Path, error: OSError) -> str:
 @contextmanager
 def alone(editions: Path, progress: Progress) -> Iterator[None]:
     """Hold the home's ingest lock, waiting for whoever has it; then clear away what a killed ingest left."""
-    with (editions / ".lock").open("w") as lock:
-        waited = False
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not waited:
-                    progress.note("Another ingest is at work in this home; waiting for it to finish.")
-                waited = True
-                time.sleep(0.2)
+    note = "Another ingest is at work in this home; waiting for it to finish."
+    with held(editions / ".lock", lambda: progress.note(note)):
         for left in (*editions.glob(".building-*"), *editions.glob(".sweeping-*")):
             shutil.rmtree(left, ignore_errors=True)
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 
 from knowledge.documents import Terms
 from knowledge.errors import NothingToIngest, Unreachable
+from knowledge.locks import held
 from knowledge.sources import formats
 from knowledge.sources.base import Defaults, Entry, Problem
 
@@ -209,17 +209,8 @@ def alone(home: Path, note: Callable[[str], None]) -> Iterator[None]:
     """Hold the copies of this home from the first fetch until they are read; wait for whoever has them."""
     folder = home / "cache" / "sources"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / ".lock").open("w") as lock:
-        waited = False
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not waited:
-                    note("Another ingest is fetching in this home; waiting for it to finish.")
-                waited = True
-                time.sleep(0.2)
+    waiting = "Another ingest is fetching in this home; waiting for it to finish."
+    with held(folder / ".lock", lambda: note(waiting)):
         yield
 
 
