@@ -1,9 +1,7 @@
 """The composition root: settings to parts, wired once, and the process that runs them."""
 
-import asyncio
 import logging
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +40,7 @@ from bot.replies import Replies
 from bot.router import WorkflowHints
 from bot.settings import Settings, SettingsError
 from bot.shelf import open_shelf
+from bot.signals import until_signalled
 from bot.sync import Sync, ingesting
 from bot.wiring import Parts
 from connectors.registry import DirectorySettings, connect
@@ -191,14 +190,14 @@ async def serve(
     `ready` is called once it is connected. Raises SettingsError, SlackRefused and DatabaseUnavailable with
     what to change.
     """
-    await _until_signalled(
+    await until_signalled(
         _opened(settings, credentials, partial(listen, credentials=credentials, ready=ready), config)
     )
 
 
 async def work(settings: Settings, credentials: Credentials, *, config: Path | None = None) -> None:
     """Run a worker without a socket, until SIGTERM or SIGINT. Raises as `serve` does."""
-    await _until_signalled(_opened(settings, credentials, _work, config))
+    await until_signalled(_opened(settings, credentials, _work, config))
 
 
 async def listen(parts: Parts, *, credentials: Credentials, ready: Callable[[], None]) -> None:
@@ -247,30 +246,6 @@ async def _socket(app: AsyncApp, token: str) -> AsyncIterator[None]:
         yield
     finally:
         await handler.close_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
-
-
-async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
-    """Run until the work fails, or somebody asks this process to end; asking again changes nothing."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(work)
-    asked = False
-
-    def leave() -> None:
-        nonlocal asked
-        if not asked:
-            asked = True
-            task.cancel()
-
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, leave)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not asked:
-            raise
-    finally:
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(name)
 
 
 def _slack(settings: Settings, token: str, *, patient: bool = False) -> AsyncWebClient:
