@@ -8,7 +8,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo tour test evaluate check bench-knowledge setup run lock clean
+.PHONY: help demo tour test figures evaluate check bench-knowledge setup run lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -21,6 +21,9 @@ tour: $(READY) ## let the demo play its five steps by itself
 
 test: $(READY) ## run every test that this machine can run
 	@$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
+
+figures: $(READY) ## measure every promise of docs/governance.md, a line of JSON each (QUICK=1: a sample in two minutes)
+	@$(BIN)/python -m tests.figures $(if $(QUICK),--quick) $(ARGS)
 
 evaluate: $(READY) ## measure the answers on the real question sets, and renew docs/evaluation.md
 	@$(BIN)/python -m tests.evals.figures
