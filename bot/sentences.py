@@ -28,6 +28,9 @@ ANSWERS: Mapping[Answered, str] = {
     Answered.EXPIRED: "The time to decide on this is over. Nothing was done.",
     Answered.OWN_REQUEST: "You cannot decide on your own request. Somebody else has to countersign it.",
     Answered.NOT_ALLOWED: "You are not among those who may decide on this. Nothing was done.",
+    Answered.NOT_ACTIVE: "The company directory says that your account is not active. Nothing was done.",
+    Answered.FORBIDDEN: "A rule of your company does not let you decide on this. Nothing was done.",
+    Answered.NOT_CHECKED: "I cannot check the rules at the moment. Nothing was done. Please try again later.",
     Answered.REASON_MISSING: "A denial needs a reason.",
     Answered.NO_SUCH_CARD: "I do not know this card. Nothing was done.",
 }
@@ -53,6 +56,7 @@ _REASONS: Mapping[str, str] = {
     "expired": "nobody decided in time",
     "window_passed": "it was approved, but could not be carried out in time",
     "not_authorised": "the rules do not allow it",
+    "rules_not_checked": "the rules could not be checked",
     "unknown_effect": "I cannot tell whether it was carried out; a person has to look",
     "not_approved": "it is not approved",
     "nothing_to_reverse": "there is nothing to take back",

@@ -44,6 +44,10 @@ class Proposal:
     decide_within: timedelta
     execute_within: timedelta
 
+    def __post_init__(self) -> None:
+        names = self.terms.keys() & type(self.payload).model_fields.keys()
+        assert not names, f"{names} are both sent and agreed: the policies could not tell which is which"
+
     def action(self, run: Run, *, version: int, level: int, decide_by: datetime) -> dict[str, Any]:
         """Return exactly what an approval of this is bound to, as plain JSON."""
         return {
@@ -196,6 +200,8 @@ def _approval(row: Mapping[str, Any]) -> Approval:
         beneficiary=Actor(**card["beneficiary"]),
         lines=tuple(Shown(**line) for line in card["lines"]),
         sends=action["parameters"],
+        terms=action["terms"],
+        level=action["level"],
         before=card["before"],
         after=card["after"],
         clause=Clause(**card["clause"]),
@@ -245,6 +251,12 @@ def resource(approval: Approval) -> tuple[str, str, Mapping[str, str]]:
             "approvers": approval.approvers,
         },
     )
+
+
+def context(approval: Approval, *, level: int | None = None) -> dict[str, Any]:
+    """Return what the policies are told besides; `level` is that of the card where none is given."""
+    parameters = {**approval.terms, **approval.sends}
+    return {"parameters": parameters, "level": approval.level if level is None else level}
 
 
 def actor(person: Person) -> Actor:

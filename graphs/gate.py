@@ -97,28 +97,37 @@ class Gate:
 
     async def reverse(self, held: Held, approval: str) -> Effect:
         """Undo what was done under the approval, as it declared. Called again, the same effect."""
+        try:
+            done, effect, interrupted = await self._intend_undo(held, approval)
+        except Refused as refusal:
+            await self._refused(held, approval, refusal)
+            raise
+        return await self._settle(held, effect, interrupted=interrupted, done=done)
+
+    async def _intend_undo(self, held: Held, approval: str) -> tuple[Effect, Effect, bool]:
+        """Return what was done, the intent to undo it, and whether that intent had been there before."""
         async with self.pool.connection() as conn:
             done = await effects.find(conn, approval, "apply")
             effect = await effects.find(conn, approval, "undo")
             if done is None or done.state != "done":
                 raise Refused("nothing_to_reverse")
-            interrupted = effect is not None
-            if effect is None:
-                record = await _approval(conn, approval)
-                ruling = self.policy.rule("revert", None, approvals.resource(record))
-                _require(ruling)
-                effect = await effects.intend(
-                    conn,
-                    approval=approval,
-                    run=held.run.id,
-                    token=held.token,
-                    act="undo",
-                    operation=done.operation,
-                    payload=done.payload,
-                    lasts=None,
-                )
-                await _record(conn, effect, record.digest, ruling)
-        return await self._settle(held, effect, interrupted=interrupted, done=done)
+            if effect is not None:
+                return done, effect, True
+            record = await _approval(conn, approval)
+            ruling = self.policy.rule("revert", None, approvals.resource(record))
+            require(ruling)
+            effect = await effects.intend(
+                conn,
+                approval=approval,
+                run=held.run.id,
+                token=held.token,
+                act="undo",
+                operation=done.operation,
+                payload=done.payload,
+                lasts=None,
+            )
+            await _record(conn, effect, record.digest, ruling)
+        return done, effect, False
 
     async def _intend(self, held: Held, card: str, proposal: Proposal, lasts: timedelta | None) -> Effect:
         """Check everything against the world as it is now, and write the intent."""
@@ -156,15 +165,24 @@ class Gate:
                 )
                 yield conn, approval, ruling
         except Refused as refusal:
-            async with self.pool.connection() as conn:
-                await audit.append(
-                    conn,
-                    "effect.refused",
-                    run=held.run.id,
-                    facts={"approval": card, "reason": refusal.key, "policy": self.policy.hash},
-                    detail={"facts": dict(refusal.facts)},
-                )
+            await self._refused(held, card, refusal)
             raise
+
+    async def _refused(self, held: Held, card: str, refusal: Refused) -> None:
+        async with self.pool.connection() as conn:
+            await audit.append(
+                conn,
+                "effect.refused",
+                run=held.run.id,
+                facts={
+                    "approval": card,
+                    "reason": refusal.key,
+                    "policies": refusal.facts.get("policies", ""),
+                    "policy": self.policy.hash,
+                    "fault": refusal.facts.get("fault", ""),
+                },
+                detail={"facts": dict(refusal.facts)},
+            )
 
     async def _admit(
         self,
@@ -186,9 +204,9 @@ class Gate:
             "execute",
             approver,
             approvals.resource(approval),
-            {"level": int(level), "requester_active": requester.active},
+            {**approvals.context(approval, level=int(level)), "requester_active": requester.active},
         )
-        _require(ruling)
+        require(ruling)
         if await self.clock.now(conn) > _execute_by(approval):
             raise Refused("window_passed")
         approved = await approvals.action_of(conn, card)
@@ -300,9 +318,10 @@ class Gate:
             return None
 
 
-def _require(ruling: Ruling) -> None:
+def require(ruling: Ruling) -> None:
+    """Raise Refused where the policies refuse, or could not be asked."""
     if not ruling.allowed:
-        raise Refused("not_authorised", policies=", ".join(ruling.policies))
+        raise Refused("rules_not_checked" if ruling.fault else "not_authorised", **ruling.facts)
 
 
 def _execute_by(approval: Approval) -> datetime:
@@ -334,8 +353,7 @@ async def _record(conn: Connection, effect: Effect, digest: str, ruling: Ruling)
             "approval": effect.approval,
             "act": effect.act,
             "digest": digest,
-            "policies": ", ".join(ruling.policies),
-            "policy": ruling.hash,
+            **ruling.facts,
         },
         detail={"operation": effect.operation, "payload": dict(effect.payload), "key": effect.key},
     )

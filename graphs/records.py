@@ -56,7 +56,10 @@ class Answered(StrEnum):
     REPLACED = "replaced"  # the card is stale: a newer one shows what has changed
     EXPIRED = "expired"
     OWN_REQUEST = "own_request"
-    NOT_ALLOWED = "not_allowed"
+    NOT_ALLOWED = "not_allowed"  # no rule lets them decide: not of the group that may
+    NOT_ACTIVE = "not_active"
+    FORBIDDEN = "forbidden"  # by a rule of the installation's own
+    NOT_CHECKED = "not_checked"  # the rules could not be asked
     REASON_MISSING = "reason_missing"  # a denial gives its reason
     NO_SUCH_CARD = "no_such_card"
 
@@ -125,6 +128,8 @@ class Approval:
     beneficiary: Actor
     lines: tuple[Shown, ...]  # every parameter, in words
     sends: Mapping[str, str | int]  # every parameter, as it will be sent
+    terms: Mapping[str, str | int]  # what was agreed besides, such as a duration
+    level: int  # of the operation, when the card was made
     before: str
     after: str
     clause: Clause

@@ -13,11 +13,9 @@ from connectors.registry import Registry
 from graphs import approvals, audit, cases, drive, forms
 from graphs.gate import Gate
 from graphs.kit import Kit, Workflow
-from graphs.policy.engine import Policy
+from graphs.policy.engine import INACTIVE, OWN, Policy, Ruling
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
 from graphs.records import Answered, Approval, ApprovalStatus, Field, Run, Verdict
-
-OWN = "nobody-decides-on-their-own-request"
 
 
 class UnknownWorkflow(Exception):
@@ -155,9 +153,15 @@ class Runs:
             approval = await approvals.load(conn, card)
             if approval is None:
                 return Answered.NO_SUCH_CARD
-            refused = await self._objection(conn, approval, verdict, by, reason)
-            if refused is not None:
-                return refused
+            ruling = self._kit.policy.rule(
+                "approve", by, approvals.resource(approval), approvals.context(approval)
+            )
+            if not ruling.allowed:
+                return await self._refuse(conn, approval, ruling, by, verdict)
+            if approval.status is not ApprovalStatus.PENDING:
+                return _ANSWERS[approval.status]
+            if verdict is Verdict.DENY and not (reason or "").strip():
+                return Answered.REASON_MISSING
             actor = approvals.actor(by)
             if not await approvals.settle(conn, card, verdict, by=actor, reason=reason):
                 return await self._too_late(conn, card)
@@ -171,34 +175,30 @@ class Runs:
                     "approval": card,
                     "digest": approval.digest,
                     "verdict": verdict.value,
-                    "policy": self._kit.policy.hash,
+                    **ruling.facts,
                 },
                 detail={"by": asdict(actor), "reason": reason or ""},
             )
         return Answered.RECORDED
 
-    async def _objection(
-        self, conn: Connection, approval: Approval, verdict: Verdict, by: Person, reason: str | None
-    ) -> Answered | None:
-        ruling = self._kit.policy.rule("approve", by, approvals.resource(approval))
-        if not ruling.allowed:
-            await audit.append(
-                conn,
-                "approval.refused_click",
-                run=approval.run,
-                facts={
-                    "approval": approval.id,
-                    "policies": ", ".join(ruling.policies),
-                    "policy": ruling.hash,
-                },
-                detail={"by": asdict(approvals.actor(by)), "verdict": verdict.value},
-            )
-            return Answered.OWN_REQUEST if OWN in ruling.policies else Answered.NOT_ALLOWED
-        if approval.status is not ApprovalStatus.PENDING:
-            return _ANSWERS[approval.status]
-        if verdict is Verdict.DENY and not (reason or "").strip():
-            return Answered.REASON_MISSING
-        return None
+    async def _refuse(
+        self, conn: Connection, approval: Approval, ruling: Ruling, by: Person, verdict: Verdict
+    ) -> Answered:
+        """Write down that somebody clicked who may not, and say why as precisely as the policies do."""
+        await audit.append(
+            conn,
+            "approval.refused_click",
+            run=approval.run,
+            facts={"approval": approval.id, **ruling.facts},
+            detail={"by": asdict(approvals.actor(by)), "verdict": verdict.value},
+        )
+        if ruling.fault:
+            return Answered.NOT_CHECKED
+        if INACTIVE in ruling.policies:
+            return Answered.NOT_ACTIVE
+        if OWN in ruling.policies:
+            return Answered.OWN_REQUEST
+        return Answered.FORBIDDEN if ruling.policies else Answered.NOT_ALLOWED
 
     async def _too_late(self, conn: Connection, card: str) -> Answered:
         approval = await approvals.load(conn, card)
@@ -221,6 +221,23 @@ class Runs:
         """Return the run as it stands. Raises cases.NoSuchRun."""
         async with self._kit.pool.connection() as conn:
             return (await cases.load(conn, run, self._kit.titles)).run
+
+    async def read(self, run: str, *, by: Person) -> Run | None:
+        """Return the run as it stands, if the policies let this person see it. Raises cases.NoSuchRun."""
+        async with self._kit.pool.connection() as conn:
+            found = (await cases.load(conn, run, self._kit.titles)).run
+            resource = {"workflow": found.workflow, "requester": found.requester.subject}
+            ruling = self._kit.policy.rule("read", by, ("Run", run, resource))
+            if ruling.allowed:
+                return found
+            await audit.append(
+                conn,
+                "run.refused_reading",
+                run=run,
+                facts={**ruling.facts},
+                detail={"by": asdict(approvals.actor(by))},
+            )
+        return None
 
     async def approval(self, card: str) -> Approval | None:
         """Return the approval that a card names, or None."""

@@ -10,10 +10,12 @@ from typing import Any, Protocol, TypedDict
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
+from connectors.directory import Person
 from graphs import approvals, audit, authority, cases, forms
 from graphs.approvals import Proposal
-from graphs.gate import Changed, Refused
+from graphs.gate import Changed, Refused, require
 from graphs.kit import Case
+from graphs.policy.engine import INACTIVE, Resource
 from graphs.ports import Connection
 from graphs.records import Approval, ApprovalStatus, Field, Notice, RunStatus
 
@@ -72,6 +74,19 @@ def ask(state: State) -> Command[str]:
     """Wait until the requester has filled in the form."""
     interrupt({"form": state["form"]})
     return Command(goto="collect")
+
+
+async def may_request(case: Case, workflow: str, person: Person, parameters: Mapping[str, str | int]) -> None:
+    """Ask the policies whether the person may request this, and write down what they said. Raises Refused."""
+    resource: Resource = ("Workflow", workflow, {"name": workflow})
+    ruling = case.kit.policy.rule("request", person, resource, {"parameters": parameters})
+    async with case.kit.pool.connection() as conn:
+        await audit.append(
+            conn, "run.checked", run=case.id, facts={"allowed": ruling.allowed, **ruling.facts}, detail={}
+        )
+    if INACTIVE in ruling.policies:
+        raise Refused("person_inactive")
+    require(ruling)
 
 
 def plan(propose: Propose) -> Node:

@@ -171,6 +171,8 @@ def _short(value: object) -> str:
 
 _SAID = frozenset({"by", "verdict", "status", "act", "workflow"})  # the sentence has them
 _WHAT = {
+    "run.checked": "The rules were asked whether they may",
+    "run.refused_reading": "Somebody tried to see it, and may not",
     "run.filled": "The requester filled in what was missing",
     "approval.requested": "Approval was asked for",
     "approval.expired": "Nobody decided in time",

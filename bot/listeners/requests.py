@@ -117,11 +117,11 @@ class _Resuming:
         if person is None:
             return
         try:
-            run = await parts.runs.run(private.value(body))
+            run = await parts.runs.read(private.value(body), by=person)
         except NoSuchRun:
             await private.tell(parts, body, words.said(ours(sentences.problem("closed"))))
             return
-        if run.requester.subject != person.subject:
+        if run is None:
             await private.tell(parts, body, words.said(ours(sentences.problem("not_yours"))))
         elif run.status is not RunStatus.COLLECTING:
             await private.tell(parts, body, words.said(ours("Nothing is missing any more.")))

@@ -104,9 +104,12 @@ class _Access:
             person = await case.kit.directory.person_of(run.requester.subject)
         except NotFound:
             return steps.refuse(Refused("person_inactive"))
-        ruling = case.kit.policy.rule("request", person, ("Workflow", NAME, {"name": NAME}))
-        if not ruling.allowed:
-            return steps.refuse(Refused("not_authorised" if person.active else "person_inactive"))
+        try:
+            await steps.may_request(
+                case, NAME, person, {"group": values["group"], "days": int(values["days"])}
+            )
+        except Refused as refusal:
+            return steps.refuse(refusal)
         async with case.kit.pool.connection() as conn:
             await cases.note(conn, case.id, "checked")
         return Command(goto="plan")

@@ -2,31 +2,73 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import cedarpy
 
-from connectors.directory import Person
-
-Action = Literal["request", "approve", "execute", "revert"]
+Action = Literal["request", "read", "approve", "execute", "revert"]
 Attribute = str | int | bool
+Context = Mapping[str, Attribute | Mapping[str, Attribute]]
+Resource = tuple[str, str, Mapping[str, Attribute]]  # type, id, attributes
+Fault = Literal["failed", "late", "unclear"]
+OWN = "nobody-decides-on-their-own-request"
+INACTIVE = "inactive-people-do-nothing"
+WITHIN = 1.0  # seconds; a decision takes a seventh of a millisecond
+log = logging.getLogger(__name__)
+
+
+class Who(Protocol):
+    """What the policies know of a person: a `connectors.directory.Person`, as the directory has them now."""
+
+    @property
+    def subject(self) -> str:
+        """Who this is, once and for all."""
+
+    @property
+    def active(self) -> bool:
+        """Whether their account is."""
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The names of the groups that they are in."""
 
 
 class PolicyInvalid(Exception):
-    """The policies do not fit the schema; the bot does not start with them."""
+    """The policies cannot be used; the bot does not start with them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ruling:
-    """What the policies say to one request, and which of them said it."""
+    """What the policies say to one request, and which of them said it.
+
+    `fault` says why there is no answer to trust: the engine failed or was late, or the request or a policy
+    could not be evaluated. Then it is a refusal.
+    """
 
     allowed: bool
     policies: tuple[str, ...]
     hash: str  # of policies and schema together
+    fault: Fault | None = None
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Return what the audit keeps of it."""
+        return {"policies": ", ".join(self.policies), "policy": self.hash, "fault": self.fault or ""}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """One policy as people know it: its `@id`, and its `@says` in their words."""
+
+    id: str
+    effect: Literal["permit", "forbid"]
+    says: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,20 +77,31 @@ class Policy:
 
     schema: str
     text: str
+    timer: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        result = cedarpy.validate_policies(self.text, self.schema)
-        if not result.validation_passed:
-            raise PolicyInvalid("; ".join(str(error) for error in result.errors))
+        _validate(self.text, self.schema)
+        seen: set[str] = set()
+        for rule in self.rules:
+            if not rule.id or not rule.says:
+                raise PolicyInvalid(f"the policy {rule.id or '?'} needs an @id and an @says")
+            if rule.id in seen:
+                raise PolicyInvalid(f"two policies have the @id {rule.id}")
+            seen.add(rule.id)
 
     @classmethod
-    def shipped(cls) -> Self:
-        """Return the policies of this package."""
+    def shipped(cls, more: str = "") -> Self:
+        """Return the policies of this package, and `more` of the installation's own, which only forbid."""
         folder = resources.files("graphs.policy")
-        return cls(
-            schema=(folder / "schema.cedarschema").read_text(encoding="utf-8"),
-            text=(folder / "policies.cedar").read_text(encoding="utf-8"),
-        )
+        schema = (folder / "schema.cedarschema").read_text(encoding="utf-8")
+        text = (folder / "policies.cedar").read_text(encoding="utf-8")
+        if not more:
+            return cls(schema=schema, text=text)
+        _validate(more, schema)
+        for rule in _rules(more):
+            if rule.effect != "forbid":
+                raise PolicyInvalid(f"the policy {rule.id or '?'} permits; policies of your own only forbid")
+        return cls(schema=schema, text=f"{text}\n{more}")
 
     @cached_property
     def hash(self) -> str:
@@ -56,44 +109,85 @@ class Policy:
         return hashlib.sha256(f"{self.schema}\0{self.text}".encode()).hexdigest()
 
     @cached_property
-    def _names(self) -> Mapping[str, str]:
-        """Cedar numbers policies in order; people know them by their `@id`."""
-        static = json.loads(cedarpy.policies_to_json_str(self.text))["staticPolicies"]
-        return {key: policy.get("annotations", {}).get("id", key) for key, policy in static.items()}
+    def rules(self) -> tuple[Rule, ...]:
+        """The policies in their order."""
+        return _rules(self.text)
+
+    @cached_property
+    def _parsed(self) -> tuple[cedarpy.PolicySet, cedarpy.Schema]:
+        """Parsed once: parsing took seven eighths of a decision."""
+        return cedarpy.PolicySet.from_str(self.text), cedarpy.Schema.from_str(self.schema)
 
     def rule(
-        self,
-        action: Action,
-        person: Person | None,
-        resource: tuple[str, str, Mapping[str, Attribute]],
-        context: Mapping[str, Attribute] | None = None,
+        self, action: Action, person: Who | None, resource: Resource, context: Context | None = None
     ) -> Ruling:
-        """Say whether `person` (None: the bot itself) may do `action` to `resource` (type, id, attributes).
+        """Say whether `person` (None: the bot itself) may do `action` to `resource`.
 
-        Any evaluation error is a refusal: Cedar by itself skips a `forbid` that fails to evaluate.
+        Never raises. An engine that fails or is late, and any evaluation error, is a refusal: Cedar by itself
+        skips a `forbid` that fails to evaluate.
         """
+        began = self.timer()
+        try:
+            result = self._ask(action, person, resource, context)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            log.exception("the policy engine failed")  # a panic of the engine is no Exception
+            return self._faulty("failed")
+        if self.timer() - began > WITHIN:
+            log.error("the policy engine took more than %s s", WITHIN)
+            return self._faulty("late")
+        if result.diagnostics.errors:
+            log.error("the policies could not be evaluated: %s", "; ".join(result.diagnostics.errors))
+            return self._faulty("unclear")
+        decided = result.diagnostics.id_annotations_by_reason
+        return Ruling(allowed=result.allowed, policies=tuple(sorted(decided.values())), hash=self.hash)
+
+    def _ask(
+        self, action: Action, person: Who | None, resource: Resource, context: Context | None
+    ) -> cedarpy.AuthzResult:
         kind, name, attributes = resource
         principal = _entity(person)
-        entities = [
-            principal,
-            {"uid": {"type": kind, "id": name}, "attrs": dict(attributes), "parents": []},
-        ]
         request = {
             "principal": principal["uid"],
             "action": {"type": "Action", "id": action},
             "resource": {"type": kind, "id": name},
             "context": dict(context or {}),
         }
-        result = cedarpy.is_authorized(request, self.text, entities, schema=self.schema)
-        names = tuple(self._names.get(reason, reason) for reason in result.diagnostics.reasons)
-        return Ruling(
-            allowed=result.allowed and not result.diagnostics.errors,
-            policies=names,
-            hash=self.hash,
+        entities = [principal, {"uid": request["resource"], "attrs": dict(attributes), "parents": []}]
+        policies, schema = self._parsed
+        return cedarpy.is_authorized(request, policies, entities, schema=schema)
+
+    def _faulty(self, fault: Fault) -> Ruling:
+        return Ruling(allowed=False, policies=(), hash=self.hash, fault=fault)
+
+
+def _validate(text: str, schema: str) -> None:
+    try:
+        result = cedarpy.validate_policies(text, schema)
+    except ValueError as error:
+        raise PolicyInvalid(str(error)) from error
+    if not result.validation_passed:
+        raise PolicyInvalid("; ".join(str(error) for error in result.errors))
+
+
+def _rules(text: str) -> tuple[Rule, ...]:
+    """Read the policies' annotations. Raises PolicyInvalid for templates, which permit nothing alone."""
+    found = json.loads(cedarpy.policies_to_json_str(text))
+    if found["templates"]:
+        raise PolicyInvalid("templates are not supported; write the policy out")
+    rules = {
+        int(key.removeprefix("policy")): Rule(
+            id=policy.get("annotations", {}).get("id") or "",
+            effect=policy["effect"],
+            says=policy.get("annotations", {}).get("says") or "",
         )
+        for key, policy in found["staticPolicies"].items()
+    }
+    return tuple(rules[number] for number in sorted(rules))
 
 
-def _entity(person: Person | None) -> dict[str, Any]:
+def _entity(person: Who | None) -> dict[str, Any]:
     if person is None:
         return {"uid": {"type": "Service", "id": "countersign"}, "attrs": {}, "parents": []}
     return {

@@ -59,6 +59,8 @@ def approval(text: str | None = None, **changes: Any) -> Approval:
             Shown(label="Days", value="3" if text is None else text),
         ),
         "sends": {"group": "billing-db" if text is None else text, "person": "ada-id", "days": 3},
+        "terms": {},
+        "level": 2,
         "before": "Ada Okafor is not a member of billing-db" if text is None else text,
         "after": "Ada Okafor is a member of billing-db" if text is None else text,
         "clause": clause(text),
