@@ -187,7 +187,7 @@ class _Tour:
         shown = await self._countersign(*words)
         self._console.print(Text(shown))
         kinds = [event["kind"] for event in json.loads(await self._countersign(*words, "--json"))]
-        wanted = ["run.started", "run.filled", "approval.requested", "approval.decided"]
+        wanted = ["run.started", "run.filled", "run.checked", "approval.requested", "approval.decided"]
         wanted += ["effect.intended", "effect.done", "run.ended"] * 2
         wanted.remove("run.ended")
         story = [kind for kind in kinds if kind in set(wanted)]

@@ -157,7 +157,7 @@ async def read_it_back(stage: Stage, run: str) -> None:
     output, _ = await process.communicate()
     kinds = [event["kind"] for event in json.loads(output)]
     assert kinds == [
-        "run.started", "run.filled", "approval.requested", "approval.decided",
+        "run.started", "run.filled", "run.checked", "approval.requested", "approval.decided",
         "effect.intended", "effect.done", "run.ended",
         "effect.intended", "effect.done", "run.ended",
     ]  # fmt: skip

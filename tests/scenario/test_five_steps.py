@@ -154,6 +154,7 @@ async def step_five_the_record_tells_the_whole_story(town: Town, run: str) -> No
     assert kinds == [
         "run.started",
         "run.filled",
+        "run.checked",
         "approval.requested",
         "approval.decided",
         "effect.intended",
