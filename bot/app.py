@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import model
+from bot import model, policies
 from bot.answering import Answering
 from bot.clock import DatabaseClock
 from bot.credentials import Credentials
@@ -46,7 +46,6 @@ from bot.wiring import Parts
 from connectors.registry import DirectorySettings, connect
 from graphs.flows import it_access, it_access_end
 from graphs.kit import Workflow
-from graphs.policy.engine import Policy
 from graphs.runs import Runs
 
 logger = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ async def build(
             directory=connectors.directory,
             registry=connectors.registry,
             mint=mint,
-            policy=Policy.shipped(),
+            policy=policies.of(settings),
         ) as runs:
             events = Events(database.pool)
             hints = _hints(settings)

@@ -2,7 +2,18 @@
 
 import typer
 
-from bot.commands import audit, editions, evaluate, gaps, knowledge, process, readers, secrets, sources
+from bot.commands import (
+    audit,
+    editions,
+    evaluate,
+    gaps,
+    knowledge,
+    policy,
+    process,
+    readers,
+    secrets,
+    sources,
+)
 
 app = typer.Typer(
     name="countersign",
@@ -21,6 +32,7 @@ app.command()(sources.sources)
 app.add_typer(audit.app, name="audit")
 app.add_typer(editions.app, name="editions")
 app.add_typer(gaps.app, name="gaps")
+app.add_typer(policy.app, name="policy")
 app.add_typer(secrets.app, name="secrets")
 
 

@@ -125,6 +125,12 @@ class GapSettings(Section):
     keep_days: int = Field(default=180, ge=1, le=3650)
 
 
+class PolicySettings(Section):
+    """Policies of the installation's own, beside those that ship: they can only forbid more."""
+
+    file: Path
+
+
 class KnowledgeSettings(Section):
     """Old editions: how many are kept beside the one that serves, and for how long after they last served."""
 
@@ -159,6 +165,7 @@ class Settings(BaseSettings):
     model: ModelSettings | None = None
     workflows: WorkflowSettings = WorkflowSettings()
     gaps: GapSettings = GapSettings()
+    policy: PolicySettings | None = None
     sources: tuple[AnySource, ...] = ()
 
     @field_validator("sources")

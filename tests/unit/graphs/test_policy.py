@@ -9,13 +9,14 @@ import cedarpy
 import pytest
 
 from connectors.directory import Person
+from connectors.registry import DirectorySettings, connect
 from graphs.policy.engine import Attribute, Policy, PolicyInvalid, Resource, Ruling
 
 SHIPPED = Policy.shipped()
 CONTEXT = {"parameters": {"group": "billing-db", "days": 3}, "level": 2}
 LONG = """
 @id("long-access") @says("More than a week needs security.")
-forbid (principal is Person, action == Action::"approve", resource)
+forbid (principal, action == Action::"approve", resource)
 when { context.parameters has days && context.parameters.days > 7 }
 unless { principal.groups.contains("security") };
 """
@@ -77,7 +78,7 @@ def test_a_policy_that_does_not_fit_the_schema_is_not_loaded() -> None:
         ('@id("approvers-decide")', "", "needs an @id"),
         ('@says("Members of the group that the request names may decide.")', "", "needs an @id and an @says"),
         ('@id("approvers-decide")', '@id("employees-request")', "two policies"),
-        ("principal is Person, action ==", "principal == ?principal, action ==", "templates"),
+        ("(principal, action ==", "(principal == ?principal, action ==", "templates"),
         ("permit (", "permits (", "unexpected|invalid"),
     ],
 )
@@ -173,3 +174,13 @@ def test_the_hash_names_these_policies_and_this_schema() -> None:
     other = Policy(schema=SHIPPED.schema, text=f"{SHIPPED.text}\n// a comment\n")
     assert len(SHIPPED.hash) == 64
     assert other.hash != SHIPPED.hash
+
+
+async def test_the_policies_know_every_parameter_of_every_registered_operation() -> None:
+    """A request with one that they do not know would be refused."""
+    nowhere = DirectorySettings(url="http://127.0.0.1:9", token="none")
+    async with connect(directory=nowhere) as (connectors, _):
+        payloads = [operation.payload for operation in connectors.registry]
+    for payload in payloads:
+        told = {name: 1 if field.annotation is int else "x" for name, field in payload.model_fields.items()}
+        assert approve(GRACE, **told).allowed, payload

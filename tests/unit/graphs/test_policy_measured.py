@@ -1,0 +1,40 @@
+"""The policies beside an independent oracle and their mutants; `make figures ARGS=policy` does more."""
+
+import pytest
+
+from graphs.policy.engine import Policy
+from tests.figures import policy as figures
+
+SHIPPED = Policy.shipped()
+
+
+def test_an_independent_oracle_agrees_and_every_rule_has_its_say() -> None:
+    found = figures.agreement(SHIPPED, count=4_000)
+    assert found.wrong == ()
+    rules = {*(rule.id for rule in SHIPPED.rules), "no permit", "unclear"}
+    assert all(found.decided[name] >= 20 for name in rules), found.decided
+
+
+def test_no_policy_and_no_clause_can_be_removed_or_turned_round_unnoticed() -> None:
+    hunted = figures.hunt(SHIPPED)
+    assert hunted.killed > 100
+    assert set(hunted.survived) == set(figures.EQUIVALENT)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("context.level < 2", "context.level < 1"),
+        (" || principal.subject == resource.beneficiary", ""),
+        ("unless { context.requester_active }", "when { context.requester_active }"),
+        ("principal.groups.contains(resource.approvers)", "principal.groups.contains(resource.operation)"),
+    ],
+)
+def test_the_oracle_notices_a_planted_mistake(old: str, new: str) -> None:
+    planted = Policy(schema=SHIPPED.schema, text=SHIPPED.text.replace(old, new, 1))
+    assert planted.text != SHIPPED.text
+    assert figures.agreement(planted, count=2_000).wrong
+
+
+def test_an_engine_that_cannot_be_trusted_allows_nothing() -> None:
+    assert figures.trusted_though_broken(SHIPPED, count=100) == (200, 0)
