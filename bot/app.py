@@ -28,6 +28,7 @@ from bot.gaps.review import Reviews
 from bot.identity import Identity
 from bot.installation import Installation, SlackRefused, discover
 from bot.jobs import Jobs
+from bot.keys import open_seal
 from bot.language import vocabulary
 from bot.listeners import approvals, ask, conversation, feedback, home, requests, sections
 from bot.listeners.arrivals import Arrivals
@@ -66,6 +67,7 @@ async def build(
     reword = await model.rewording(settings.model, credentials.model_key) or model.as_quoted
     clock = DatabaseClock()
     messages = Messages(database.pool)
+    seal = await open_seal(database, credentials.store)
     async with (
         open_shelf(settings.home, database) as shelf,
         Jobs.open(database) as jobs,
@@ -88,6 +90,7 @@ async def build(
             registry=connectors.registry,
             mint=mint,
             policy=policies.of(settings),
+            seal=seal,
         ) as runs:
             events = Events(database.pool)
             hints = _hints(settings)

@@ -27,6 +27,7 @@ class Credentials:
     directory_token: str = field(repr=False)
     signing_secret: str = field(repr=False, default="")
     model_key: str | None = field(repr=False, default=None)
+    store: Callable[[], Secrets] = field(repr=False)  # opens the secrets afresh, for keys of our own
 
 
 def read(settings: Settings, *, key: str | None = None) -> Credentials:
@@ -43,6 +44,7 @@ def read(settings: Settings, *, key: str | None = None) -> Credentials:
         if settings.slack_signing_secret
         else "",
         model_key=_model_key(settings, store),
+        store=store.open,
     )
 
 
@@ -92,10 +94,14 @@ class _Store:
         self._key = key
         self._secrets: Secrets | None = None
 
+    def open(self) -> Secrets:
+        """Open the secrets afresh. Raises NoKeyring."""
+        return open_secrets(home=self._home, key=self._key)
+
     def find(self, name: str) -> str:
         try:
             if self._secrets is None:
-                self._secrets = open_secrets(home=self._home, key=self._key)
+                self._secrets = self.open()
             return self._secrets.get(name) or ""
         except NoKeyring:
             return ""
@@ -110,7 +116,7 @@ class _Store:
         advice = f"Set {variable} to {what}, or keep it with: countersign secrets set {name}"
         try:
             if self._secrets is None:
-                self._secrets = open_secrets(home=self._home, key=self._key)
+                self._secrets = self.open()
             kept = self._secrets.get(name)
         except ConnectorError as error:
             raise SettingsError(f"{advice}. No secrets can be read here: {error}.") from error

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -12,6 +12,7 @@ from graphs.ports import Connection, Queue
 from graphs.records import Actor, Field, Run, RunStatus, Step
 
 CLOSED = tuple(status.value for status in RunStatus if not status.is_open)
+KEPT = timedelta(days=7)  # for which the checkpoints of a run that has ended are kept
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,11 +100,17 @@ async def take(conn: Connection, run: str, *, look_again: datetime) -> int:
     If the worker does not `release` it, because something went wrong that nobody foresaw, the run is looked
     at again at `look_again`.
     """
+    token = await fence_off(conn, run)
+    await wake(conn, run, look_again)
+    return token
+
+
+async def fence_off(conn: Connection, run: str) -> int:
+    """Return a new token; whoever works with an earlier one writes nothing more. Raises NoSuchRun."""
     cursor = await conn.execute("UPDATE run SET token = token + 1 WHERE id = %s RETURNING token", (run,))
     row = await cursor.fetchone()
     if row is None:
         raise NoSuchRun(run)
-    await wake(conn, run, look_again)
     return int(row["token"])
 
 
@@ -120,12 +127,19 @@ async def move(
     reason: str | None = None,
     facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Say where an open run stands now. A run that has ended stays as it ended."""
-    await conn.execute(
+    """Say where an open run stands now. A run that has ended stays as it ended.
+
+    One that ends now is looked at again when its checkpoints need no longer be kept.
+    """
+    cursor = await conn.execute(
         "UPDATE run SET status = %s, reason = %s, facts = %s, attempts = 0"
         " WHERE id = %s AND status <> ALL(%s)",
         (status.value, reason, Jsonb(dict(facts or {})), run, list(CLOSED)),
     )
+    if cursor.rowcount and not status.is_open:
+        await conn.execute(
+            "INSERT INTO timer (run, due_at) VALUES (%s, moment() + %s) ON CONFLICT DO NOTHING", (run, KEPT)
+        )
 
 
 async def note(conn: Connection, run: str, key: str, *, mark: str | None = None, **facts: str) -> None:
@@ -175,6 +189,12 @@ async def wake(conn: Connection, run: str, due_at: datetime) -> None:
     await conn.execute(
         "INSERT INTO timer (run, due_at) VALUES (%s, %s) ON CONFLICT DO NOTHING", (run, due_at)
     )
+
+
+async def waits(conn: Connection, run: str) -> bool:
+    """Whether the run is to be looked at again later."""
+    cursor = await conn.execute("SELECT 1 FROM timer WHERE run = %s LIMIT 1", (run,))
+    return await cursor.fetchone() is not None
 
 
 async def ring(conn: Connection, queue: Queue) -> int:

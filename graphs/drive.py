@@ -19,6 +19,7 @@ from graphs.gate import Refused, Unknown
 from graphs.kit import Case, Kit
 from graphs.ports import Connection
 from graphs.records import ApprovalStatus, Notice, RunStatus
+from graphs.sealed import FENCE
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,11 @@ async def advance(kit: Kit, machines: Mapping[tuple[str, int], Machine], run: st
     """Work on a run until it pauses or ends. What cannot be reached is tried again later, by itself."""
     async with kit.pool.connection() as conn:
         row = await cases.load(conn, run, kit.titles)
-        if not row.run.status.is_open or await _too_early(conn, kit, row):
+        if not row.run.status.is_open:
+            if not await cases.waits(conn, run):  # the last of its timers was for its checkpoints
+                await kit.saver.forget(conn, run)
+            return
+        if await _too_early(conn, kit, row):
             return
         look_again = await kit.clock.now(conn) + FORGOTTEN
         token = await cases.take(conn, run, look_again=look_again)
@@ -59,7 +64,7 @@ async def _attend(case: Case, machine: Machine) -> None:
 
 
 async def _work(case: Case, machine: Machine) -> None:
-    config: RunnableConfig = {"configurable": {"thread_id": case.id}}
+    config: RunnableConfig = {"configurable": {"thread_id": case.id, FENCE: case.token}}
     while True:
         snapshot = await machine.aget_state(config)
         go, given = await _next(case, snapshot)
@@ -71,7 +76,7 @@ async def _work(case: Case, machine: Machine) -> None:
 async def _next(case: Case, snapshot: StateSnapshot) -> tuple[bool, Any]:
     """Return whether there is anything to do, and what the machine is given to do it."""
     if snapshot.created_at is None:
-        return True, {"run": case.id}
+        return (await case.row()).run.status.is_open, {"run": case.id}
     for waiting in snapshot.interrupts:
         if await _ready(case, waiting.value):
             return True, Command(resume={waiting.id: "look"})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg_pool import AsyncConnectionPool
 
@@ -13,6 +13,9 @@ from graphs.gate import Gate, Held
 from graphs.policy.engine import Policy
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
 from graphs.records import Field
+
+if TYPE_CHECKING:
+    from graphs.sealed import SealedSaver  # slow to import
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +42,7 @@ class Kit:
     registry: Registry
     policy: Policy
     gate: Gate
+    saver: "SealedSaver"
     titles: Mapping[str, str]
 
 

@@ -16,6 +16,7 @@ from graphs.kit import Kit, Workflow
 from graphs.policy.engine import INACTIVE, OWN, Policy, Ruling
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
 from graphs.records import Answered, Approval, ApprovalStatus, Field, Run, Verdict
+from graphs.sealed import Seal, SealedSaver
 
 
 class UnknownWorkflow(Exception):
@@ -52,10 +53,9 @@ class Runs:
         registry: Registry,
         mint: Mint,
         policy: Policy,
+        seal: Seal,
     ) -> AsyncIterator[Self]:
         """Join the parts. Raises VersionMissing when open runs name a workflow this process lacks."""
-        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver  # noqa: PLC0415  # slow to import
-
         workflows = tuple(workflows)
         async with pool.connection() as conn:
             lacking = await cases.versions(conn) - {(known.name, known.version) for known in workflows}
@@ -63,6 +63,7 @@ class Runs:
             names = ", ".join(f"{name} version {version}" for name, version in sorted(lacking))
             raise VersionMissing(f"open runs need {names}; start the release that has it")
         gate = Gate(pool=pool, clock=clock, policy=policy, directory=directory, registry=registry, mint=mint)
+        saver = SealedSaver(saver_pool, seal)
         kit = Kit(
             pool=pool,
             clock=clock,
@@ -73,9 +74,9 @@ class Runs:
             registry=registry,
             policy=policy,
             gate=gate,
+            saver=saver,
             titles={workflow.name: workflow.title for workflow in workflows},
         )
-        saver = AsyncPostgresSaver(saver_pool)
         machines = {
             (workflow.name, workflow.version): workflow.build().compile(checkpointer=saver)
             for workflow in workflows

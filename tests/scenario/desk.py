@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.database import Database, open_owner
+from connectors.keys import Keys
 from connectors.registry import Connectors, DirectorySettings, connect
 from connectors.sandbox.process import Running
 from graphs.flows import it_access, it_access_end
@@ -16,6 +17,9 @@ from graphs.policy.engine import Policy
 from graphs.ports import ClauseMissing, Connection
 from graphs.records import Clause, Notice
 from graphs.runs import Runs
+from graphs.sealed import Seal
+
+TENANT = "larkfield"  # to which checkpoints are bound
 
 RULES = Rules(
     groups={
@@ -111,7 +115,7 @@ class Office:
 
 @asynccontextmanager
 async def open_office(
-    database: Database, home: Path, server: Running, *, rules: Rules = RULES
+    database: Database, home: Path, server: Running, *, rules: Rules = RULES, keys: Keys | None = None
 ) -> AsyncIterator[Office]:
     """Open the runs over a real database and a real directory server."""
     desk = Desk()
@@ -130,6 +134,7 @@ async def open_office(
             registry=connectors.registry,
             mint=mint,
             policy=Policy.shipped(),
+            seal=Seal(keys or Keys.fresh(), TENANT),
         ) as runs,
     ):
         yield Office(runs=runs, desk=desk, database=database, connectors=connectors, home=home)

@@ -20,6 +20,7 @@ from bot.workspace.client import WorkspaceClient
 from bot.workspace.server import Server, running
 from connectors.sandbox import company
 from connectors.sandbox.process import Running
+from connectors.secrets import Secrets
 from knowledge import build, embedder
 from knowledge.sources.folder import Folder
 
@@ -170,12 +171,35 @@ async def open_parts(
         yield server, parts
 
 
+class _Memory:
+    """Secrets as a keyring keeps them, for the life of the tests."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+
+    def load(self, name: str) -> str | None:
+        return self._kept.get(name)
+
+    def save(self, name: str, value: str) -> None:
+        self._kept[name] = value
+
+    def erase(self, name: str) -> None:
+        self._kept.pop(name, None)
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._kept)
+
+
+_MEMORY = _Memory()
+
+
 def _credentials(token: str) -> Credentials:
     return Credentials(
         bot_token=BOT_TOKEN,
         app_token=APP_TOKEN,
         directory_token=token,
         signing_secret=SIGNING_SECRET,
+        store=lambda: Secrets(_MEMORY),
     )
 
 
