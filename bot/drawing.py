@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from bot.blocks import approval as approvals
+from bot.blocks import doubt as doubts
 from bot.blocks import progress
 from bot.blocks.parts import Message
 from bot.identity import Identity
 from bot.messages import Messages, Row
 from bot.outbox import Letter, Nowhere
-from graphs.records import Approval, Notice, Run
+from graphs.records import Approval, Doubt, Notice, Run
 from graphs.runs import Runs
 
 
@@ -29,6 +30,8 @@ class RecordDrawing:
         match row.kind:
             case "card":
                 return await self._card(row)
+            case "doubt":
+                return await self._doubt(row)
             case "progress":
                 run = await self._runs.run(row.ref)
                 channel, thread = _origin(run)
@@ -42,11 +45,24 @@ class RecordDrawing:
         approval = await self._runs.approval(row.ref)
         if approval is None:
             raise Nowhere(f"there is no approval {row.ref}")
+        users = await self._identity.users(_subjects(approval))
+        return Letter(
+            channel=self._channel(approval), thread=None, message=approvals.card(approval, users=users)
+        )
+
+    async def _doubt(self, row: Row) -> Letter:
+        doubt = await self._runs.doubt(row.ref)
+        if doubt is None:
+            raise Nowhere(f"there is no doubt {row.ref}")
+        users = await self._identity.users(_subjects(doubt.approval) | _resolver(doubt))
+        channel = self._channel(doubt.approval)
+        return Letter(channel=channel, thread=None, message=doubts.card(doubt, users=users))
+
+    def _channel(self, approval: Approval) -> str:
         channel = self._channels.get(approval.workflow)
         if channel is None:
             raise Nowhere(f"no channel is set for approvals of {approval.workflow}")
-        users = await self._identity.users(_subjects(approval))
-        return Letter(channel=channel, thread=None, message=approvals.card(approval, users=users))
+        return channel
 
     async def _notice(self, row: Row) -> Letter:
         run = await self._runs.run(row.ref)
@@ -79,3 +95,7 @@ def _reply(row: Row) -> Letter:
 def _subjects(approval: Approval) -> set[str]:
     subjects = {approval.requester.subject, approval.beneficiary.subject}
     return subjects | ({approval.decision.by.subject} if approval.decision is not None else set())
+
+
+def _resolver(doubt: Doubt) -> set[str]:
+    return set() if doubt.by is None else {doubt.by.subject}

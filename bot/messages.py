@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from bot.database import Pool
 from graphs.ports import Connection
 
-Kind = Literal["card", "progress", "notice", "reply"]
+Kind = Literal["card", "doubt", "progress", "notice", "reply"]
 
 GRACE = 10  # seconds that a delivery has before the sweep starts another
 LONGEST = 60  # seconds between two attempts

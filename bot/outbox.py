@@ -68,6 +68,11 @@ class Outbox:
         await self._messages.want(conn, name=f"card:{approval}", kind="card", ref=approval)
         await self._defer(conn, f"card:{approval}")
 
+    async def doubt(self, conn: Connection, doubt: str) -> None:
+        """Have the card of an effect that nobody can tell about posted, or drawn again."""
+        await self._messages.want(conn, name=f"doubt:{doubt}", kind="doubt", ref=doubt)
+        await self._defer(conn, f"doubt:{doubt}")
+
     async def progress(self, conn: Connection, run: str) -> None:
         """Have the run's own message in its thread posted, or drawn again as the record now stands."""
         await self._messages.want(conn, name=f"progress:{run}", kind="progress", ref=run)

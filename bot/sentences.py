@@ -61,6 +61,8 @@ _REASONS: Mapping[str, str] = {
     "not_approved": "it is not approved",
     "nothing_to_reverse": "there is nothing to take back",
     "connector_refused": "the system that has to carry it out refuses",
+    "cannot_be_undone": "it cannot be taken back by itself; a person has to",
+    "taken_back": "nobody could tell whether it had been carried out, so it was taken back",
     "nobody_may_approve": "there is nobody who may approve it",
     "read_back_failed": "the directory does not show what was asked for; a person has to look",
 }
@@ -79,6 +81,9 @@ _STEPS: Mapping[str, str] = {
     "failed": "Went wrong",
     "unknown": "Needs a person: I cannot tell whether it was carried out",
     "retrying": "Trying again: a system cannot be reached",
+    "dead": "Stopped: a system could not be reached for too long",
+    "undone": "Taken back",
+    "kept": "Could not be taken back; a person has to look",
 }
 
 
@@ -139,7 +144,12 @@ _NOTICES: Mapping[str, str] = {
     "retrying": "A system that I need cannot be reached at the moment. I keep trying by myself.",
     "unconfirmed": "A system did not confirm what I sent. I keep looking whether it was carried out, "
     "and will not send it twice.",
-    "unknown": "I cannot tell whether this was carried out, so I will not try again. A person has to look.",
+    "unknown": "I cannot tell whether this was carried out, so I will not try again. The approvers have been "
+    "asked to look.",
+    "dead": "A system that I need could not be reached for too long, so I have stopped trying. Whoever "
+    "operates me can have it tried again.",
+    "late": "This may have been carried out twice: a call was answered after another worker had taken over. "
+    "A person has to look.",
 }
 _ENDINGS: Mapping[str, str] = {
     "refused": "This cannot be done: ",

@@ -79,6 +79,8 @@ class Operation(ABC, Generic[DataT, ResultT]):
     effect: ClassVar[Effect]
     repeat: ClassVar[Repeat]
     scopes: ClassVar[frozenset[str]]
+    reversible: ClassVar[bool] = True  # whether `undo` can restore what `apply` changed
+    within: ClassVar[float] = 30.0  # seconds for one call of any method; then it counts as unanswered
     payload: ClassVar[type[Payload]]  # from the class's parameters: how to read one back from JSON
     result: ClassVar[type[Result]]
 
@@ -110,6 +112,14 @@ class Operation(ABC, Generic[DataT, ResultT]):
     @abstractmethod
     async def undo(self, data: DataT, result: ResultT, key: str) -> None:
         """Restore what `apply` changed, as far as its result says that it changed anything."""
+
+    def assumed(self, data: DataT, key: str) -> ResultT | None:
+        """The result of an `apply` whose answer never came, as far as the request alone tells it.
+
+        `undo` with it takes back what is there, and does nothing where nothing is. None, unless said
+        otherwise: without its answer it cannot be undone.
+        """
+        return None
 
     @abstractmethod
     async def ping(self) -> Health:

@@ -2,9 +2,13 @@
 
 A process has one `Mint`, handed once to the gate. The mint writes every permit down; a permit is only the
 handle of that entry, so one that was not issued, was altered, was used, or outlived its mint opens nothing.
+
+A permit is also a lease: what it allows is sent within `LEASE` seconds of its opening, or not at all. A
+worker that was stopped in between, and whose run another one has taken since, sends nothing when it goes on.
 """
 
 import hashlib
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +19,10 @@ from typing import Any, ClassVar, Literal, final
 import rfc8785
 from pydantic import BaseModel
 
-from connectors.errors import Invalid, NotPermitted
+from connectors.errors import Ambiguous, Invalid, NotPermitted, Unavailable
 
 Act = Literal["apply", "undo"]
+LEASE = 5.0  # seconds; less than it takes until the run of a worker that fell silent is given to another
 
 
 def canonical(data: BaseModel) -> bytes:
@@ -80,7 +85,7 @@ class Permit:
         entry = _entry(self)
         if entry.state != "issued":
             raise NotPermitted("this permit has been used")
-        entry.state = "open"
+        entry.state, entry.until = "open", time.monotonic() + LEASE
         token = _open.set(self)
         try:
             yield
@@ -102,6 +107,14 @@ class Permit:
 class _Entry:
     grant: Grant
     state: Literal["issued", "open", "spent"] = "issued"
+    until: float = 0.0  # on the monotonic clock, which goes on while the process is stopped
+
+
+@dataclass(kw_only=True, slots=True)
+class _Acting:
+    grant: Grant
+    until: float
+    sent: bool = False
 
 
 @final
@@ -134,7 +147,7 @@ class Mint:
 
 
 _open: ContextVar[Permit | None] = ContextVar("the permit that is open", default=None)
-_acting: ContextVar[Grant | None] = ContextVar("the act that is running", default=None)
+_acting: ContextVar[_Acting | None] = ContextVar("the act that is running", default=None)
 
 
 def _entry(permit: Permit) -> _Entry:
@@ -151,7 +164,8 @@ def act_under(wanted: Grant) -> Iterator[None]:
 
     An act may call itself through `super()`: the same act, already running, needs no second permit.
     """
-    if _acting.get() == wanted:
+    acting = _acting.get()
+    if acting is not None and acting.grant == wanted:
         yield
         return
     permit = _open.get()
@@ -163,7 +177,7 @@ def act_under(wanted: Grant) -> Iterator[None]:
     if entry.grant != wanted:
         raise NotPermitted(f"the open permit does not allow this {wanted.act} of {wanted.operation}")
     entry.state = "spent"
-    token = _acting.set(wanted)
+    token = _acting.set(_Acting(grant=wanted, until=entry.until))
     try:
         yield
     finally:
@@ -173,9 +187,14 @@ def act_under(wanted: Grant) -> Iterator[None]:
 def running_act() -> Grant:
     """The act that this code runs under. A connector asks before it sends anything that writes.
 
-    Raises `NotPermitted` outside of an act.
+    Raises `NotPermitted` outside of an act; `Unavailable` when the permit's lease is over, or `Ambiguous`
+    when it ended after the act had begun to send.
     """
-    grant = _acting.get()
-    if grant is None:
+    acting = _acting.get()
+    if acting is None:
         raise NotPermitted("nothing is written outside of a permitted act")
-    return grant
+    if time.monotonic() > acting.until:
+        error = Ambiguous if acting.sent else Unavailable
+        raise error("this worker was held up for too long; it sends nothing more")
+    acting.sent = True
+    return acting.grant

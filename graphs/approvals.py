@@ -136,10 +136,15 @@ async def propose(
 
 
 async def _former(conn: Connection, run: str) -> Mapping[str, Any] | None:
+    """Return the approval of the round before, unless it was carried out: then nothing replaces it."""
     cursor = await conn.execute(
-        "SELECT id, action FROM approval WHERE run = %s ORDER BY round DESC LIMIT 1", (run,)
+        "SELECT id, action, EXISTS (SELECT 1 FROM effect WHERE approval = approval.id AND state = 'done')"
+        " AS carried_out FROM approval WHERE run = %s ORDER BY round DESC LIMIT 1",
+        (run,),
     )
     former = await cursor.fetchone()
+    if former is not None and former["carried_out"]:
+        return None
     if former is not None:
         await conn.execute(
             "UPDATE approval SET status = 'void' WHERE id = %s AND status = 'pending'", (former["id"],)

@@ -184,6 +184,23 @@ async def retry(conn: Connection, run: str, due_at: datetime, *, attempts: int) 
     await wake(conn, run, due_at)
 
 
+async def bury(conn: Connection, run: str, reason: str) -> None:
+    """Let a run rest that was tried too often. It is open still: somebody can have it tried again."""
+    await conn.execute(
+        "UPDATE run SET status = %s, facts = %s WHERE id = %s",
+        (RunStatus.DEAD.value, Jsonb({"error": reason}), run),
+    )
+
+
+async def revive(conn: Connection, run: str) -> bool:
+    """Have a run tried again from the first attempt on. False when it does not rest."""
+    cursor = await conn.execute(
+        "UPDATE run SET status = %s, attempts = 0, facts = '{}' WHERE id = %s AND status = %s",
+        (RunStatus.RETRYING.value, run, RunStatus.DEAD.value),
+    )
+    return cursor.rowcount == 1
+
+
 async def wake(conn: Connection, run: str, due_at: datetime) -> None:
     """Have the run looked at again when that time has come."""
     await conn.execute(

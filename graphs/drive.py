@@ -3,6 +3,7 @@
 A checkpoint is an aid to resume and never an authority: a node that is resumed reads its record again.
 """
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,9 +14,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
 
 from connectors.errors import Ambiguous, ConnectorError, Unavailable
-from graphs import approvals, audit, cases, steps
-from graphs.effects import Fenced
-from graphs.gate import Refused, Unknown
+from graphs import approvals, audit, cases, doubts, steps
+from graphs.effects import Fenced, Late, Unknown
+from graphs.gate import Refused
 from graphs.kit import Case, Kit
 from graphs.ports import Connection
 from graphs.records import ApprovalStatus, Notice, RunStatus
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 Machine = CompiledStateGraph[Any, Case, Any, Any]
 LONGEST_WAIT = timedelta(minutes=1)
+MOST = 12  # attempts, in about seven minutes; after that the run rests
+HOURLY = timedelta(hours=1)  # how often what must end is tried all the same
 FORGOTTEN = timedelta(
     minutes=10
 )  # after which a run is looked at again whose worker failed in an unknown way
@@ -51,15 +54,21 @@ async def advance(kit: Kit, machines: Mapping[tuple[str, int], Machine], run: st
 async def _attend(case: Case, machine: Machine) -> None:
     """Work, and answer for whatever can be foreseen to go wrong."""
     try:
-        await _work(case, machine)
+        await _answered(case, machine)
+    except Late as late:
+        await _raise(case, late)
     except Fenced:
         log.warning("run %s has been taken by another worker", case.id)
-    except Unknown:
-        await steps.end(case, RunStatus.UNKNOWN, "unknown_effect", {})
+
+
+async def _answered(case: Case, machine: Machine) -> None:
+    try:
+        await _work(case, machine)
+    except Unknown as unknown:
+        await _ask(case, unknown.effect)
     except Refused as refusal:
         await steps.end(case, RunStatus.FAILED, refusal.key, refusal.facts)
     except ConnectorError as error:
-        log.warning("run %s is tried again: %s", case.id, error)
         await _retry(case, error)
 
 
@@ -103,16 +112,74 @@ async def _too_early(conn: Connection, kit: Kit, row: cases.Row) -> bool:
     return await kit.clock.now(conn) < row.run.due_at
 
 
-async def _retry(case: Case, error: ConnectorError) -> None:
-    """Wait twice as long each time, a minute at most, or as long as the other side asked for."""
-    row = await case.row()
-    wait = min(timedelta(seconds=2**row.attempts), LONGEST_WAIT)
-    if isinstance(error, Unavailable) and error.retry_after is not None:
-        wait = max(wait, timedelta(seconds=error.retry_after))
-    async with case.kit.pool.connection() as conn:
-        due_at = await case.kit.clock.now(conn) + wait
-        await cases.retry(conn, case.id, due_at, attempts=min(row.attempts + 1, 10))
+async def _ask(case: Case, effect: str) -> None:
+    """Have a person say whether the effect landed. The run waits for that as it waits for an approval."""
+    async with case.writing() as conn:
+        doubt = await doubts.of_effect(conn, effect)
+        if doubt is None:  # answered meanwhile; the answer has put the run into the queue
+            return
+        await cases.move(conn, case.id, RunStatus.UNKNOWN, reason="unknown_effect")
+        await cases.note(conn, case.id, "unknown", mark=f"unknown {doubt}")
+        await case.kit.notifier.doubt(conn, doubt)
         await case.kit.notifier.progress(conn, case.id)
-        if row.attempts == 2:
+        await case.kit.notifier.tell(conn, case.id, Notice(key=f"unknown:{doubt}"))
+
+
+async def _raise(case: Case, late: Late) -> None:
+    """Say aloud that a call was answered after another worker had taken the run: look for a second effect.
+
+    Written without the fence, because this worker has lost the run and still has to say this.
+    """
+    log.error("run %s: the call of effect %s was answered after another worker took it", case.id, late.effect)
+    async with case.kit.pool.connection() as conn:
+        await case.kit.notifier.tell(conn, case.id, Notice(key=f"late:{late.effect}"))
+        await audit.append(conn, "effect.late", run=case.id, facts={"effect": late.effect}, detail={})
+
+
+async def _retry(case: Case, error: ConnectorError) -> None:
+    """Have the run tried again later, or let it rest when it was tried too often.
+
+    What has to end is tried every hour even then.
+    """
+    row = await case.row()
+    attempts = row.attempts + 1
+    dead = attempts >= MOST
+    log.warning("run %s is %s: %s", case.id, "given up for now" if dead else "tried again", error)
+    async with case.writing() as conn:
+        if dead:
+            await _bury(conn, case, error)
+        if not dead or row.run.due_at is not None:
+            wait = HOURLY if dead else _wait(case.id, row.attempts, error)
+            due_at = await case.kit.clock.now(conn) + wait
+            await (
+                cases.wake(conn, case.id, due_at)
+                if dead
+                else cases.retry(conn, case.id, due_at, attempts=attempts)
+            )
+        await case.kit.notifier.progress(conn, case.id)
+        if attempts == 3:
             facts = {"sent": "maybe" if isinstance(error, Ambiguous) else "no"}
             await case.kit.notifier.tell(conn, case.id, Notice(key="retrying", facts=facts))
+        if dead:
+            await audit.append(
+                conn, "run.dead", run=case.id, facts={"error": error.key, "attempts": attempts}, detail={}
+            )
+
+
+async def _bury(conn: Connection, case: Case, error: ConnectorError) -> None:
+    await cases.bury(conn, case.id, error.key)
+    await cases.note(conn, case.id, "dead")
+    await case.kit.notifier.tell(conn, case.id, Notice(key="dead"))
+
+
+def _wait(run: str, attempts: int, error: ConnectorError) -> timedelta:
+    """Return twice as long each time, a minute at most, or as long as the other side asked for.
+
+    Runs that failed together come back apart: each waits between half of that and all of it.
+    """
+    whole = min(timedelta(seconds=2**attempts), LONGEST_WAIT)
+    drawn = hashlib.sha256(f"{run} {attempts}".encode()).digest()
+    wait = whole * (0.5 + int.from_bytes(drawn[:4]) / 2**33)
+    if isinstance(error, Unavailable) and error.retry_after is not None:
+        wait = max(wait, timedelta(seconds=error.retry_after))
+    return wait

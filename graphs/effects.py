@@ -1,7 +1,14 @@
 """The effect ledger: what has been done in the outside world.
 
-One row for each approval and act. It is written before the call as an intent and settled after it; a row that
-is still an intent says that the call may have landed.
+One row for each approval and act. It is written before the call as an intent and settled after it; a row
+that is still an intent says that the call may have landed, a cleared one that it has not. Of an unknown one
+a person has to say what happened: that is a doubt, one for each time.
+
+Whoever works on a run holds its token, and every new worker raises it; what a worker with an older token
+would write is refused, in the transaction that writes. There is no expiring lease on the row beside it: a
+worker takes over only what the queue gives it, which is when the one before it has ended or fallen silent,
+and then at once. What a token cannot stop is a call of a worker that was held up before it sent; that is what
+the lease of a permit is for (`connectors.permits`).
 """
 
 from collections.abc import Mapping
@@ -14,12 +21,38 @@ from psycopg.types.json import Jsonb
 from connectors.base import Act
 from graphs import ids
 from graphs.ports import Connection
+from graphs.records import Resolution, Run
 
-State = Literal["intended", "done", "failed", "unknown"]
+State = Literal["intended", "cleared", "done", "failed", "unknown"]
 
 
 class Fenced(Exception):
     """Another worker has taken the run; what this one still holds is stale and nothing more is written."""
+
+
+class Unknown(Exception):
+    """A call that may have landed and can be neither found nor repeated: a person has to say."""
+
+    def __init__(self, effect: str) -> None:
+        super().__init__(effect)
+        self.effect = effect
+
+
+class Late(Fenced):
+    """A call was answered after another worker had taken the run: it may have been made twice."""
+
+    def __init__(self, effect: str) -> None:
+        super().__init__("a call was answered after another worker had taken the run")
+        self.effect = effect
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """The run that asks, as the worker holds it: `token` fences off a worker that has lost it."""
+
+    run: Run
+    version: int
+    token: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,10 +72,12 @@ class Effect:
     intended_at: datetime
     settled_at: datetime | None
     ends_at: datetime | None
+    resolved: Resolution | None  # what a person said of it while it was unknown
 
 
 _COLUMNS = (
-    "id, approval, run, act, operation, key, payload, state, found, result, intended_at, settled_at, ends_at"
+    "id, approval, run, act, operation, key, payload, state, found, result, intended_at, settled_at, ends_at,"
+    " resolved"
 )
 
 
@@ -52,13 +87,37 @@ async def find(conn: Connection, approval: str, act: Act) -> Effect | None:
         f"SELECT {_COLUMNS} FROM effect WHERE approval = %s AND act = %s", (approval, act)
     )
     row = await cursor.fetchone()
-    return Effect(**row) if row else None
+    return _effect(row) if row else None
 
 
 async def of_run(conn: Connection, run: str) -> list[Effect]:
     """Return the effects of a run, oldest first."""
     cursor = await conn.execute(f"SELECT {_COLUMNS} FROM effect WHERE run = %s ORDER BY intended_at", (run,))
-    return [Effect(**row) for row in await cursor.fetchall()]
+    return [_effect(row) for row in await cursor.fetchall()]
+
+
+async def by_id(conn: Connection, effect: str) -> Effect:
+    """Return the effect of that id."""
+    cursor = await conn.execute(f"SELECT {_COLUMNS} FROM effect WHERE id = %s", (effect,))
+    row = await cursor.fetchone()
+    assert row is not None
+    return _effect(row)
+
+
+async def standing(conn: Connection, run: str) -> list[Effect]:
+    """Return what the run has done and not undone, the latest first."""
+    found = await of_run(conn, run)
+    undone = {one.approval for one in found if one.act == "undo" and one.state in {"done", "failed"}}
+    return [
+        one
+        for one in reversed(found)
+        if one.act == "apply" and one.state == "done" and one.approval not in undone
+    ]
+
+
+def _effect(row: Mapping[str, Any]) -> Effect:
+    resolved = row["resolved"]
+    return Effect(**{**row, "resolved": None if resolved is None else Resolution(resolved)})
 
 
 async def intend(
@@ -92,7 +151,26 @@ async def intend(
     )
     row = await cursor.fetchone()
     assert row is not None
-    return Effect(**row)
+    return _effect(row)
+
+
+async def reopen(conn: Connection, effect: Effect, token: int) -> Effect:
+    """Write down that an act which has not landed is about to be done after all; its duration begins anew.
+
+    Raises Fenced.
+    """
+    await fence(conn, effect.run, token)
+    cursor = await conn.execute(
+        "UPDATE effect SET state = 'intended', resolved = NULL, token = %s, intended_at = moment(),"
+        " ends_at = moment() + (ends_at - intended_at)"
+        " WHERE id = %s AND (state = 'cleared' OR state = 'unknown' AND resolved = 'did_not')"
+        f" RETURNING {_COLUMNS}",
+        (token, effect.id),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise Fenced("the effect has been settled by another worker")
+    return _effect(row)
 
 
 async def settle(
@@ -104,17 +182,22 @@ async def settle(
     result: Mapping[str, Any] | None = None,
     found: bool = False,
 ) -> Effect:
-    """Write down how an intended act ended. Raises Fenced when `token` is not the run's latest."""
+    """Write down how an act ended that was in the state of `effect`. Raises Fenced as `intend` does.
+
+    An effect that becomes unknown opens a doubt.
+    """
     await fence(conn, effect.run, token)
     cursor = await conn.execute(
         "UPDATE effect SET state = %s, result = %s, found = %s, settled_at = moment()"
-        f" WHERE id = %s AND state = 'intended' RETURNING {_COLUMNS}",
-        (state, Jsonb(result) if result is not None else None, found, effect.id),
+        f" WHERE id = %s AND state = %s AND state NOT IN ('done', 'failed') RETURNING {_COLUMNS}",
+        (state, Jsonb(result) if result is not None else None, found, effect.id, effect.state),
     )
     row = await cursor.fetchone()
     if row is None:
         raise Fenced("the effect has been settled by another worker")
-    return Effect(**row)
+    if state == "unknown":
+        await conn.execute("INSERT INTO doubt (id, effect) VALUES (%s, %s)", (ids.fresh(), effect.id))
+    return _effect(row)
 
 
 async def fence(conn: Connection, run: str, token: int) -> None:

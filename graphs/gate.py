@@ -13,16 +13,15 @@ from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
-from connectors.base import Act, Mint, Operation, Payload, parse
 from connectors.directory import Directory, Person
-from connectors.errors import Ambiguous, Denied, Invalid, NotFound
-from connectors.registry import Registry
+from connectors.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from graphs import approvals, audit, authority, effects
 from graphs.approvals import Proposal
-from graphs.effects import Effect
+from graphs.calls import Calls
+from graphs.effects import Effect, Fenced, Held, Late, Unknown
 from graphs.policy.engine import Policy, Ruling
 from graphs.ports import Clock, Connection
-from graphs.records import Actor, Approval, ApprovalStatus, Difference, Run
+from graphs.records import Actor, Approval, ApprovalStatus, Difference, Resolution
 
 Also = Callable[[Connection, Effect], Awaitable[None]]
 
@@ -44,17 +43,8 @@ class Changed(Exception):
         self.differences = differences
 
 
-class Unknown(Exception):
-    """An interrupted call that can be neither found nor repeated: a person has to look."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
-    """The run that asks, as the worker holds it: `token` fences off a worker that has lost it."""
-
-    run: Run
-    version: int
-    token: int
+class Withdrawn(Exception):
+    """A person wants it taken back, whether or not it happened."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,8 +55,7 @@ class Gate:
     clock: Clock
     policy: Policy
     directory: Directory
-    registry: Registry
-    mint: Mint
+    calls: Calls
 
     async def execute(
         self,
@@ -81,19 +70,23 @@ class Gate:
 
         `again` reads the world anew and proposes the action as it would be now: any difference raises
         Changed. `lasts` fixes the effect's end at the moment of the intent. `also` runs in the transaction
-        that records the effect. Raises Refused, Changed, Unknown, effects.Fenced, or the connector's
-        Unavailable, Conflict or Ambiguous, after which the same call may be made again.
+        that records the effect. Raises Refused, Changed, Unknown, Withdrawn, effects.Fenced, or the
+        connector's Unavailable, Conflict or Ambiguous, after which the same call may be made again.
         """
         async with self.pool.connection() as conn:
             effect = await effects.find(conn, approval, "apply")
         if effect is None:
             effect = await self._intend(held, approval, await again(), lasts)
-            return await self._settle(held, effect, also=also)
+            return await self._call(held, effect, also=also)
+        if effect.resolved is Resolution.UNDO:
+            await self._settle(held, effect)
+            raise Withdrawn
 
-        async def check() -> None:
-            await self._check(held, approval, await again())
+        async def ready(effect: Effect) -> Effect:
+            own = self._may_be_ours(effect)
+            return await self._ready(held, approval, None if own else await again(), effect)
 
-        return await self._settle(held, effect, check=check, interrupted=True, also=also)
+        return await self._settle(held, effect, ready=ready, also=also)
 
     async def reverse(self, held: Held, approval: str) -> Effect:
         """Undo what was done under the approval, as it declared. Called again, the same effect."""
@@ -102,7 +95,15 @@ class Gate:
         except Refused as refusal:
             await self._refused(held, approval, refusal)
             raise
-        return await self._settle(held, effect, interrupted=interrupted, done=done)
+        if not interrupted:
+            return await self._call(held, effect, done=done)
+
+        async def ready(effect: Effect) -> Effect:
+            async with self.pool.connection() as conn:
+                record, ruling = await self._reversal(conn, approval)
+                return await _reopened(conn, held, effect, record.digest, ruling)
+
+        return await self._settle(held, effect, ready=ready, done=done)
 
     async def _intend_undo(self, held: Held, approval: str) -> tuple[Effect, Effect, bool]:
         """Return what was done, the intent to undo it, and whether that intent had been there before."""
@@ -111,11 +112,11 @@ class Gate:
             effect = await effects.find(conn, approval, "undo")
             if done is None or done.state != "done":
                 raise Refused("nothing_to_reverse")
+            if not self.calls.undoable(done):
+                raise Refused("cannot_be_undone", system=done.operation)
             if effect is not None:
                 return done, effect, True
-            record = await _approval(conn, approval)
-            ruling = self.policy.rule("revert", None, approvals.resource(record))
-            require(ruling)
+            record, ruling = await self._reversal(conn, approval)
             effect = await effects.intend(
                 conn,
                 approval=approval,
@@ -128,6 +129,12 @@ class Gate:
             )
             await _record(conn, effect, record.digest, ruling)
         return done, effect, False
+
+    async def _reversal(self, conn: Connection, approval: str) -> tuple[Approval, Ruling]:
+        record = await _approval(conn, approval)
+        ruling = self.policy.rule("revert", None, approvals.resource(record))
+        require(ruling)
+        return record, ruling
 
     async def _intend(self, held: Held, card: str, proposal: Proposal, lasts: timedelta | None) -> Effect:
         """Check everything against the world as it is now, and write the intent."""
@@ -145,13 +152,29 @@ class Gate:
             await _record(conn, effect, approval.digest, ruling)
         return effect
 
-    async def _check(self, held: Held, card: str, proposal: Proposal) -> None:
-        async with self._checked(held, card, proposal):
-            pass
+    def _may_be_ours(self, effect: Effect) -> bool:
+        """Whether the world may be changed already by the very call that is about to be repeated.
+
+        Then it is not compared again with what was approved: it was when the intent was written.
+        """
+        return effect.state == "intended" and self.calls.repeat(effect) == "keyed"
+
+    async def _ready(self, held: Held, card: str, proposal: Proposal | None, effect: Effect) -> Effect:
+        """Check everything again, because time has passed, and write the intent again if it was settled.
+
+        What a person wants done although its window has passed needs a new card: raises Changed.
+        """
+        try:
+            async with self._checked(held, card, proposal) as (conn, approval, ruling):
+                return await _reopened(conn, held, effect, approval.digest, ruling)
+        except Refused as refusal:
+            if refusal.key == "window_passed" and effect.resolved is Resolution.DID_NOT:
+                raise Changed(()) from refusal
+            raise
 
     @asynccontextmanager
     async def _checked(
-        self, held: Held, card: str, proposal: Proposal
+        self, held: Held, card: str, proposal: Proposal | None
     ) -> AsyncIterator[tuple[Connection, Approval, Ruling]]:
         """Open the transaction in which everything still holds. A refusal is written to the audit."""
         async with self.pool.connection() as conn:
@@ -189,7 +212,7 @@ class Gate:
         conn: Connection,
         held: Held,
         card: str,
-        proposal: Proposal,
+        proposal: Proposal | None,
         *,
         requester: Person | None,
         approver: Person | None,
@@ -199,7 +222,7 @@ class Gate:
             raise Refused("not_approved")
         if approver is None or requester is None:
             raise Refused("person_inactive")
-        level = await authority.level(conn, proposal.operation)
+        level = await authority.level(conn, approval.operation)
         ruling = self.policy.rule(
             "execute",
             approver,
@@ -209,6 +232,8 @@ class Gate:
         require(ruling)
         if await self.clock.now(conn) > _execute_by(approval):
             raise Refused("window_passed")
+        if proposal is None:
+            return approval, ruling
         approved = await approvals.action_of(conn, card)
         now = proposal.action(held.run, version=held.version, level=level, decide_by=approval.decide_by)
         if approvals.digest(await _tenant(conn), now) != approval.digest:
@@ -220,68 +245,72 @@ class Gate:
         held: Held,
         effect: Effect,
         *,
-        interrupted: bool = False,
-        check: Callable[[], Awaitable[None]] | None = None,
+        ready: Callable[[Effect], Awaitable[Effect]] | None = None,
         done: Effect | None = None,
         also: Also | None = None,
     ) -> Effect:
+        """Go on with an effect that was intended before."""
         if effect.state == "done":
             return effect
-        if effect.state == "unknown":
-            raise Unknown(effect.id)
         if effect.state == "failed":
             raise Refused("connector_refused", system=effect.operation)
-        operation = self.registry.operation(effect.operation)
-        data = parse(operation, effect.payload)
-        try:
+        if effect.state == "unknown" and effect.resolved is not Resolution.DID_NOT:
+            return await self._believe(held, effect, also)
+        if effect.state == "intended":
             # An error while looking says nothing about the write: the intent stays open for the next look.
-            there = await self._look(operation, data, effect) if interrupted else None
+            there = await self._look(held, effect)
             if there is not None:
                 return await self._write(held, effect, "done", detail=there, found=True, also=also)
-            if check is not None:
-                await check()  # the interrupted call did not land, and time has passed
-            result = await self._call(operation, data, effect, done)
+        assert ready is not None
+        try:
+            effect = await ready(effect)  # it has not landed, and time has passed
         except (Refused, Changed) as refusal:
+            if self._may_be_ours(effect):  # it must not be made now, and may have been before
+                await self._write(held, effect, "unknown", detail=None)
+                raise Unknown(effect.id) from refusal
             await self._write(held, effect, "failed", detail={"error": str(refusal)})
             raise
-        except Unknown:
-            await self._write(held, effect, "unknown", detail={})
-            raise
-        return await self._write(held, effect, "done", detail=result, also=also)
+        return await self._call(held, effect, done=done, also=also)
 
-    async def _look(
-        self, operation: Operation[Any, Any], data: Payload, effect: Effect
-    ) -> Mapping[str, Any] | None:
-        """Return what an interrupted call left behind, or None where the call may be made (again)."""
-        if operation.repeat == "keyed":
-            return None
-        if operation.repeat == "blind":
+    async def _believe(self, held: Held, effect: Effect, also: Also | None) -> Effect:
+        """Record an unknown effect as done, because a person has said so. Raises Unknown if nobody has."""
+        if effect.resolved is None:
             raise Unknown(effect.id)
-        there = await operation.find(data, effect.key)
-        if effect.act == "undo":
-            return {} if there is None else None
-        return None if there is None else there.model_dump(mode="json")
+        wanted = None if effect.resolved is Resolution.UNDO else also
+        return await self._write(
+            held, effect, "done", detail=self.calls.assumed(effect), found=True, also=wanted
+        )
+
+    async def _look(self, held: Held, effect: Effect) -> Mapping[str, Any] | None:
+        try:
+            return await self.calls.look(effect)
+        except Unknown:
+            await self._write(held, effect, "unknown", detail=None)
+            raise
 
     async def _call(
-        self, operation: Operation[Any, Any], data: Payload, effect: Effect, done: Effect | None
-    ) -> Mapping[str, Any]:
-        act: Act = effect.act
+        self, held: Held, effect: Effect, *, done: Effect | None = None, also: Also | None = None
+    ) -> Effect:
         try:
-            with self.mint.permit(operation.name, data, effect.key, act).open():
-                if act == "apply":
-                    result = await operation.apply(data, effect.key)
-                    return dict(result.model_dump(mode="json"))
-                assert done is not None
-                await operation.undo(data, operation.result.model_validate(done.result), effect.key)
-                return {}
-        except Ambiguous as error:
-            if operation.repeat == "blind":
-                raise Unknown(effect.id) from error
+            result = await self.calls.make(effect, done)
+        except Unknown:
+            await self._write(held, effect, "unknown", detail=None)
+            raise
+        except (Unavailable, Conflict):
+            if self.calls.repeat(effect) == "blind":  # the next attempt must know that this one sent nothing
+                await self._write(held, effect, "cleared", detail=None)
             raise
         except (Denied, NotFound, Invalid) as error:
-            if act == "undo":  # what was granted for a time must end: it is tried until it does
+            if effect.act == "undo":  # what was granted for a time must end: it is tried until it does
+                if self.calls.repeat(effect) == "blind":
+                    await self._write(held, effect, "cleared", detail=None)
                 raise
+            await self._write(held, effect, "failed", detail={"error": str(error)})
             raise Refused("connector_refused", system=effect.operation) from error
+        try:
+            return await self._write(held, effect, "done", detail=result, also=also)
+        except Fenced as error:
+            raise Late(effect.id) from error
 
     async def _write(
         self,
@@ -289,7 +318,7 @@ class Gate:
         effect: Effect,
         state: effects.State,
         *,
-        detail: Mapping[str, Any],
+        detail: Mapping[str, Any] | None,
         found: bool = False,
         also: Also | None = None,
     ) -> Effect:
@@ -305,7 +334,7 @@ class Gate:
                 detail={
                     "operation": effect.operation,
                     "payload": dict(effect.payload),
-                    "result": dict(detail),
+                    "result": dict(detail or {}),
                 },
             )
         return settled
@@ -334,6 +363,14 @@ async def _approval(conn: Connection, card: str) -> Approval:
     if approval is None:
         raise Refused("not_approved")
     return approval
+
+
+async def _reopened(conn: Connection, held: Held, effect: Effect, digest: str, ruling: Ruling) -> Effect:
+    if effect.state == "intended":
+        return effect
+    effect = await effects.reopen(conn, effect, held.token)
+    await _record(conn, effect, digest, ruling)
+    return effect
 
 
 async def _tenant(conn: Connection) -> str:

@@ -1,6 +1,7 @@
 """What the nodes of every workflow work with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +9,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from connectors.directory import Directory
 from connectors.registry import Registry
-from graphs import cases
-from graphs.gate import Gate, Held
+from graphs import cases, effects
+from graphs.effects import Held
+from graphs.gate import Gate
 from graphs.policy.engine import Policy
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
 from graphs.records import Field
@@ -58,6 +60,13 @@ class Case:
         """Return the run as it stands now."""
         async with self.kit.pool.connection() as conn:
             return await cases.load(conn, self.id, self.kit.titles)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Connection]:
+        """Open a transaction of the worker that holds the run. Raises effects.Fenced."""
+        async with self.kit.pool.connection() as conn:
+            await effects.fence(conn, self.id, self.token)
+            yield conn
 
     async def held(self) -> Held:
         """Return the run as the gate wants it."""

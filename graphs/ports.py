@@ -34,6 +34,9 @@ class Notifier(Protocol):
     async def card(self, conn: Connection, approval: str) -> None:
         """Have the approval's card posted, or drawn again as the record now stands."""
 
+    async def doubt(self, conn: Connection, doubt: str) -> None:
+        """Have the card of an effect that nobody can tell about posted, or drawn again."""
+
     async def progress(self, conn: Connection, run: str) -> None:
         """Have the run's own message in its thread posted, or drawn again as the record now stands."""
 

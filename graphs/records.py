@@ -27,6 +27,14 @@ class ApprovalStatus(StrEnum):
     VOID = "void"  # replaced by a newer card, because what it showed has changed
 
 
+class Resolution(StrEnum):
+    """What a person says of an effect that nobody else can tell about."""
+
+    HAPPENED = "happened"
+    DID_NOT = "did_not"  # and is to be done now
+    UNDO = "undo"  # whichever it is, it is to be taken back
+
+
 class RunStatus(StrEnum):
     """Where a run stands. COLLECTING to RETRYING are open, the others are its end."""
 
@@ -36,6 +44,7 @@ class RunStatus(StrEnum):
     WAITING = "waiting"  # for an approval
     EXECUTING = "executing"
     RETRYING = "retrying"  # an outside system cannot be reached; tried again by itself
+    DEAD = "dead"  # tried too often: rests until somebody has it tried again
     SCHEDULED = "scheduled"  # begins at `Run.due_at`
     UNKNOWN = "unknown"  # an interrupted call that nobody but a person can resolve
     DONE = "done"
@@ -49,7 +58,7 @@ class RunStatus(StrEnum):
 
 
 class Answered(StrEnum):
-    """How a click on an approval card ended. Only RECORDED changed anything."""
+    """How a click on a card ended. Only RECORDED changed anything."""
 
     RECORDED = "recorded"
     ALREADY_DECIDED = "already_decided"
@@ -142,6 +151,23 @@ class Approval:
     decision: Decision | None = None
     replaces: str | None = None
     differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doubt:
+    """One effect that may have landed or not, and what a person said of it. `id` is on its buttons."""
+
+    id: str
+    approval: Approval
+    act: Literal["apply", "undo"]
+    sends: Mapping[str, str | int]
+    key: str  # the idempotency key that the other side was given
+    intended_at: datetime
+    opened_at: datetime
+    undoable: bool  # whether it can be taken back without knowing whether it landed
+    answer: Resolution | None = None
+    by: Actor | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,12 +10,13 @@ from psycopg_pool import AsyncConnectionPool
 from connectors.base import Mint
 from connectors.directory import Directory, Person
 from connectors.registry import Registry
-from graphs import approvals, audit, cases, drive, forms
+from graphs import approvals, audit, cases, doubts, drive, forms
+from graphs.calls import Calls
 from graphs.gate import Gate
 from graphs.kit import Kit, Workflow
 from graphs.policy.engine import INACTIVE, OWN, Policy, Ruling
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
-from graphs.records import Answered, Approval, ApprovalStatus, Field, Run, Verdict
+from graphs.records import Answered, Approval, ApprovalStatus, Doubt, Field, Resolution, Run, Verdict
 from graphs.sealed import Seal, SealedSaver
 
 
@@ -62,7 +63,13 @@ class Runs:
         if lacking:
             names = ", ".join(f"{name} version {version}" for name, version in sorted(lacking))
             raise VersionMissing(f"open runs need {names}; start the release that has it")
-        gate = Gate(pool=pool, clock=clock, policy=policy, directory=directory, registry=registry, mint=mint)
+        gate = Gate(
+            pool=pool,
+            clock=clock,
+            policy=policy,
+            directory=directory,
+            calls=Calls(registry=registry, mint=mint),
+        )
         saver = SealedSaver(saver_pool, seal)
         kit = Kit(
             pool=pool,
@@ -208,6 +215,15 @@ class Runs:
             await self._kit.queue.advance(conn, approval.run)
             return Answered.EXPIRED
         return _ANSWERS[approval.status]
+
+    async def resolve(self, doubt: str, answer: Resolution, *, by: Person) -> Answered:
+        """Take a click on the card of an effect that nobody can tell about. See `doubts.resolve`."""
+        return await doubts.resolve(self._kit, doubt, answer, by=by)
+
+    async def doubt(self, doubt: str) -> Doubt | None:
+        """Return the doubt that a card names, or None."""
+        async with self._kit.pool.connection() as conn:
+            return await doubts.load(self._kit, conn, doubt)
 
     async def advance(self, run: str) -> None:
         """Work on a run until it pauses or ends: the job."""

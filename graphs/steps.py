@@ -1,5 +1,7 @@
 """The nodes that workflows share: collect what is missing, wait for the form or the approval, refuse.
 
+What acts, looks whether it did, and takes back what was done is in `graphs.acting`.
+
 `interrupt()` stands alone in its node, because a resume runs the node again from its top. What resumes it
 carries no authority: the records are read again.
 """
@@ -54,7 +56,7 @@ def collect(fields: tuple[Field, ...]) -> Node:
         case = runtime.context
         row = await case.row()
         problems = forms.examine(fields, row.run.values)
-        async with case.kit.pool.connection() as conn:
+        async with case.writing() as conn:
             if problems:
                 missing = [field for field in fields if field.name in problems]
                 told = {name: problem for name, problem in problems.items() if row.run.values.get(name)}
@@ -99,7 +101,7 @@ def plan(propose: Propose) -> Node:
         except Refused as refusal:
             return refuse(refusal)
         row = await case.row()
-        async with case.kit.pool.connection() as conn:
+        async with case.writing() as conn:
             level = await authority.level(conn, proposal.operation)
             card = await approvals.propose(
                 conn, row.run, proposal, round_=state.get("round", 1), version=row.version, level=level
@@ -155,7 +157,7 @@ def decided(execute: str) -> Node:
 
     async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
         case = runtime.context
-        async with case.kit.pool.connection() as conn:
+        async with case.writing() as conn:
             approval = await approvals.load(conn, state["approval"])
             assert approval is not None
             if approval.status is not ApprovalStatus.APPROVED or approval.decision is None:
@@ -177,7 +179,7 @@ def _no(approval: Approval) -> Refused:
 
 async def changed(case: Case, state: State, change: Changed) -> Command[str]:
     """Ask again, because what was approved is no longer what would be done."""
-    async with case.kit.pool.connection() as conn:
+    async with case.writing() as conn:
         await audit.append(
             conn,
             "approval.outdated",
@@ -188,13 +190,6 @@ async def changed(case: Case, state: State, change: Changed) -> Command[str]:
     return Command(goto="plan", update={"round": state.get("round", 1) + 1})
 
 
-async def refused(state: State, runtime: Runtime[Case]) -> State:
-    """End the run with its reason, and say so."""
-    refusal = state["refusal"]
-    await end(runtime.context, RunStatus.REFUSED, refusal["key"], refusal["facts"])
-    return {}
-
-
 async def end(
     case: Case, status: RunStatus, reason: str | None, facts: Mapping[str, str], *, notice: str | None = None
 ) -> None:
@@ -202,7 +197,7 @@ async def end(
     if reason is not None:
         notice = reason if reason in {"denied", "expired"} else status.value
         facts = {**facts, "key": reason}
-    async with case.kit.pool.connection() as conn:
+    async with case.writing() as conn:
         await cases.move(conn, case.id, status, reason=reason, facts=facts)
         if reason is not None:
             await cases.note(conn, case.id, status.value, reason=reason)

@@ -20,7 +20,7 @@ TURNED: Mapping[str, tuple[str, ...]] = {
     ">=": (">", "<", "<="),
     "contains": ("containsAny",),
 }
-ACTIONS = ("request", "read", "approve", "execute", "revert")
+ACTIONS = ("request", "read", "approve", "execute", "resolve", "revert")
 ALIKE: Mapping[str, tuple[str, ...]] = {  # attributes of one type, which a slip would confuse
     "requester": ("beneficiary", "approvers", "workflow"),
     "beneficiary": ("requester", "approvers", "workflow"),

@@ -18,6 +18,7 @@ TOLD: Mapping[str, Mapping[str, type]] = {
     "read": {},
     "approve": {"parameters": dict, "level": int},
     "execute": {"parameters": dict, "level": int, "requester_active": bool},
+    "resolve": {},
     "revert": {},
 }
 DONE_TO = {
@@ -25,6 +26,7 @@ DONE_TO = {
     "read": "Run",
     "approve": "Approval",
     "execute": "Approval",
+    "resolve": "Approval",
     "revert": "Approval",
 }
 PARAMETERS: Mapping[str, type] = {"group": str, "person": str, "days": int}

@@ -17,6 +17,7 @@ STANDINGS: Mapping[RunStatus, str] = {
     RunStatus.WAITING: "Waiting for approval",
     RunStatus.EXECUTING: "Being carried out",
     RunStatus.RETRYING: "A system cannot be reached; I keep trying",
+    RunStatus.DEAD: "Stopped: a system could not be reached for too long",
     RunStatus.SCHEDULED: "Scheduled",
     RunStatus.UNKNOWN: "Needs a person: I cannot tell whether it was carried out",
     RunStatus.DONE: "Done",

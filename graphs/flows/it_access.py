@@ -8,13 +8,12 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from connectors.base import parse
 from connectors.directory import Membership
 from connectors.errors import NotFound
-from graphs import approvals, cases, effects, steps
+from graphs import acting, approvals, cases, steps
 from graphs.approvals import Proposal
-from graphs.effects import Effect
-from graphs.gate import Changed, Refused
+from graphs.effects import Effect, Held
+from graphs.gate import Refused
 from graphs.kit import Case, Workflow
 from graphs.ports import ClauseMissing, Connection
 from graphs.records import Approval, Field, RunStatus, Shown
@@ -61,7 +60,7 @@ def workflow(rules: Rules) -> Workflow:
     return Workflow(
         name=NAME,
         title="Access to data",
-        version=1,
+        version=2,
         fields=fields,
         build=lambda: _machine(_Access(rules), fields),
     )
@@ -75,12 +74,11 @@ def _machine(access: "_Access", fields: tuple[Field, ...]) -> StateGraph[State, 
     graph.add_node("plan", steps.plan(access.propose), destinations=("approve", "refused"))
     graph.add_node("approve", steps.approve, destinations=("decided",))
     graph.add_node("decided", steps.decided("grant"), destinations=("grant", "refused"))
-    graph.add_node("grant", access.grant, destinations=("confirm", "plan", "refused"))
-    graph.add_node("confirm", access.confirm)
-    graph.add_node("refused", steps.refused)
+    grant = acting.execute(access.propose, lasts=_lasts, also=_schedule_end)
+    graph.add_node("grant", grant, destinations=("confirm", "plan", "refused"))
+    graph.add_node("confirm", acting.confirm(_granted), destinations=(END,))
+    graph.add_node("refused", acting.refused, destinations=("refused", END))
     graph.add_edge(START, "collect")
-    graph.add_edge("confirm", END)
-    graph.add_edge("refused", END)
     return graph
 
 
@@ -110,7 +108,7 @@ class _Access:
             )
         except Refused as refusal:
             return steps.refuse(refusal)
-        async with case.kit.pool.connection() as conn:
+        async with case.writing() as conn:
             await cases.note(conn, case.id, "checked")
         return Command(goto="plan")
 
@@ -159,64 +157,36 @@ class _Access:
             execute_within=self._rules.execute_within,
         )
 
-    async def grant(self, state: State, runtime: Runtime[Case]) -> Command[str]:
-        """Carry out what was approved. Its end becomes a run of its own, in the same transaction."""
-        case = runtime.context
-        held = await case.held()
 
-        async def schedule_end(conn: Connection, effect: Effect) -> None:
-            assert effect.ends_at is not None
-            await cases.create(
-                conn,
-                key=f"end {effect.id}",
-                workflow=ENDING[0],
-                version=ENDING[1],
-                requester=held.run.requester,
-                origin=held.run.origin,
-                values={"run": case.id, "approval": effect.approval, "group": held.run.values["group"]},
-                due_at=effect.ends_at,
-            )
-            await cases.note(conn, case.id, "granted", until=effect.ends_at.isoformat())
-
-        try:
-            await case.kit.gate.execute(
-                held,
-                state["approval"],
-                again=lambda: self.propose(case),
-                lasts=timedelta(days=int(held.run.values["days"])),
-                also=schedule_end,
-            )
-        except Changed as change:
-            return await steps.changed(case, state, change)
-        except Refused as refusal:
-            return steps.refuse(refusal)
-        return Command(goto="confirm")
-
-    async def confirm(self, state: State, runtime: Runtime[Case]) -> State:
-        """Look whether the directory has it, and say so."""
-        case = runtime.context
-        effect, approval = await _granted(case, state["approval"])
-        operation = case.kit.registry.operation(OPERATION)
-        if await operation.find(parse(operation, effect.payload), effect.key) is None:
-            await steps.end(case, RunStatus.FAILED, "read_back_failed", {})
-            return {}
-        assert effect.ends_at is not None
-        assert approval.decision is not None
-        facts = {
-            "group": str(effect.payload["group"]),
-            "until": effect.ends_at.isoformat(),
-            "by": approval.decision.by.name,
-        }
-        async with case.kit.pool.connection() as conn:
-            await cases.note(conn, case.id, "confirmed")
-        await steps.end(case, RunStatus.DONE, None, facts, notice="granted")
-        return {}
+def _lasts(held: Held) -> timedelta:
+    return timedelta(days=int(held.run.values["days"]))
 
 
-async def _granted(case: Case, card: str) -> tuple[Effect, Approval]:
-    async with case.kit.pool.connection() as conn:
-        effect = await effects.find(conn, card, "apply")
-        approval = await approvals.load(conn, card)
-    assert effect is not None
-    assert approval is not None
-    return effect, approval
+async def _schedule_end(conn: Connection, held: Held, effect: Effect) -> None:
+    """Make the end of what was granted a run of its own."""
+    assert effect.ends_at is not None
+    await cases.create(
+        conn,
+        key=f"end {effect.id}",
+        workflow=ENDING[0],
+        version=ENDING[1],
+        requester=held.run.requester,
+        origin=held.run.origin,
+        values={"run": held.run.id, "approval": effect.approval, "group": held.run.values["group"]},
+        due_at=effect.ends_at,
+    )
+    await cases.note(conn, held.run.id, "granted", until=effect.ends_at.isoformat())
+
+
+async def _granted(case: Case, effect: Effect, approval: Approval) -> Command[str]:
+    assert effect.ends_at is not None
+    assert approval.decision is not None
+    facts = {
+        "group": str(effect.payload["group"]),
+        "until": effect.ends_at.isoformat(),
+        "by": approval.decision.by.name,
+    }
+    async with case.writing() as conn:
+        await cases.note(conn, case.id, "confirmed")
+    await steps.end(case, RunStatus.DONE, None, facts, notice="granted")
+    return Command(goto=END)

@@ -3,8 +3,7 @@
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from connectors.base import parse
-from graphs import cases, effects, steps
+from graphs import acting, cases, effects, steps
 from graphs.kit import Case, Workflow
 from graphs.records import Notice, RunStatus
 from graphs.steps import State
@@ -42,13 +41,12 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
     async with kit.pool.connection() as conn:
         undone = await effects.find(conn, values["approval"], "undo")
     assert undone is not None
-    operation = kit.registry.operation(undone.operation)
-    if await operation.find(parse(operation, undone.payload), undone.key) is not None:
+    if await acting.is_there(case, undone, blind=False):
         await steps.end(case, RunStatus.FAILED, "read_back_failed", {})
         return {}
     assert undone.settled_at is not None
     facts = {"group": values["group"], "at": undone.settled_at.isoformat()}
-    async with kit.pool.connection() as conn:
+    async with case.writing() as conn:
         await cases.note(conn, values["run"], "revoked", **facts)
         await kit.notifier.progress(conn, values["run"])
         await kit.notifier.tell(conn, values["run"], Notice(key="revoked", facts=facts))

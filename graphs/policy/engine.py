@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, Self
 
 import cedarpy
 
-Action = Literal["request", "read", "approve", "execute", "revert"]
+Action = Literal["request", "read", "approve", "execute", "resolve", "revert"]
 Attribute = str | int | bool
 Context = Mapping[str, Attribute | Mapping[str, Attribute]]
 Resource = tuple[str, str, Mapping[str, Attribute]]  # type, id, attributes

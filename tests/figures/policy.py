@@ -25,6 +25,7 @@ GROUPS = ("data-owners", "Data-Owners", "people-team")
 # A permit that a forbid outweighs whenever it could matter decides nothing.
 EQUIVALENT = {
     "requesters-read-their-own: also approve": "nobody-decides-on-their-own-request outweighs it",
+    "requesters-read-their-own: also resolve": "nobody-decides-on-their-own-request outweighs it",
     "requesters-read-their-own: also execute": "nobody-decides-on-their-own-request outweighs it",
 }
 
@@ -51,7 +52,9 @@ def questions(count: int, seed: int) -> Iterator[Question]:
     """Yield random requests from universes so small that every rule has something to say; some do not fit."""
     chance = random.Random(seed)
     for _ in range(count):
-        action = chance.choice(("request", "read", "approve", "approve", "execute", "execute", "revert"))
+        action = chance.choice(
+            ("request", "read", "approve", "approve", "execute", "execute", "resolve", "revert")
+        )
         made = Question(
             who=_who(chance, action),
             action=action,

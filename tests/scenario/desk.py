@@ -39,6 +39,7 @@ class Desk:
     missing: bool = False
     waiting: list[str] = field(default_factory=list)
     cards: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     told: list[tuple[str, Notice]] = field(default_factory=list)
 
     async def advance(self, conn: Connection, run: str) -> None:
@@ -46,6 +47,9 @@ class Desk:
 
     async def card(self, conn: Connection, approval: str) -> None:
         self.cards.append(approval)
+
+    async def doubt(self, conn: Connection, doubt: str) -> None:
+        self.doubts.append(doubt)
 
     async def progress(self, conn: Connection, run: str) -> None:
         pass

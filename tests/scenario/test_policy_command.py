@@ -32,7 +32,7 @@ def own(tmp_path: Path) -> Path:
 def test_check_lists_the_policies_in_words_with_their_hash(own: Path) -> None:
     shown = run("check", "--home", own)
     assert shown.exit_code == 0, shown.output
-    assert "10 policies fit the schema" in shown.output
+    assert "11 policies fit the schema" in shown.output
     found = json.loads(run("check", "--home", own, "--json").stdout)
     assert found["hash"] == Policy.shipped(LONG).hash
     assert found["policies"][-1] == {

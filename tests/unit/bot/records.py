@@ -10,7 +10,9 @@ from graphs.records import (
     Clause,
     Decision,
     Difference,
+    Doubt,
     Field,
+    Resolution,
     Run,
     RunStatus,
     Shown,
@@ -72,6 +74,23 @@ def approval(text: str | None = None, **changes: Any) -> Approval:
         "execute_within": 900,
     }
     return Approval(**{**given, **changes})
+
+
+def doubt(text: str | None = None, *, answer: Resolution | None = None, undoable: bool = True) -> Doubt:
+    """Return a doubt about what an approval approved."""
+    return Doubt(
+        id="d9Kx2Lw7uZq4Rt6yBn3Mvg",
+        approval=decided(Verdict.APPROVE, text),
+        act="apply",
+        sends={"group": "billing-db" if text is None else text, "person": "ada-id"},
+        key="k5Jf8Sg1aPo3Ie7uYt9Wqw",
+        intended_at=NOON + timedelta(minutes=1),
+        opened_at=NOON + timedelta(minutes=2),
+        undoable=undoable,
+        answer=answer,
+        by=None if answer is None else Actor(subject="larkfield#grace", name=text or "Grace", email=""),
+        at=None if answer is None else NOON + timedelta(hours=1),
+    )
 
 
 def clause(text: str | None = None) -> Clause:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from bot.blocks import answer, approval, feedback, progress, request
+from bot.blocks import answer, approval, doubt, feedback, progress, request
 from bot.blocks import help as words
 from bot.blocks.parts import Message
-from graphs.records import ApprovalStatus, Field, Notice, RunStatus, Verdict
+from graphs.records import ApprovalStatus, Field, Notice, Resolution, RunStatus, Verdict
 from tests.unit.bot import records
 from tests.unit.bot.slack_schemas import check_message, check_view, sayings
 
@@ -26,6 +26,8 @@ NOTICES = (
     "expired",
     "changed",
     "unknown",
+    "dead",
+    "late",
     "failed",
     "new",
 )
@@ -38,6 +40,9 @@ def messages(text: str | None) -> Iterator[Message]:
     yield approval.card(records.replacing(text), users={})
     for verdict in Verdict:
         yield approval.card(records.decided(verdict, text), users={})
+    for said in (None, *Resolution):
+        yield doubt.card(records.doubt(text, answer=said), users=USERS)
+    yield doubt.card(records.doubt(text, undoable=False), users={})
     for standing in RunStatus:
         found = records.run(
             text,

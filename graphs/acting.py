@@ -1,0 +1,120 @@
+"""The nodes in which workflows act: carry out one approved operation, look whether it is so, take it back.
+
+A workflow that is made of these has the gate's guarantees without doing anything for them, whatever kind of
+operation it uses. One approval covers one effect and its reversal. A workflow with several effects asks for
+each; if a later one is refused, `refused` undoes the earlier ones in reverse order, one each time it runs.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from langgraph.graph import END
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from connectors.base import parse
+from graphs import approvals, cases, effects, steps
+from graphs.effects import Effect, Held
+from graphs.gate import Changed, Refused, Withdrawn
+from graphs.kit import Case
+from graphs.ports import Connection
+from graphs.records import Approval, RunStatus
+from graphs.steps import Node, Propose, State
+
+Lasts = Callable[[Held], timedelta]
+Also = Callable[[Connection, Held, Effect], Awaitable[None]]
+Finish = Callable[[Case, Effect, Approval], Awaitable[Command[str]]]
+
+
+def execute(
+    propose: Propose, *, then: str = "confirm", lasts: Lasts | None = None, also: Also | None = None
+) -> Node:
+    """Make the node that carries out what was approved, and goes on to `then`, to "plan" or to "refused".
+
+    `lasts` is how long what is done stays; `also` runs in the transaction that records the effect.
+    """
+
+    async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
+        case = runtime.context
+        held = await case.held()
+
+        async def recorded(conn: Connection, effect: Effect) -> None:
+            if also is not None:
+                await also(conn, held, effect)
+
+        try:
+            await case.kit.gate.execute(
+                held,
+                state["approval"],
+                again=lambda: propose(case),
+                lasts=None if lasts is None else lasts(held),
+                also=recorded,
+            )
+        except Changed as change:
+            return await steps.changed(case, state, change)
+        except Withdrawn:
+            return steps.refuse(Refused("taken_back"))
+        except Refused as refusal:
+            return steps.refuse(refusal)
+        return Command(goto=then)
+
+    return node
+
+
+def confirm(finish: Finish) -> Node:
+    """Make the node that looks whether the outside system has it, and then goes where `finish` says.
+
+    A blind operation cannot be looked for: its own answer, or a person's word, is all there is.
+    """
+
+    async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
+        case = runtime.context
+        async with case.kit.pool.connection() as conn:
+            effect = await effects.find(conn, state["approval"], "apply")
+            approval = await approvals.load(conn, state["approval"])
+        assert effect is not None
+        assert approval is not None
+        if not await is_there(case, effect, blind=True):
+            await steps.end(case, RunStatus.FAILED, "read_back_failed", {})
+            return Command(goto=END)
+        return await finish(case, effect, approval)
+
+    return node
+
+
+async def is_there(case: Case, effect: Effect, *, blind: bool) -> bool:
+    """Say whether the outside system has what an effect did; `blind` where that cannot be seen."""
+    operation = case.kit.registry.operation(effect.operation)
+    if operation.repeat == "blind":
+        return blind
+    return await operation.find(parse(operation, effect.payload), effect.key) is not None
+
+
+async def refused(state: State, runtime: Runtime[Case]) -> Command[str]:
+    """Undo the latest of what still stands and come back; when nothing does, end the run with its reason."""
+    case = runtime.context
+    refusal = state["refusal"]
+    kept: list[str] = refusal.get("kept", [])
+    async with case.kit.pool.connection() as conn:
+        standing = [one for one in await effects.standing(conn, case.id) if one.id not in kept]
+    if not standing:
+        facts = {**refusal["facts"], **({"kept": str(len(kept))} if kept else {})}
+        await steps.end(case, RunStatus.REFUSED, refusal["key"], facts)
+        return Command(goto=END)
+    if not await _taken_back(case, standing[0]):
+        kept = [*kept, standing[0].id]
+    return Command(goto="refused", update={"refusal": {**refusal, "kept": kept}})
+
+
+async def _taken_back(case: Case, effect: Effect) -> bool:
+    """Undo one effect and look whether it is gone. False when it cannot be, so that it stays."""
+    try:
+        undone = await case.kit.gate.reverse(await case.held(), effect.approval)
+    except Refused:
+        gone = False
+    else:
+        gone = not await is_there(case, undone, blind=False)
+    key = "undone" if gone else "kept"
+    async with case.writing() as conn:
+        await cases.note(conn, case.id, key, mark=f"{key} {effect.id}", operation=effect.operation)
+    return gone

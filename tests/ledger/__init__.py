@@ -1,0 +1,1 @@
+"""An outside system of the tests' own, with one operation of each kind, and a workflow over it."""

@@ -1,0 +1,304 @@
+"""Effects of every kind whose call was cut off, and the people who say what happened."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.database import Database, open_owner
+from connectors.base import Mint
+from connectors.keys import Keys
+from graphs import approvals, effects
+from graphs.records import Answered, ApprovalStatus, Doubt, Resolution, Verdict
+from graphs.runs import Runs
+from graphs.sealed import Seal
+from tests.ledger import flow
+from tests.ledger.system import KINDS, People, policy, registry, running
+from tests.scenario.desk import TENANT, DatabaseClock, Desk
+
+
+@dataclass(kw_only=True)
+class House:
+    """Runs over the ledger, and the witness beside it."""
+
+    runs: Runs
+    desk: Desk
+    people: People
+    database: Database
+    home: Path
+    ledger: httpx.AsyncClient
+
+    async def work(self) -> None:
+        while self.desk.waiting:
+            await self.runs.advance(self.desk.waiting.pop(0))
+
+    async def ask(self, operation: str, *refs: str) -> str:
+        run = await self.runs.start(
+            workflow=flow.NAME,
+            values={"operation": f"ledger.post_{operation}", "refs": " ".join(refs)},
+            requester=self.people.known["ledger#ada"],
+            origin={},
+            key=secrets.token_hex(8),
+        )
+        await self.work()
+        return run
+
+    async def decide(self, verdict: Verdict = Verdict.APPROVE) -> None:
+        """Let Grace decide on the newest card."""
+        by = self.people.known["ledger#grace"]
+        reason = "no" if verdict is Verdict.DENY else None
+        assert await self.runs.decide(self.desk.cards[-1], verdict, by=by, reason=reason) is Answered.RECORDED
+        await self.work()
+
+    async def say(self, resolution: Resolution, who: str = "grace") -> Answered:
+        found = await self.runs.resolve(
+            self.desk.doubts[-1], resolution, by=self.people.known[f"ledger#{who}"]
+        )
+        await self.work()
+        return found
+
+    async def fault(self, act: str, kind: str, ref: str, fault: str) -> None:
+        body = {"act": act, "path": f"/{kind}/{ref}", "kind": fault}
+        (await self.ledger.put("/faults", json=body)).raise_for_status()
+
+    async def landed(self, ref: str) -> list[str]:
+        return list((await self.ledger.get(f"/log/{ref}")).json()["landed"])
+
+    async def status(self, run: str) -> str:
+        return (await self.runs.run(run)).status.value
+
+    async def states(self, run: str) -> list[tuple[str, str]]:
+        async with self.database.pool.connection() as conn:
+            return [(one.act, one.state) for one in await effects.of_run(conn, run)]
+
+    async def later(self, span: timedelta) -> None:
+        """Move the clock and do what has become due."""
+        async with open_owner(self.home, None) as conn:
+            await conn.execute("UPDATE clock SET shift = shift + %s", (span,))
+        await self.runs.sweep()
+        await self.work()
+
+    async def doubt(self) -> Doubt:
+        doubt = await self.runs.doubt(self.desk.doubts[-1])
+        assert doubt is not None
+        return doubt
+
+
+@pytest.fixture
+async def house(database: Database, database_home: Path, tmp_path: Path) -> AsyncIterator[House]:
+    mint, desk, people = Mint(), Desk(), People()
+    try:
+        async with running(tmp_path) as url, httpx.AsyncClient(base_url=url, timeout=1) as client:
+            operations = registry(client)
+            async with Runs.open(
+                pool=database.pool,
+                saver_pool=database.saver_pool,
+                workflows=(flow.workflow(),),
+                clock=DatabaseClock(),
+                queue=desk,
+                notifier=desk,
+                evidence=desk,
+                directory=people,
+                registry=operations,
+                mint=mint,
+                policy=policy(),
+                seal=Seal(Keys.fresh(), TENANT),
+            ) as runs:
+                yield House(
+                    runs=runs,
+                    desk=desk,
+                    people=people,
+                    database=database,
+                    home=database_home,
+                    ledger=client,
+                )
+    finally:
+        mint.retire()
+
+
+async def in_doubt(house: House, ref: str = "a") -> str:
+    """Return a run whose blind call failed after the ledger had done it."""
+    run = await house.ask("blind", ref)
+    await house.fault("apply", "blind", ref, "error")
+    await house.decide()
+    assert await house.status(run) == "unknown"
+    assert await house.landed(ref) == ["apply"]
+    return run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_kind_lands_once(house: House, kind: str) -> None:
+    run = await house.ask(kind, "a")
+    await house.decide()
+    assert (await house.status(run), await house.landed("a")) == ("done", ["apply"])
+
+
+@pytest.mark.parametrize("fault", ["error", "hang"])
+@pytest.mark.parametrize("kind", ["keyed", "findable"])
+async def test_a_call_that_landed_and_failed_is_found_or_repeated_under_its_key(
+    house: House, kind: str, fault: str
+) -> None:
+    run = await house.ask(kind, "a")
+    await house.fault("apply", kind, "a", fault)
+    await house.decide()
+    assert await house.status(run) == "retrying"
+    await house.later(timedelta(seconds=2))
+    assert (await house.status(run), await house.landed("a")) == ("done", ["apply"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_call_that_sent_nothing_is_tried_again_whatever_its_kind(house: House, kind: str) -> None:
+    run = await house.ask(kind, "a")
+    await house.fault("apply", kind, "a", "down")
+    await house.decide()
+    assert await house.status(run) == "retrying"
+    await house.later(timedelta(seconds=2))
+    assert (await house.status(run), await house.landed("a")) == ("done", ["apply"])
+
+
+@pytest.mark.parametrize("fault", ["error", "hang"])
+async def test_a_blind_call_without_an_answer_is_not_repeated_and_a_person_is_asked(
+    house: House, fault: str
+) -> None:
+    run = await house.ask("blind", "a")
+    await house.fault("apply", "blind", "a", fault)
+    await house.decide()
+    await house.later(timedelta(minutes=5))
+    assert (await house.status(run), await house.landed("a")) == ("unknown", ["apply"])
+    doubt = await house.doubt()
+    assert (doubt.undoable, doubt.answer, doubt.act) == (True, None, "apply")
+    assert doubt.approval.decision is not None
+    assert [key.partition(":")[0] for key in house.desk.keys] == ["unknown"]
+
+
+async def test_it_happened_and_the_run_goes_on(house: House) -> None:
+    run = await in_doubt(house)
+    assert await house.say(Resolution.HAPPENED) is Answered.RECORDED
+    assert (await house.status(run), await house.landed("a")) == ("done", ["apply"])
+    assert await house.states(run) == [("apply", "done")]
+
+
+async def test_it_did_not_and_is_done_now(house: House) -> None:
+    run = await house.ask("blind", "a")
+    await house.fault("apply", "blind", "a", "hang")
+    await house.decide()
+    assert await house.say(Resolution.DID_NOT) is Answered.RECORDED
+    assert await house.status(run) == "done"
+    assert await house.landed("a") == ["apply", "apply"], "a person said so, and is in the record with it"
+
+
+async def test_it_did_not_but_its_window_has_passed_so_a_new_card_asks(house: House) -> None:
+    run = await in_doubt(house)
+    first = house.desk.cards[-1]
+    await house.later(timedelta(minutes=16))
+    await house.say(Resolution.DID_NOT)
+    assert await house.status(run) == "waiting"
+    assert await house.landed("a") == ["apply"]
+    new = await house.runs.approval(next(card for card in reversed(house.desk.cards) if card != first))
+    assert new is not None
+    assert (new.status, new.replaces) == (ApprovalStatus.PENDING, first)
+
+
+async def test_it_is_taken_back_and_the_run_ends(house: House) -> None:
+    run = await in_doubt(house)
+    await house.say(Resolution.UNDO)
+    found = await house.runs.run(run)
+    assert (found.status.value, found.reason) == ("refused", "taken_back")
+    assert await house.landed("a") == ["apply", "undo"]
+
+
+async def test_taking_back_what_did_not_happen_does_nothing(house: House) -> None:
+    run = await house.ask("blind", "a")
+    await house.fault("apply", "blind", "a", "hang")
+    await house.decide()
+    async with house.database.pool.connection() as conn:
+        (effect,) = await effects.of_run(conn, run)
+    assert effect.state == "unknown"
+    await house.say(Resolution.UNDO)
+    assert await house.landed("a") == ["apply", "undo"]
+
+
+async def test_undo_is_not_offered_where_it_cannot_be(house: House) -> None:
+    run = await house.runs.start(
+        workflow=flow.NAME,
+        values={"operation": "ledger.post_final", "refs": "a"},
+        requester=house.people.known["ledger#ada"],
+        origin={},
+        key="final",
+    )
+    await house.work()
+    await house.fault("apply", "blind", "a", "error")
+    await house.decide()
+    assert not (await house.doubt()).undoable
+    assert await house.say(Resolution.UNDO) is Answered.NO_SUCH_CARD, "a forged click"
+    assert await house.status(run) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("who", "answered"), [("tomas", Answered.NOT_ALLOWED), ("ada", Answered.OWN_REQUEST)]
+)
+async def test_who_may_not_say_changes_nothing(house: House, who: str, answered: Answered) -> None:
+    run = await in_doubt(house)
+    ada = house.people.known["ledger#ada"]
+    house.people.known[ada.subject] = ada.model_copy(update={"groups": frozenset({"ledger-owners"})})
+    assert await house.say(Resolution.HAPPENED, who) is answered
+    assert (await house.doubt()).answer is None
+    assert await house.status(run) == "unknown"
+
+
+async def test_of_several_clicks_one_counts_and_a_stale_card_counts_never(house: House) -> None:
+    run = await in_doubt(house)
+    stale = house.desk.doubts[-1]
+    await house.fault("apply", "blind", "a", "error")
+    assert await house.say(Resolution.DID_NOT) is Answered.RECORDED
+    assert await house.status(run) == "unknown", "again, so there is a new card"
+    assert house.desk.doubts[-1] != stale
+    grace = house.people.known["ledger#grace"]
+    again = await house.runs.resolve(stale, Resolution.DID_NOT, by=grace)
+    await house.work()
+    assert again is Answered.ALREADY_DECIDED
+    assert await house.landed("a") == ["apply", "apply"]
+    assert await house.status(run) == "unknown"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_came_before_a_refusal_is_taken_back_in_reverse_order(house: House, kind: str) -> None:
+    run = await house.ask(kind, "a", "b", "c")
+    await house.decide()
+    await house.decide()
+    assert (await house.landed("a"), await house.landed("b")) == (["apply"], ["apply"])
+    await house.decide(Verdict.DENY)
+    assert await house.status(run) == "refused"
+    for ref, landed in (("a", ["apply", "undo"]), ("b", ["apply", "undo"]), ("c", [])):
+        assert await house.landed(ref) == landed
+    async with house.database.pool.connection() as conn:
+        undone = [one.payload["ref"] for one in await effects.of_run(conn, run) if one.act == "undo"]
+    assert undone == ["b", "a"]
+
+
+async def test_what_cannot_be_taken_back_stays_and_is_said(house: House) -> None:
+    run = await house.runs.start(
+        workflow=flow.NAME,
+        values={"operation": "ledger.post_final", "refs": "a b"},
+        requester=house.people.known["ledger#ada"],
+        origin={},
+        key="final",
+    )
+    await house.work()
+    await house.decide()
+    await house.decide(Verdict.DENY)
+    found = await house.runs.run(run)
+    assert (found.status.value, found.facts["kept"]) == ("refused", "1")
+    assert await house.landed("a") == ["apply"]
+
+
+async def test_a_card_of_a_second_effect_replaces_nothing(house: House) -> None:
+    run = await house.ask("keyed", "a", "b")
+    await house.decide()
+    async with house.database.pool.connection() as conn:
+        _, second = await approvals.of_run(conn, run)
+    assert (second.replaces, second.differences) == (None, ())
