@@ -32,6 +32,8 @@ ANSWERS: Mapping[Answered, str] = {
     Answered.FORBIDDEN: "A rule of your company does not let you decide on this. Nothing was done.",
     Answered.NOT_CHECKED: "I cannot check the rules at the moment. Nothing was done. Please try again later.",
     Answered.REASON_MISSING: "A denial needs a reason.",
+    Answered.DAMAGED: "The record of this card is not as it was written, so I cannot act on it. "
+    "Nothing was done. Please tell whoever runs me.",
     Answered.NO_SUCH_CARD: "I do not know this card. Nothing was done.",
 }
 
@@ -56,6 +58,7 @@ _REASONS: Mapping[str, str] = {
     "expired": "nobody decided in time",
     "window_passed": "it was approved, but could not be carried out in time",
     "not_authorised": "the rules do not allow it",
+    "record_changed": "the record of it is not as it was written, so I do not act on it",
     "rules_not_checked": "the rules could not be checked",
     "unknown_effect": "I cannot tell whether it was carried out; a person has to look",
     "not_approved": "it is not approved",

@@ -39,6 +39,7 @@ class Proposal:
     clause: Clause
     beneficiary: Actor
     approvers: str
+    approvers_id: str  # of that group: another one of its name is another one
     lines: tuple[Shown, ...]
     reason: str
     decide_within: timedelta
@@ -62,7 +63,7 @@ class Proposal:
             "approvers": self.approvers,
             "clause": self.clause.hash,
             "level": level,
-            "preconditions": dict(self.change.basis),
+            "preconditions": {**dict(self.change.basis), "approvers_id": self.approvers_id},
             "decide_by": decide_by.isoformat(timespec="milliseconds"),
             "execute_within": int(self.execute_within.total_seconds()),
         }
@@ -201,8 +202,8 @@ def _approval(row: Mapping[str, Any]) -> Approval:
         title=card["title"],
         operation=action["operation"],
         status=ApprovalStatus(row["status"]),
-        requester=Actor(**row["requester"]),
-        beneficiary=Actor(**card["beneficiary"]),
+        requester=Actor(**{**row["requester"], "subject": action["requester"]}),
+        beneficiary=Actor(**{**card["beneficiary"], "subject": action["beneficiary"]}),
         lines=tuple(Shown(**line) for line in card["lines"]),
         sends=action["parameters"],
         terms=action["terms"],
@@ -213,6 +214,7 @@ def _approval(row: Mapping[str, Any]) -> Approval:
         approvers=action["approvers"],
         reason=card["reason"],
         digest=row["digest"],
+        intact=digest(row["tenant"], action) == row["digest"],
         created_at=row["created_at"],
         decide_by=row["decide_by"],
         execute_within=action["execute_within"],

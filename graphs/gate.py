@@ -75,6 +75,11 @@ class Gate:
         """
         async with self.pool.connection() as conn:
             effect = await effects.find(conn, approval, "apply")
+            record = await _approval(conn, approval)
+        if effect is not None and not _is_of(effect, record):
+            refusal = Refused("record_changed")
+            await self._refused(held, approval, refusal)
+            raise refusal
         if effect is None:
             effect = await self._intend(held, approval, await again(), lasts)
             return await self._call(held, effect, also=also)
@@ -114,9 +119,11 @@ class Gate:
                 raise Refused("nothing_to_reverse")
             if not self.calls.undoable(done):
                 raise Refused("cannot_be_undone", system=done.operation)
+            record, ruling = await self._reversal(conn, approval)
+            if not _is_of(done, record) or not _is_of(effect or done, record):
+                raise Refused("record_changed")
             if effect is not None:
                 return done, effect, True
-            record, ruling = await self._reversal(conn, approval)
             effect = await effects.intend(
                 conn,
                 approval=approval,
@@ -218,7 +225,7 @@ class Gate:
         approver: Person | None,
     ) -> tuple[Approval, Ruling]:
         approval = await _approval(conn, card)
-        if approval.status is not ApprovalStatus.APPROVED:
+        if approval.status is not ApprovalStatus.APPROVED or approval.run != held.run.id:
             raise Refused("not_approved")
         if approver is None or requester is None:
             raise Refused("person_inactive")
@@ -236,7 +243,7 @@ class Gate:
             return approval, ruling
         approved = await approvals.action_of(conn, card)
         now = proposal.action(held.run, version=held.version, level=level, decide_by=approval.decide_by)
-        if approvals.digest(await _tenant(conn), now) != approval.digest:
+        if not approval.intact or approvals.digest(await _tenant(conn), now) != approval.digest:
             raise Changed(approvals.differences(approved, now))
         return approval, ruling
 
@@ -351,6 +358,11 @@ def require(ruling: Ruling) -> None:
     """Raise Refused where the policies refuse, or could not be asked."""
     if not ruling.allowed:
         raise Refused("rules_not_checked" if ruling.fault else "not_authorised", **ruling.facts)
+
+
+def _is_of(effect: Effect, approval: Approval) -> bool:
+    """Whether the ledger's row is about exactly what was approved, and the approval's as it was written."""
+    return approval.intact and (effect.operation, effect.payload) == (approval.operation, approval.sends)
 
 
 def _execute_by(approval: Approval) -> datetime:

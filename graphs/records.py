@@ -71,6 +71,7 @@ class Answered(StrEnum):
     NOT_CHECKED = "not_checked"  # the rules could not be asked
     REASON_MISSING = "reason_missing"  # a denial gives its reason
     NO_SUCH_CARD = "no_such_card"
+    DAMAGED = "damaged"  # the record is not what it was when the card was made
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,6 +146,7 @@ class Approval:
     approvers: str  # the directory group whose members may decide
     reason: str  # the requester's own words; "" where none were given
     digest: str
+    intact: bool  # whether the record still is what the digest was made of
     created_at: datetime
     decide_by: datetime
     execute_within: int  # seconds, from the decision

@@ -164,7 +164,7 @@ class Runs:
             ruling = self._kit.policy.rule(
                 "approve", by, approvals.resource(approval), approvals.context(approval)
             )
-            if not ruling.allowed:
+            if not (ruling.allowed and approval.intact):
                 return await self._refuse(conn, approval, ruling, by, verdict)
             if approval.status is not ApprovalStatus.PENDING:
                 return _ANSWERS[approval.status]
@@ -197,9 +197,11 @@ class Runs:
             conn,
             "approval.refused_click",
             run=approval.run,
-            facts={"approval": approval.id, **ruling.facts},
+            facts={"approval": approval.id, "intact": approval.intact, **ruling.facts},
             detail={"by": asdict(approvals.actor(by)), "verdict": verdict.value},
         )
+        if not approval.intact:
+            return Answered.DAMAGED
         if ruling.fault:
             return Answered.NOT_CHECKED
         if INACTIVE in ruling.policies:

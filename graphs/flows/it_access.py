@@ -147,6 +147,7 @@ class _Access:
             clause=clause,
             beneficiary=approvals.actor(person),
             approvers=rule.approvers,
+            approvers_id=approvers.id,
             lines=(
                 Shown(label="Person", value=f"{person.name} ({person.email})"),
                 Shown(label="Access to", value=name),

@@ -72,6 +72,7 @@ async def _propose(case: Case, within: timedelta) -> Proposal:
         clause=await kit.evidence.clause("ledger.md", "entries"),
         beneficiary=approvals.actor(await kit.directory.person_of(run.requester.subject)),
         approvers=APPROVERS,
+        approvers_id=(await kit.directory.group_by_name(APPROVERS)).id,
         lines=(Shown(label="Entry", value=ref),),
         reason="",
         decide_within=timedelta(hours=24),

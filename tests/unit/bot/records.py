@@ -69,6 +69,7 @@ def approval(text: str | None = None, **changes: Any) -> Approval:
         "approvers": "data-owners" if text is None else text,
         "reason": "To close the quarter" if text is None else text,
         "digest": "9f2c" * 16,
+        "intact": True,
         "created_at": NOON,
         "decide_by": NOON + timedelta(hours=24),
         "execute_within": 900,

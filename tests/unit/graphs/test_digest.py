@@ -43,6 +43,7 @@ PROPOSAL = Proposal(
     clause=CLAUSE,
     beneficiary=ADA,
     approvers="data-owners",
+    approvers_id="group-1",
     lines=(),
     reason="",
     decide_within=timedelta(hours=24),
