@@ -13,7 +13,15 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    async_playwright,
+    expect,
+)
 
 from tests.browser.office import Office, open_office
 
@@ -49,6 +57,7 @@ def chromium() -> Path:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium: Path) -> AsyncIterator[Browser]:
     """One Chromium for the session."""
+    expect.set_options(timeout=20_000)  # a busy machine is slow, and not wrong
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
         yield launched
