@@ -287,7 +287,9 @@ def _workflows(settings: Settings) -> Iterable[Workflow]:
     access = settings.workflows.it_access
     if access is not None:
         groups = {
-            name: it_access.RequestableGroup(approvers=group.approvers, max_days=group.max_days)
+            name: it_access.RequestableGroup(
+                approvers=group.approvers, max_days=group.max_days, quorum=group.quorum
+            )
             for name, group in access.groups.items()
         }
         rules = it_access.Rules(

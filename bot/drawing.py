@@ -93,8 +93,8 @@ def _reply(row: Row) -> Letter:
 
 
 def _subjects(approval: Approval) -> set[str]:
-    subjects = {approval.requester.subject, approval.beneficiary.subject}
-    return subjects | ({approval.decision.by.subject} if approval.decision is not None else set())
+    people = (approval.requester, approval.beneficiary, *(vote.by for vote in approval.votes))
+    return {person.subject for person in people}
 
 
 def _resolver(doubt: Doubt) -> set[str]:

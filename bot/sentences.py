@@ -24,9 +24,13 @@ REFUSALS: Mapping[str, str] = {
 ANSWERS: Mapping[Answered, str] = {
     Answered.RECORDED: "Your decision is recorded.",
     Answered.ALREADY_DECIDED: "This has already been decided. Your click changed nothing.",
+    Answered.ALREADY_VOTED: "Your approval, or that of whoever stands in for you, is counted already. "
+    "Your click changed nothing.",
     Answered.REPLACED: "This card is out of date: a newer one shows what has changed. Nothing was done.",
     Answered.EXPIRED: "The time to decide on this is over. Nothing was done.",
     Answered.OWN_REQUEST: "You cannot decide on your own request. Somebody else has to countersign it.",
+    Answered.OWN_CHANGE: "You cannot decide on what you changed yourself. Somebody else has to "
+    "countersign it.",
     Answered.NOT_ALLOWED: "You are not among those who may decide on this. Nothing was done.",
     Answered.NOT_ACTIVE: "The company directory says that your account is not active. Nothing was done.",
     Answered.FORBIDDEN: "A rule of your company does not let you decide on this. Nothing was done.",
@@ -100,6 +104,9 @@ def reason(key: str | None, facts: Mapping[str, str]) -> Markup:
     if key == "denied":
         by = safe(facts.get("by", "an approver"), 200)
         return join(ours("denied by "), by, _colon(facts.get("reason", "")))
+    if key == "too_few_may_approve":
+        needed, found = safe(facts.get("needed", "?"), 10), safe(facts.get("found", "?"), 10)
+        return join(needed, ours(" people have to approve it, and only "), found, ours(" may"))
     most = facts.get("most")
     if key == "too_long" and most:
         return join(ours("that is longer than the policy allows ("), safe(most, 40), ours(" days)"))
@@ -120,6 +127,14 @@ def step(key: str, facts: Mapping[str, str]) -> Markup:
     return said if until is None else join(said, ours(", until "), date(until))
 
 
+def void(key: str, facts: Mapping[str, str]) -> Markup:
+    """Say why an approval counts no more."""
+    by = facts.get("by")
+    if key == "voter_lost" and by:
+        return join(ours("Had approved this, and may not any more: "), safe(by, 300), ours("."))
+    return ours(_VOID.get(key, _VOID["changed"]))
+
+
 def notice(key: str, facts: Mapping[str, str]) -> Markup:
     """Say something new in a run's thread."""
     group = bold(safe(facts.get("group", "the group"), 150))
@@ -134,16 +149,17 @@ def notice(key: str, facts: Mapping[str, str]) -> Markup:
     if key == "denied":
         by = safe(facts.get("by", "an approver"), 200)
         return join(ours("The request was denied by "), by, _colon(facts.get("reason", "")), ours("."))
+    if key.partition(":")[0] in _VOID:
+        return join(void(key.partition(":")[0], facts), ours(" So the approvers see a new card."))
     if key in _ENDINGS:
         return join(ours(_ENDINGS[key]), reason(facts.get("key"), facts), ours("."))
     if key == "retrying" and facts.get("sent") == "maybe":
-        return ours(_NOTICES["unconfirmed"])
-    return ours(_NOTICES.get(key.partition(":")[0], "There is news about this request."))
+        key = "unconfirmed"
+    return ours(_NOTICES.get(key, "There is news about this request."))
 
 
 _NOTICES: Mapping[str, str] = {
     "expired": "Nobody decided in time, so nothing was done. You can ask again.",
-    "changed": "Something changed after the request was checked, so the approvers see a new card.",
     "retrying": "A system that I need cannot be reached at the moment. I keep trying by myself.",
     "unconfirmed": "A system did not confirm what I sent. I keep looking whether it was carried out, "
     "and will not send it twice.",
@@ -153,6 +169,10 @@ _NOTICES: Mapping[str, str] = {
     "operates me can have it tried again.",
     "late": "This may have been carried out twice: a call was answered after another worker had taken over. "
     "A person has to look.",
+}
+_VOID: Mapping[str, str] = {
+    "changed": "Something changed after the request was checked.",
+    "voter_lost": "Somebody who had approved this may not approve it any more.",
 }
 _ENDINGS: Mapping[str, str] = {
     "refused": "This cannot be done: ",

@@ -6,7 +6,7 @@ This is the only module that reads the environment.
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -65,11 +65,17 @@ class ClauseSettings(Section):
 
 
 class GroupSettings(Section):
-    """A group that people may ask to join, and who decides."""
+    """A group that people may ask to join, and who decides: `quorum` members of the groups `approvers`."""
 
     title: str = ""
-    approvers: str = Field(min_length=1)
+    approvers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    quorum: int = Field(default=1, ge=1, le=10)
     max_days: int = Field(default=30, ge=1, le=366)
+
+    @field_validator("approvers", mode="before")
+    @classmethod
+    def _one_or_several(cls, approvers: object) -> object:
+        return (approvers,) if isinstance(approvers, str) else approvers
 
 
 class AccessSettings(Section):

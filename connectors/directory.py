@@ -1,7 +1,6 @@
 """The company directory: people, groups, and who is in which group (SCIM 2.0)."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -22,7 +21,8 @@ ATTEMPTS = 3  # at a change that somebody else's change got in the way of
 class Person(BaseModel):
     """A person as the directory knows them now. `manager` is a person's id; `groups` are names.
 
-    `country` is where they work, by its two letters, or empty where the directory does not say.
+    `country` is where they work, by its two letters, and `employee` their number in the company; each is
+    empty where the directory does not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,11 +37,17 @@ class Person(BaseModel):
     manager: str | None
     groups: frozenset[str]
     country: str = ""
+    employee: str = ""
 
     @property
     def subject(self) -> str:
-        """Who this is, once and for all: never a name, never an e-mail address."""
+        """Whose account this is, once and for all: never a name, never an e-mail address."""
         return f"{self.issuer}#{self.id}"
+
+    @property
+    def human(self) -> str:
+        """Who this is, whatever the account: accounts with one employee number belong to one human."""
+        return f"{self.issuer}#employee {self.employee}" if self.employee else self.subject
 
 
 class Group(BaseModel):
@@ -148,6 +154,8 @@ class Directory:
             raise Ambiguous("the directory accepted the change and does not show it")
 
     async def _person(self, record: "UserRecord", email: str | None = None) -> Person:
+        from connectors import scim  # noqa: PLC0415  # see open_directory
+
         groups = await self._scim.groups(f"members.value eq {_quoted(str(record.id))}")
         if not all(record.id in _members(group) for group in groups):
             raise Mismatch("the directory answered with groups that the person is not in")
@@ -155,13 +163,14 @@ class Directory:
             id=str(record.id),
             issuer=self.issuer,
             user_name=record.user_name or "",
-            name=_full_name(record),
+            name=scim.full_name(record),
             email=next((known for known in _emails(record) if _same(known, email)), ""),
             title=record.title or "",
             active=record.active is True,
-            manager=_manager(record),
+            manager=scim.manager(record),
             groups=frozenset(str(group.display_name) for group in groups),
-            country=_country(record),
+            country=scim.country(record),
+            employee=scim.employee_number(record),
         )
 
 
@@ -340,13 +349,6 @@ def _emails(record: "UserRecord") -> Iterator[str]:
     return (str(email.value) for email in emails if email.value)
 
 
-def _country(record: "UserRecord") -> str:
-    """Where somebody works: their address at work, else the one that comes first for them."""
-    addresses = sorted(record.addresses or [], key=lambda one: (one.type != "work", one.primary is not True))
-    codes = [one.country or "" for one in addresses[:1] if one.type == "work" or one.primary]
-    return codes[0].upper() if codes and re.fullmatch("[A-Za-z]{2}", codes[0]) else ""
-
-
 def _has_email(record: "UserRecord", email: str) -> bool:
     return any(_same(known, email) for known in _emails(record))
 
@@ -383,17 +385,3 @@ def _with_member(record: "GroupRecord", person_id: str, *, member: bool) -> "Gro
     others = [known for known in record.members or [] if known.value != person_id]
     changed = [*others, GroupMember(value=person_id)] if member else others
     return record.model_copy(update={"members": changed})
-
-
-def _full_name(record: "UserRecord") -> str:
-    name = record.name
-    parts = (name.given_name, name.family_name) if name else ()
-    joined = " ".join(part for part in parts if part)
-    return record.display_name or (name.formatted if name else None) or joined or record.user_name or ""
-
-
-def _manager(record: "UserRecord") -> str | None:
-    from scim2_models import EnterpriseUser  # noqa: PLC0415  # see open_directory
-
-    enterprise = record[EnterpriseUser]
-    return enterprise.manager.value if enterprise and enterprise.manager else None

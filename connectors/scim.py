@@ -6,6 +6,7 @@ network failure alike, so the engine here is ours: it knows whether a request le
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -218,3 +219,30 @@ def _in_our_words(*, writes: bool = False) -> Iterator[None]:
         raise Mismatch("the directory's answer is not what SCIM describes") from error
     except (SCIMException, ValidationError) as error:
         raise Invalid("the request is not one that SCIM can express") from error
+
+
+def full_name(record: UserRecord) -> str:
+    """The name to show."""
+    name = record.name
+    parts = (name.given_name, name.family_name) if name else ()
+    joined = " ".join(part for part in parts if part)
+    return record.display_name or (name.formatted if name else None) or joined or record.user_name or ""
+
+
+def manager(record: UserRecord) -> str | None:
+    """The id of the person's manager."""
+    enterprise = record[EnterpriseUser]
+    return enterprise.manager.value if enterprise and enterprise.manager else None
+
+
+def employee_number(record: UserRecord) -> str:
+    """The person's number in the company, the same in each of their accounts; "" where there is none."""
+    enterprise = record[EnterpriseUser]
+    return (enterprise.employee_number or "").strip() if enterprise else ""
+
+
+def country(record: UserRecord) -> str:
+    """Where somebody works: their address at work, else the one that comes first for them."""
+    addresses = sorted(record.addresses or [], key=lambda one: (one.type != "work", one.primary is not True))
+    codes = [one.country or "" for one in addresses[:1] if one.type == "work" or one.primary]
+    return codes[0].upper() if codes and re.fullmatch("[A-Za-z]{2}", codes[0]) else ""

@@ -12,17 +12,19 @@ from psycopg.types.json import Jsonb
 from connectors.base import Change, Payload
 from connectors.directory import Person
 from graphs import ids
+from graphs.policy.engine import Context, Resource
 from graphs.ports import Connection
 from graphs.records import (
     Actor,
     Approval,
     ApprovalStatus,
     Clause,
-    Decision,
     Difference,
     Run,
     Shown,
     Verdict,
+    Void,
+    Vote,
 )
 
 Plain = str | int
@@ -38,8 +40,8 @@ class Proposal:
     change: Change
     clause: Clause
     beneficiary: Actor
-    approvers: str
-    approvers_id: str  # of that group: another one of its name is another one
+    approvers: Mapping[str, str]  # the groups whose members may decide, by name, each with the directory's id
+    quorum: int  # how many distinct people have to approve
     lines: tuple[Shown, ...]
     reason: str
     decide_within: timedelta
@@ -60,13 +62,20 @@ class Proposal:
             "target": self.change.target,
             "requester": run.requester.subject,
             "beneficiary": self.beneficiary.subject,
-            "approvers": self.approvers,
+            "authors": sorted(author.subject for author in run.authors),
+            "approvers": sorted(self.approvers),
+            "quorum": self.quorum,
             "clause": self.clause.hash,
             "level": level,
-            "preconditions": {**dict(self.change.basis), "approvers_id": self.approvers_id},
+            "preconditions": {**dict(self.change.basis), "approvers_id": self._approvers_ids},
             "decide_by": decide_by.isoformat(timespec="milliseconds"),
             "execute_within": int(self.execute_within.total_seconds()),
         }
+
+    @property
+    def _approvers_ids(self) -> str:
+        """Another group of the same name is another one."""
+        return ", ".join(self.approvers[name] for name in sorted(self.approvers))
 
 
 def digest(tenant: str, action: Mapping[str, Any]) -> str:
@@ -88,6 +97,8 @@ def _leaves(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str
     for key, inner in value.items():
         if isinstance(inner, Mapping):
             yield from _leaves(inner, f"{path}{key}.")
+        elif isinstance(inner, list):
+            yield f"{path}{key}", ", ".join(str(one) for one in inner)
         else:
             yield f"{path}{key}", str(inner)
 
@@ -97,7 +108,7 @@ async def propose(
 ) -> str:
     """Store the approval of one round of a run and return its id; the same round gives the same approval.
 
-    An earlier round's pending approval becomes void: its card says that a newer one replaced it.
+    What an earlier round asked for has been made void before: of one run, one approval can be pending.
     """
     cursor = await conn.execute("SELECT id FROM approval WHERE run = %s AND round = %s", (run.id, round_))
     if row := await cursor.fetchone():
@@ -115,13 +126,15 @@ async def propose(
         "after": proposal.change.after,
         "clause": asdict(proposal.clause),
         "beneficiary": asdict(proposal.beneficiary),
+        "authors": [asdict(author) for author in run.authors],
         "reason": proposal.reason,
         "differences": [asdict(one) for one in _changed(former, action)],
     }
     card_id = ids.fresh()
     await conn.execute(
-        "INSERT INTO approval (id, run, round, digest, action, card, replaces, decide_by)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO approval (id, run, round, digest, action, card, replaces, decide_by,"
+        " clause_document, clause_anchor, clause_hash, clause_seen)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             card_id,
             run.id,
@@ -131,6 +144,10 @@ async def propose(
             Jsonb(card),
             former["id"] if former else None,
             decide_by,
+            proposal.clause.document,
+            proposal.clause.anchor,
+            proposal.clause.hash,
+            proposal.clause.edition,
         ),
     )
     return card_id
@@ -144,13 +161,7 @@ async def _former(conn: Connection, run: str) -> Mapping[str, Any] | None:
         (run,),
     )
     former = await cursor.fetchone()
-    if former is not None and former["carried_out"]:
-        return None
-    if former is not None:
-        await conn.execute(
-            "UPDATE approval SET status = 'void' WHERE id = %s AND status = 'pending'", (former["id"],)
-        )
-    return former
+    return None if former is None or former["carried_out"] else former
 
 
 def _changed(former: Mapping[str, Any] | None, action: Mapping[str, Any]) -> Iterable[Difference]:
@@ -159,17 +170,18 @@ def _changed(former: Mapping[str, Any] | None, action: Mapping[str, Any]) -> Ite
     return (one for one in differences(former["action"], action) if one.name != "decide_by")
 
 
-_COLUMNS = (
-    "SELECT approval.*, run.workflow, run.requester FROM approval"
+_APPROVALS = (
+    "SELECT approval.*, run.workflow, run.requester, former.void AS replaced FROM approval"
     " JOIN run ON (run.tenant, run.id) = (approval.tenant, approval.run)"
+    " LEFT JOIN approval AS former ON (former.tenant, former.id) = (approval.tenant, approval.replaces)"
 )
 
 
 async def load(conn: Connection, card: str) -> Approval | None:
     """Return the approval that a card names, or None where there is none."""
-    cursor = await conn.execute(f"{_COLUMNS} WHERE approval.id = %s", (card,))
+    cursor = await conn.execute(f"{_APPROVALS} WHERE approval.id = %s", (card,))
     row = await cursor.fetchone()
-    return _approval(row) if row else None
+    return _approval(row, await _votes(conn, [card])) if row else None
 
 
 async def action_of(conn: Connection, card: str) -> Mapping[str, Any]:
@@ -183,18 +195,31 @@ async def action_of(conn: Connection, card: str) -> Mapping[str, Any]:
 
 async def of_run(conn: Connection, run: str) -> list[Approval]:
     """Return all approvals of a run, oldest first."""
-    cursor = await conn.execute(f"{_COLUMNS} WHERE approval.run = %s ORDER BY round", (run,))
-    return [_approval(row) for row in await cursor.fetchall()]
+    cursor = await conn.execute(f"{_APPROVALS} WHERE approval.run = %s ORDER BY round", (run,))
+    rows = await cursor.fetchall()
+    votes = await _votes(conn, [row["id"] for row in rows])
+    return [_approval(row, votes) for row in rows]
 
 
-def _approval(row: Mapping[str, Any]) -> Approval:
-    action, card = row["action"], row["card"]
-    decision = None
-    if row["decided_at"]:
-        verdict = Verdict.APPROVE if row["status"] == "approved" else Verdict.DENY
-        decision = Decision(
-            by=Actor(**row["decided_by"]), verdict=verdict, at=row["decided_at"], reason=row["reason"]
+async def _votes(conn: Connection, cards: list[str]) -> Mapping[str, list[Vote]]:
+    cursor = await conn.execute("SELECT * FROM vote WHERE approval = ANY(%s) ORDER BY at, subject", (cards,))
+    found: dict[str, list[Vote]] = {card: [] for card in cards}
+    for row in await cursor.fetchall():
+        found[row["approval"]].append(
+            Vote(
+                by=Actor(**row["person"]),
+                verdict=Verdict(row["verdict"]),
+                at=row["at"],
+                reason=row["reason"],
+                stands_for=Actor(**row["stands_for"]) if row["stands_for"] else None,
+            )
         )
+    return found
+
+
+def _approval(row: Mapping[str, Any], votes: Mapping[str, list[Vote]]) -> Approval:
+    action, card = row["action"], row["card"]
+    approvers = action["approvers"]
     return Approval(
         id=row["id"],
         run=row["run"],
@@ -211,26 +236,90 @@ def _approval(row: Mapping[str, Any]) -> Approval:
         before=card["before"],
         after=card["after"],
         clause=Clause(**card["clause"]),
-        approvers=action["approvers"],
+        # before there were quorums, an action named one group as a string
+        approvers=(approvers,) if isinstance(approvers, str) else tuple(approvers),
+        quorum=action.get("quorum", 1),
+        authors=tuple(Actor(**author) for author in card.get("authors", ())),
         reason=card["reason"],
         digest=row["digest"],
         intact=digest(row["tenant"], action) == row["digest"],
         created_at=row["created_at"],
         decide_by=row["decide_by"],
         execute_within=action["execute_within"],
-        decision=decision,
+        votes=tuple(votes[row["id"]]),
+        decided_at=row["decided_at"],
+        void=Void(**row["void"]) if row["void"] else None,
         replaces=row["replaces"],
+        replaced=Void(**row["replaced"]) if row["replaced"] else None,
         differences=tuple(Difference(**one) for one in card["differences"]),
     )
 
 
-async def settle(conn: Connection, card: str, verdict: Verdict, *, by: Actor, reason: str | None) -> bool:
-    """Decide by one compare-and-set. True for the one click that decided."""
-    status = ApprovalStatus.APPROVED if verdict is Verdict.APPROVE else ApprovalStatus.DENIED
+async def vote(
+    conn: Connection,
+    card: str,
+    verdict: Verdict,
+    *,
+    by: Actor,
+    reason: str | None = None,
+    stands_for: Actor | None = None,
+) -> bool:
+    """Take one person's word on a card by one compare-and-set. True for the click that counts.
+
+    It counts while the approval is pending and its time is not over, once for each person and once for each
+    right that is used: of somebody and their stand-in, the first. The vote that makes the quorum approves,
+    the first denial ends it.
+    """
+    # The row is held first: a statement of its own then sees whatever has happened meanwhile, also the time.
+    await conn.execute("SELECT FROM approval WHERE id = %s FOR UPDATE", (card,))
     cursor = await conn.execute(
-        "UPDATE approval SET status = %s, decided_by = %s, decided_at = moment(), reason = %s"
-        " WHERE id = %s AND status = 'pending' AND decide_by > moment()",
-        (status.value, Jsonb(asdict(by)), reason, card),
+        "INSERT INTO vote (approval, subject, human, holder, person, stands_for, verdict, reason)"
+        " SELECT id, %s, %s, %s, %s, %s, %s, %s FROM approval"
+        " WHERE id = %s AND status = 'pending' AND decide_by > moment() ON CONFLICT DO NOTHING",
+        (
+            by.subject,
+            by.human or by.subject,
+            (stands_for or by).human or (stands_for or by).subject,
+            Jsonb(asdict(by)),
+            Jsonb(asdict(stands_for)) if stands_for else None,
+            verdict.value,
+            reason,
+            card,
+        ),
+    )
+    if cursor.rowcount == 0:
+        return False
+    await conn.execute(
+        "UPDATE approval SET status = %(status)s, decided_at = said.at FROM"
+        " (SELECT max(at) AS at, count(*) AS people FROM vote"
+        " WHERE approval = %(card)s AND verdict = %(verdict)s) AS said"
+        " WHERE id = %(card)s"
+        " AND (%(verdict)s = 'deny' OR people >= coalesce((action->>'quorum')::integer, 1))",
+        {"card": card, "verdict": verdict.value, "status": _DECIDED[verdict].value},
+    )
+    return True
+
+
+_DECIDED = {Verdict.APPROVE: ApprovalStatus.APPROVED, Verdict.DENY: ApprovalStatus.DENIED}
+
+
+async def void(conn: Connection, card: str, why: Void) -> bool:
+    """Let an approval count no more, because something has changed. True when this call did it.
+
+    What has been carried out, denied or expired stays as it is.
+    """
+    cursor = await conn.execute(
+        "UPDATE approval SET status = 'void', void = %s WHERE id = %s AND status IN ('pending', 'approved')"
+        " AND NOT EXISTS (SELECT FROM effect WHERE approval = %s AND state = 'done')",
+        (Jsonb(asdict(why)), card, card),
+    )
+    return cursor.rowcount == 1
+
+
+async def is_open(conn: Connection, card: str) -> bool:
+    """Whether the approval can still be decided at this moment."""
+    cursor = await conn.execute(
+        "SELECT FROM approval WHERE id = %s AND status = 'pending' AND decide_by > moment()", (card,)
     )
     return cursor.rowcount == 1
 
@@ -245,17 +334,61 @@ async def expire(conn: Connection, card: str) -> bool:
     return cursor.rowcount == 1
 
 
-def resource(approval: Approval) -> tuple[str, str, Mapping[str, str]]:
+def names(approval: Approval) -> str:
+    """Name those who approved, for people to read."""
+    return ", ".join(vote.by.name for vote in approval.assents)
+
+
+def resource(approval: Approval) -> Resource:
     """Return the approval as the policies see it."""
+    return _resource(
+        approval.id,
+        workflow=approval.workflow,
+        operation=approval.operation,
+        requester=approval.requester,
+        beneficiary=approval.beneficiary,
+        authors=approval.authors,
+        approvers=approval.approvers,
+    )
+
+
+def proposed(proposal: Proposal, run: Run, *, level: int) -> tuple[Resource, Context]:
+    """Return what would become an approval as the policies would see it."""
+    resource = _resource(
+        "",
+        workflow=run.workflow,
+        operation=proposal.operation,
+        requester=run.requester,
+        beneficiary=proposal.beneficiary,
+        authors=run.authors,
+        approvers=tuple(proposal.approvers),
+    )
+    return resource, {
+        "parameters": {**proposal.terms, **proposal.payload.model_dump(mode="json")},
+        "level": level,
+    }
+
+
+def _resource(
+    card: str,
+    *,
+    workflow: str,
+    operation: str,
+    requester: Actor,
+    beneficiary: Actor,
+    authors: tuple[Actor, ...],
+    approvers: tuple[str, ...],
+) -> Resource:
     return (
         "Approval",
-        approval.id,
+        card,
         {
-            "workflow": approval.workflow,
-            "operation": approval.operation,
-            "requester": approval.requester.subject,
-            "beneficiary": approval.beneficiary.subject,
-            "approvers": approval.approvers,
+            "workflow": workflow,
+            "operation": operation,
+            "requester": requester.identities,
+            "beneficiary": beneficiary.identities,
+            "authors": [name for author in authors for name in author.identities],
+            "approvers": list(approvers),
         },
     )
 
@@ -268,4 +401,4 @@ def context(approval: Approval, *, level: int | None = None) -> dict[str, Any]:
 
 def actor(person: Person) -> Actor:
     """Return how the records name a person."""
-    return Actor(subject=person.subject, name=person.name, email=person.email)
+    return Actor(subject=person.subject, name=person.name, email=person.email, human=person.human)

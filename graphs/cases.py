@@ -69,7 +69,11 @@ async def create(
 
 async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
     """Return the row of a run. Raises NoSuchRun."""
-    cursor = await conn.execute("SELECT * FROM run WHERE id = %s", (run,))
+    cursor = await conn.execute(
+        "SELECT run.*, ARRAY(SELECT author FROM edit WHERE edit.run = run.id AND NOT narrows ORDER BY at)"
+        " AS authors FROM run WHERE id = %s",
+        (run,),
+    )
     row = await cursor.fetchone()
     if row is None:
         raise NoSuchRun(run)
@@ -81,6 +85,7 @@ async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
         title=title.get(row["workflow"], row["workflow"]),
         status=RunStatus(row["status"]),
         requester=Actor(**row["requester"]),
+        authors=tuple(Actor(**author) for author in row["authors"]),
         origin=row["origin"],
         values=row["slots"],
         missing=tuple(Field(**{**field, "options": tuple(field["options"])}) for field in row["missing"]),

@@ -5,7 +5,7 @@ the call with its key, the result in ledger and audit. Only the gate holds the m
 without a permit from it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from graphs.calls import Calls
 from graphs.effects import Effect, Fenced, Held, Late, Unknown
 from graphs.policy.engine import Policy, Ruling
 from graphs.ports import Clock, Connection
-from graphs.records import Actor, Approval, ApprovalStatus, Difference, Resolution
+from graphs.records import Actor, Approval, ApprovalStatus, Difference, Resolution, Void, Vote
 
 Also = Callable[[Connection, Effect], Awaitable[None]]
 
@@ -35,12 +35,19 @@ class Refused(Exception):
         self.facts: Mapping[str, str] = facts
 
 
-class Changed(Exception):
-    """What was approved is no longer what would be done; a new card has to show the differences."""
+_OTHERWISE = Void(key="changed")
 
-    def __init__(self, differences: tuple[Difference, ...]) -> None:
-        super().__init__(", ".join(one.name for one in differences))
+
+class Changed(Exception):
+    """What was approved is no longer what would be done, or no longer approved: a new card has to ask.
+
+    `differences` is what has changed about the action, `why` the reason for people.
+    """
+
+    def __init__(self, differences: tuple[Difference, ...] = (), *, why: Void = _OTHERWISE) -> None:
+        super().__init__(", ".join(one.name for one in differences) or why.key)
         self.differences = differences
+        self.why = why
 
 
 class Withdrawn(Exception):
@@ -187,11 +194,11 @@ class Gate:
         async with self.pool.connection() as conn:
             decided = await _approval(conn, card)
         requester = await self._person(decided.requester)
-        approver = await self._person(decided.decision.by) if decided.decision else None
+        voters = [(vote, await self._person(vote.by)) for vote in decided.assents]
         try:
             async with self.pool.connection() as conn:
                 approval, ruling = await self._admit(
-                    conn, held, card, proposal, requester=requester, approver=approver
+                    conn, held, card, proposal, requester=requester, voters=voters
                 )
                 yield conn, approval, ruling
         except Refused as refusal:
@@ -222,30 +229,50 @@ class Gate:
         proposal: Proposal | None,
         *,
         requester: Person | None,
-        approver: Person | None,
+        voters: Sequence[tuple[Vote, Person | None]],
     ) -> tuple[Approval, Ruling]:
         approval = await _approval(conn, card)
+        if approval.status is ApprovalStatus.VOID:  # by this very run, which was then interrupted
+            raise Changed(why=approval.void or _OTHERWISE)
         if approval.status is not ApprovalStatus.APPROVED or approval.run != held.run.id:
             raise Refused("not_approved")
-        if approver is None or requester is None:
+        if requester is None:
             raise Refused("person_inactive")
-        level = await authority.level(conn, approval.operation)
-        ruling = self.policy.rule(
-            "execute",
-            approver,
-            approvals.resource(approval),
-            {**approvals.context(approval, level=int(level)), "requester_active": requester.active},
-        )
-        require(ruling)
         if await self.clock.now(conn) > _execute_by(approval):
             raise Refused("window_passed")
+        entitled = self._entitled(approval, voters)
+        level = await authority.level(conn, approval.operation)
+        context = {
+            **approvals.context(approval, level=int(level)),
+            "requester_active": requester.active,
+        }
+        resource = approvals.resource(approval)
+        rulings = [self.policy.rule("execute", voter, resource, context) for voter in entitled]
+        for ruling in rulings:
+            require(ruling)
         if proposal is None:
-            return approval, ruling
+            return approval, rulings[0]
         approved = await approvals.action_of(conn, card)
         now = proposal.action(held.run, version=held.version, level=level, decide_by=approval.decide_by)
         if not approval.intact or approvals.digest(await _tenant(conn), now) != approval.digest:
             raise Changed(approvals.differences(approved, now))
-        return approval, ruling
+        return approval, rulings[0]
+
+    def _entitled(self, approval: Approval, voters: Sequence[tuple[Vote, Person | None]]) -> Sequence[Person]:
+        """Return those whose approval still counts. Raises Changed where they are no longer a quorum."""
+        entitled, lost = [], []
+        asked = approvals.resource(approval), approvals.context(approval)
+        for vote, person in voters:
+            ruling = self.policy.rule("approve", person, *asked) if person else None
+            if ruling is not None and ruling.fault:
+                require(ruling)  # nobody has lost anything: the rules could not be asked
+            if person is not None and ruling is not None and ruling.allowed:
+                entitled.append(person)
+            else:
+                lost.append(vote.by.name)
+        if len({person.human for person in entitled}) < approval.quorum:
+            raise Changed(why=Void(key="voter_lost", facts={"by": ", ".join(lost)}))
+        return entitled
 
     async def _settle(
         self,
@@ -366,8 +393,8 @@ def _is_of(effect: Effect, approval: Approval) -> bool:
 
 
 def _execute_by(approval: Approval) -> datetime:
-    assert approval.decision is not None
-    return approval.decision.at + timedelta(seconds=approval.execute_within)
+    assert approval.decided_at is not None
+    return approval.decided_at + timedelta(seconds=approval.execute_within)
 
 
 async def _approval(conn: Connection, card: str) -> Approval:

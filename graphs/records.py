@@ -18,13 +18,13 @@ class Verdict(StrEnum):
 
 
 class ApprovalStatus(StrEnum):
-    """Where an approval stands. Only PENDING can change."""
+    """Where an approval stands. PENDING can become anything, and whatever was not carried out VOID."""
 
     PENDING = "pending"
     APPROVED = "approved"
     DENIED = "denied"
     EXPIRED = "expired"
-    VOID = "void"  # replaced by a newer card, because what it showed has changed
+    VOID = "void"  # counts no more, whatever was said to it; `Approval.void` says why
 
 
 class Resolution(StrEnum):
@@ -62,9 +62,11 @@ class Answered(StrEnum):
 
     RECORDED = "recorded"
     ALREADY_DECIDED = "already_decided"
+    ALREADY_VOTED = "already_voted"  # by this person, or by whoever stands in for them
     REPLACED = "replaced"  # the card is stale: a newer one shows what has changed
     EXPIRED = "expired"
     OWN_REQUEST = "own_request"
+    OWN_CHANGE = "own_change"  # they wrote what is to be decided on
     NOT_ALLOWED = "not_allowed"  # no rule lets them decide: not of the group that may
     NOT_ACTIVE = "not_active"
     FORBIDDEN = "forbidden"  # by a rule of the installation's own
@@ -76,11 +78,20 @@ class Answered(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Actor:
-    """A person as the records name them: `subject` is the identity, the rest is for reading."""
+    """A person as the records name them: `subject` is the identity, name and address are for reading.
+
+    `human` is the same for accounts that the directory links, and empty where it was not known.
+    """
 
     subject: str
     name: str
     email: str
+    human: str = ""
+
+    @property
+    def identities(self) -> list[str]:
+        """Every name under which this may be the same person as another account."""
+        return sorted({self.subject, self.human or self.subject})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,13 +126,22 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
-    """Who decided what, when, and why."""
+class Vote:
+    """What one person said about an approval, when, and why."""
 
     by: Actor
     verdict: Verdict
     at: datetime
     reason: str | None = None
+    stands_for: Actor | None = None  # whose right they used, where it was not their own
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Void:
+    """Why an approval counts no more: a key, and what the sentence about it needs."""
+
+    key: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,16 +163,31 @@ class Approval:
     before: str
     after: str
     clause: Clause
-    approvers: str  # the directory group whose members may decide
+    approvers: tuple[str, ...]  # the directory groups whose members may decide
+    quorum: int  # how many of them have to approve
+    authors: tuple[Actor, ...]  # who wrote what is asked for, besides the requester
     reason: str  # the requester's own words; "" where none were given
     digest: str
     intact: bool  # whether the record still is what the digest was made of
     created_at: datetime
     decide_by: datetime
-    execute_within: int  # seconds, from the decision
-    decision: Decision | None = None
+    execute_within: int  # seconds, from `decided_at`
+    votes: tuple[Vote, ...] = ()  # oldest first
+    decided_at: datetime | None = None  # when the quorum was reached, or one denied
+    void: Void | None = None
     replaces: str | None = None
+    replaced: Void | None = None  # why the one that this replaces counts no more
     differences: tuple[Difference, ...] = ()
+
+    @property
+    def assents(self) -> tuple[Vote, ...]:
+        """Those who approved."""
+        return tuple(vote for vote in self.votes if vote.verdict is Verdict.APPROVE)
+
+    @property
+    def denial(self) -> Vote | None:
+        """The one who denied, which ended it."""
+        return next((vote for vote in self.votes if vote.verdict is Verdict.DENY), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,6 +238,7 @@ class Run:
     title: str
     status: RunStatus
     requester: Actor
+    authors: tuple[Actor, ...]  # who wrote some of `values`, besides the requester
     origin: Mapping[str, str]
     values: Mapping[str, str]
     missing: tuple[Field, ...]

@@ -14,7 +14,7 @@ from graphs import approvals, audit, cases, doubts, drive, forms
 from graphs.calls import Calls
 from graphs.gate import Gate
 from graphs.kit import Kit, Workflow
-from graphs.policy.engine import INACTIVE, OWN, Policy, Ruling
+from graphs.policy.engine import AUTHORS, INACTIVE, OWN, Policy, Ruling
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
 from graphs.records import Answered, Approval, ApprovalStatus, Doubt, Field, Resolution, Run, Verdict
 from graphs.sealed import Seal, SealedSaver
@@ -153,7 +153,7 @@ class Runs:
         return {}
 
     async def decide(self, card: str, verdict: Verdict, *, by: Person, reason: str | None = None) -> Answered:
-        """Take a click on a card. It has been committed when this returns; one click alone decides.
+        """Take a click on a card. It has been committed when this returns; each person counts once.
 
         `by` is the person as the directory has them at this moment.
         """
@@ -171,18 +171,24 @@ class Runs:
             if verdict is Verdict.DENY and not (reason or "").strip():
                 return Answered.REASON_MISSING
             actor = approvals.actor(by)
-            if not await approvals.settle(conn, card, verdict, by=actor, reason=reason):
+            if not await approvals.vote(conn, card, verdict, by=actor, reason=reason):
                 return await self._too_late(conn, card)
-            await self._kit.queue.advance(conn, approval.run)
+            counted = await approvals.load(conn, card)
+            assert counted is not None
+            decided = counted.status is not ApprovalStatus.PENDING
+            if decided:
+                await self._kit.queue.advance(conn, approval.run)
             await self._kit.notifier.card(conn, card)
             await audit.append(
                 conn,
-                "approval.decided",
+                "approval.decided" if decided else "approval.voted",
                 run=approval.run,
                 facts={
                     "approval": card,
                     "digest": approval.digest,
                     "verdict": verdict.value,
+                    "assents": len(counted.assents),
+                    "quorum": counted.quorum,
                     **ruling.facts,
                 },
                 detail={"by": asdict(actor), "reason": reason or ""},
@@ -208,13 +214,17 @@ class Runs:
             return Answered.NOT_ACTIVE
         if OWN in ruling.policies:
             return Answered.OWN_REQUEST
+        if AUTHORS in ruling.policies:
+            return Answered.OWN_CHANGE
         return Answered.FORBIDDEN if ruling.policies else Answered.NOT_ALLOWED
 
     async def _too_late(self, conn: Connection, card: str) -> Answered:
         approval = await approvals.load(conn, card)
         assert approval is not None
-        if approval.status is ApprovalStatus.PENDING:  # its time is over, and nobody has looked since
-            await self._kit.queue.advance(conn, approval.run)
+        if approval.status is ApprovalStatus.PENDING:
+            if await approvals.is_open(conn, card):
+                return Answered.ALREADY_VOTED
+            await self._kit.queue.advance(conn, approval.run)  # nobody has looked since its time was over
             return Answered.EXPIRED
         return _ANSWERS[approval.status]
 

@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from connectors.directory import Person
-from graphs import approvals, audit, authority, cases, forms
+from graphs import approvals, audit, authority, cases, forms, quorum
 from graphs.approvals import Proposal
 from graphs.gate import Changed, Refused, require
 from graphs.kit import Case
@@ -101,8 +101,19 @@ def plan(propose: Propose) -> Node:
         except Refused as refusal:
             return refuse(refusal)
         row = await case.row()
-        async with case.writing() as conn:
+        async with case.kit.pool.connection() as conn:
             level = await authority.level(conn, proposal.operation)
+        try:
+            await quorum.require(
+                case.kit.directory,
+                case.kit.policy,
+                approvals.proposed(proposal, row.run, level=level),
+                groups=proposal.approvers,
+                quorum=proposal.quorum,
+            )
+        except Refused as refusal:
+            return refuse(refusal)
+        async with case.writing() as conn:
             card = await approvals.propose(
                 conn, row.run, proposal, round_=state.get("round", 1), version=row.version, level=level
             )
@@ -117,12 +128,14 @@ def plan(propose: Propose) -> Node:
 async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
     notifier = case.kit.notifier
     await cases.move(conn, case.id, RunStatus.WAITING)
-    await cases.note(conn, case.id, "planned", mark=f"planned {approval.id}", approvers=approval.approvers)
+    await cases.note(
+        conn, case.id, "planned", mark=f"planned {approval.id}", approvers=", ".join(approval.approvers)
+    )
     await cases.wake(conn, case.id, approval.decide_by)
     await notifier.card(conn, approval.id)
-    if approval.replaces:
-        await notifier.card(conn, approval.replaces)
-        await notifier.tell(conn, case.id, Notice(key=f"changed:{approval.id}"))
+    if approval.replaced:
+        why = approval.replaced
+        await notifier.tell(conn, case.id, Notice(key=f"{why.key}:{approval.id}", facts=why.facts))
     await notifier.progress(conn, case.id)
     await audit.append(
         conn,
@@ -134,6 +147,7 @@ async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
             "clause_hash": approval.clause.hash,
             "edition": approval.clause.edition,
             "replaces": approval.replaces or "",
+            "quorum": approval.quorum,
             "policy": case.kit.policy.hash,
         },
         detail={
@@ -141,7 +155,7 @@ async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
             "change": f"{approval.before} -> {approval.after}",
             "sends": dict(approval.sends),
             "clause": f"{approval.clause.title}, {approval.clause.section}",
-            "approvers": approval.approvers,
+            "approvers": list(approval.approvers),
         },
     )
 
@@ -152,19 +166,24 @@ def approve(state: State) -> Command[str]:
     return Command(goto="decided")
 
 
-def decided(execute: str) -> Node:
-    """Make the node that reads what was decided and goes on to `execute`, or refuses."""
+def decided(execute: str, *, again: str = "check") -> Node:
+    """Make the node that reads what was decided: it goes on to `execute`, or refuses.
+
+    What became void while it waited is looked at anew from `again`, in a new round.
+    """
 
     async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
         case = runtime.context
         async with case.writing() as conn:
             approval = await approvals.load(conn, state["approval"])
             assert approval is not None
-            if approval.status is not ApprovalStatus.APPROVED or approval.decision is None:
+            if approval.status is ApprovalStatus.VOID:
+                return Command(goto=again, update={"round": state.get("round", 1) + 1})
+            if approval.status is not ApprovalStatus.APPROVED:
                 return refuse(_no(approval))
             await cases.move(conn, case.id, RunStatus.EXECUTING)
             mark = f"approved {approval.id}"
-            await cases.note(conn, case.id, "approved", mark=mark, by=approval.decision.by.name)
+            await cases.note(conn, case.id, "approved", mark=mark, by=approvals.names(approval))
             await case.kit.notifier.progress(conn, case.id)
         return Command(goto=execute)
 
@@ -172,21 +191,26 @@ def decided(execute: str) -> Node:
 
 
 def _no(approval: Approval) -> Refused:
-    if approval.decision is not None:
-        return Refused("denied", by=approval.decision.by.name, reason=approval.decision.reason or "")
+    if approval.denial is not None:
+        return Refused("denied", by=approval.denial.by.name, reason=approval.denial.reason or "")
     return Refused("expired")
 
 
 async def changed(case: Case, state: State, change: Changed) -> Command[str]:
-    """Ask again, because what was approved is no longer what would be done."""
+    """Ask again, because what was approved is no longer what would be done, or no longer approved."""
     async with case.writing() as conn:
-        await audit.append(
-            conn,
-            "approval.outdated",
-            run=case.id,
-            facts={"approval": state["approval"]},
-            detail={"differences": {one.name: f"{one.before} -> {one.after}" for one in change.differences}},
-        )
+        if await approvals.void(conn, state["approval"], change.why):
+            await case.kit.notifier.card(conn, state["approval"])
+            await audit.append(
+                conn,
+                "approval.void",
+                run=case.id,
+                facts={"approval": state["approval"], "reason": change.why.key},
+                detail={
+                    "differences": {one.name: f"{one.before} -> {one.after}" for one in change.differences},
+                    "facts": dict(change.why.facts),
+                },
+            )
     return Command(goto="plan", update={"round": state.get("round", 1) + 1})
 
 

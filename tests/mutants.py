@@ -19,16 +19,19 @@ TURNED: Mapping[str, tuple[str, ...]] = {
     ">": (">=", "<", "<="),
     ">=": (">", "<", "<="),
     "contains": ("containsAny",),
+    "containsAny": ("containsAll",),
 }
 ACTIONS = ("request", "read", "approve", "execute", "resolve", "revert")
 ALIKE: Mapping[str, tuple[str, ...]] = {  # attributes of one type, which a slip would confuse
-    "requester": ("beneficiary", "approvers", "workflow"),
-    "beneficiary": ("requester", "approvers", "workflow"),
-    "approvers": ("requester", "workflow", "operation"),
+    "requester": ("beneficiary", "authors", "approvers", "workflow"),
+    "beneficiary": ("requester", "authors", "approvers", "workflow"),
+    "authors": ("requester", "beneficiary", "approvers", "workflow"),
+    "approvers": ("requester", "authors", "operation"),
     "subject": (),
     "active": (),
     "requester_active": (),
-    "groups": (),
+    "groups": ("identities", "subject"),
+    "identities": ("groups", "subject"),
     "level": (),
 }
 

@@ -11,7 +11,10 @@ Json = Mapping[str, Any]
 MADE_OF: Mapping[str, Mapping[str, type]] = {
     "Workflow": {"name": str},
     "Run": {"workflow": str, "requester": str},
-    "Approval": dict.fromkeys(("workflow", "operation", "requester", "beneficiary", "approvers"), str),
+    "Approval": {
+        **dict.fromkeys(("workflow", "operation"), str),
+        **dict.fromkeys(("requester", "beneficiary", "authors", "approvers"), list),
+    },
 }
 TOLD: Mapping[str, Mapping[str, type]] = {
     "request": {"parameters": dict},
@@ -47,9 +50,11 @@ def may(who: Json | None, action: str, kind: str, resource: Json, context: Json)
 
 
 def _countersigns(who: Json, resource: Json) -> bool:
-    """Four eyes, and a group of the directory."""
-    own = who["subject"] in {resource["requester"], resource["beneficiary"]}
-    return not own and resource["approvers"] in who["groups"]
+    """Four eyes, by whatever account, and a group of the directory."""
+    own = {*resource["requester"], *resource["beneficiary"], *resource["authors"]}
+    if who["subject"] in own or (who["human"] and who["human"] in own):
+        return False
+    return any(group in who["groups"] for group in resource["approvers"])
 
 
 def _well_formed(action: str, kind: str, resource: Json, context: Json) -> bool:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
+from bot import sentences
 from bot.blocks import parts, policy
 from bot.blocks.parts import Block, Message, View
 from bot.render import Markup, bold, date, exact, join, mention, ours, pieces, quoted, safe, web_address
 from bot.render import link as linked
-from graphs.records import Actor, Approval, ApprovalStatus, Clause, Decision, Verdict
+from graphs.records import Actor, Approval, ApprovalStatus, Clause, Verdict, Vote
 
 APPROVE = "approval.approve"
 DENY = "approval.deny"
@@ -16,6 +17,7 @@ REASON = "reason"
 
 WHOLE = 9000  # characters of parameters that a card can show
 QUOTE = 700
+SEVERAL = 10  # votes that a card shows
 
 TITLES: Mapping[ApprovalStatus, str] = {
     ApprovalStatus.PENDING: "Approval needed",
@@ -54,8 +56,9 @@ def _summary(approval: Approval) -> str:
 
 
 def _body(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
-    if approval.status is ApprovalStatus.VOID:
-        yield parts.section(ours("Something changed, so a newer card has replaced this one. Decide there."))
+    if approval.void is not None:
+        why = sentences.void(approval.void.key, approval.void.facts)
+        yield parts.section(join(why, ours(" This card counts no more; a newer one asks again.")))
     if approval.replaces and approval.status is ApprovalStatus.PENDING:
         yield from _differences(approval)
     yield from _people(approval, users)
@@ -118,19 +121,19 @@ def name(clause: Clause) -> Markup:
 
 
 def _differences(approval: Approval) -> Iterator[Block]:
-    yield parts.section(
-        ours("*This card replaces an earlier one.* What has changed since, and needs a new decision:")
-    )
+    heading = ours("*This card replaces an earlier one.*")
+    why = approval.replaced
+    said = ours("") if why is None else join(ours(" "), sentences.void(why.key, why.facts))
+    yield parts.section(join(heading, said, ours(" It needs a new decision.")))
     for difference in approval.differences[:8]:
         text = f"{difference.name}: {exact(difference.before)} → {exact(difference.after)}"
         yield parts.section(safe(text, 600))
 
 
 def _end(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
-    if approval.decision is not None:
-        yield from _decision(approval.decision, users)
-    elif approval.status is ApprovalStatus.EXPIRED:
-        text = join(ours("Nobody decided before "), date(approval.decide_by), ours(". Nothing was done."))
+    yield from _votes(approval, users)
+    if approval.status is ApprovalStatus.EXPIRED:
+        text = join(ours("Too few decided before "), date(approval.decide_by), ours(". Nothing was done."))
         yield parts.section(text)
     elif approval.status is ApprovalStatus.PENDING:
         yield from _asked(approval)
@@ -139,13 +142,26 @@ def _end(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
     )
 
 
+def _votes(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
+    """Say who decided what, and when."""
+    shown = [_vote(vote, users) for vote in approval.votes[:SEVERAL]]
+    if shown:
+        yield parts.section(join(*shown, by="\n"))
+    if approval.denial is not None and approval.denial.reason:
+        yield parts.section(quoted(approval.denial.reason, 1200))
+
+
+def _vote(vote: Vote, users: Mapping[str, str]) -> Markup:
+    verb = ours("Approved by ") if vote.verdict is Verdict.APPROVE else ours("Denied by ")
+    return join(verb, person(vote.by, users), ours(", "), date(vote.at))
+
+
 def _asked(approval: Approval) -> Iterator[Block]:
     minutes = max(1, approval.execute_within // 60)
+    groups = safe(", ".join(approval.approvers), 300)
     yield parts.context(
-        join(
-            ours("Who may decide: members of "), safe(approval.approvers, 150), ours(", except the requester")
-        ),
-        ours("Approvals needed: 1"),
+        join(ours("Who may decide: members of "), groups, ours(", except whoever asked or wrote it")),
+        ours(f"Approvals: {len(approval.assents)} of {approval.quorum} needed"),
         join(ours("Decide by "), date(approval.decide_by)),
         ours(f"Carried out within {minutes} min of the approval, or not at all"),
     )
@@ -156,13 +172,6 @@ def _asked(approval: Approval) -> Iterator[Block]:
         return
     yield parts.section(ours("This request is too long to be shown whole, so it can only be denied."))
     yield parts.actions("approval", [deny])
-
-
-def _decision(decision: Decision, users: Mapping[str, str]) -> Iterator[Block]:
-    verb = ours("Approved by ") if decision.verdict is Verdict.APPROVE else ours("Denied by ")
-    yield parts.section(join(verb, person(decision.by, users), ours(", "), date(decision.at)))
-    if decision.reason:
-        yield parts.section(quoted(decision.reason, 1200))
 
 
 def person(actor: Actor, users: Mapping[str, str]) -> Markup:

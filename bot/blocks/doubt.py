@@ -59,9 +59,9 @@ def _facts(doubt: Doubt, users: Mapping[str, str]) -> Iterator[Block]:
         _field("Begun", date(doubt.intended_at)),
         _field("Stopped", date(doubt.opened_at)),
     ]
-    if approval.decision is not None:
-        who = approvals.person(approval.decision.by, users)
-        shown.append(_field("Approved by", join(who, ours(", "), date(approval.decision.at))))
+    for vote in approval.assents[: approvals.SEVERAL]:
+        who = approvals.person(vote.by, users)
+        shown.append(_field("Approved by", join(who, ours(", "), date(vote.at))))
     yield parts.fields(shown)
 
 
@@ -82,7 +82,7 @@ def _asked(doubt: Doubt) -> Iterator[Block]:
     yield parts.context(
         join(
             ours("Who may say: members of "),
-            safe(doubt.approval.approvers, 150),
+            safe(", ".join(doubt.approval.approvers), 300),
             ours(", except the requester"),
         )
     )

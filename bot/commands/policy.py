@@ -125,7 +125,8 @@ class _Explained:
             "card": approval.id,
             "run": approval.run,
             "status": approval.status.value,
-            "approvers": approval.approvers,
+            "approvers": list(approval.approvers),
+            "quorum": approval.quorum,
             "hash": policy.hash,
             "people": people,
         }
@@ -143,9 +144,10 @@ async def _explain(settings: Settings, policy: "Policy", card: str, email: str |
 
 
 async def _members(directory: "Directory", approval: "Approval") -> "list[Person]":
-    """Return the group that decides: no policy lets anybody else, and no policy of your own can."""
-    group = await directory.group_by_name(approval.approvers)
-    people = [await directory.person(member) for member in sorted(group.members)]
+    """Return the groups that decide: no policy lets anybody else, and no policy of your own can."""
+    groups = [await directory.group_by_name(name) for name in approval.approvers]
+    members = sorted({member for group in groups for member in group.members})
+    people = [await directory.person(member) for member in members]
     return sorted(people, key=lambda person: person.name)
 
 
@@ -201,10 +203,13 @@ def _said(policy: "Policy", ruling: "Ruling") -> dict[str, Any]:
 def _print(found: _Explained, policy: "Policy") -> None:
     console, approval = Console(highlight=False), found.approval
     console.print(Text(f"{approval.title}: {approval.after}", style="bold"))
-    console.print(Text(f"{approval.approvers} decide. It is {approval.status.value}."))
+    groups = ", ".join(approval.approvers)
+    console.print(
+        Text(f"{groups} decide; {approval.quorum} of them must approve. It is {approval.status.value}.")
+    )
     for person, ruling in found.people:
         told = _said(policy, ruling)
-        why = " ".join(told["says"]) or f"No policy permits it: they are not in {approval.approvers}."
+        why = " ".join(told["says"]) or f"No policy permits it: they are not in {groups}."
         if ruling.fault:
             why = "The policies could not be evaluated, so it is refused."
         may = "could decide" if ruling.allowed else "could not"

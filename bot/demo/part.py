@@ -133,7 +133,7 @@ class Look:
         assert known.directory is not None
         assert known.workflows.it_access is not None
         wanted = known.workflows.it_access.groups
-        names = [*wanted, *sorted({group.approvers for group in wanted.values()})]
+        names = [*wanted, *sorted({name for group in wanted.values() for name in group.approvers})]
         token = demo.tokens(self._home).directory
         async with open_directory(known.directory.url, token, issuer=known.directory.issuer) as directory:
             found = [group for name in names if (group := await _there(directory, name)) is not None]

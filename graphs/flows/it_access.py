@@ -26,10 +26,11 @@ ENDING = ("it_access_end", 1)  # the workflow that ends what this one granted
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestableGroup:
-    """A group that may be asked for. `approvers` is the group whose members may approve."""
+    """A group that may be asked for. Members of the groups `approvers` may approve, `quorum` of them must."""
 
-    approvers: str
+    approvers: tuple[str, ...]
     max_days: int
+    quorum: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +74,7 @@ def _machine(access: "_Access", fields: tuple[Field, ...]) -> StateGraph[State, 
     graph.add_node("check", access.check, destinations=("plan", "refused"))
     graph.add_node("plan", steps.plan(access.propose), destinations=("approve", "refused"))
     graph.add_node("approve", steps.approve, destinations=("decided",))
-    graph.add_node("decided", steps.decided("grant"), destinations=("grant", "refused"))
+    graph.add_node("decided", steps.decided("grant"), destinations=("check", "grant", "refused"))
     grant = acting.execute(access.propose, lasts=_lasts, also=_schedule_end)
     graph.add_node("grant", grant, destinations=("confirm", "plan", "refused"))
     graph.add_node("confirm", acting.confirm(_granted), destinations=(END,))
@@ -128,13 +129,11 @@ class _Access:
         payload = Membership(group=name, person=person.id)
         try:
             change = await kit.registry.operation(OPERATION).preview(payload)
-            approvers = await kit.directory.group_by_name(rule.approvers)
+            approvers = {one: (await kit.directory.group_by_name(one)).id for one in rule.approvers}
         except NotFound as error:
             raise Refused("no_such_group", group=name) from error
         if not change.needed:
             raise Refused("already_member", group=name)
-        if not approvers.members - {person.id}:
-            raise Refused("nobody_may_approve", group=rule.approvers)
         try:
             clause = await kit.evidence.clause(self._rules.clause_document, self._rules.clause_anchor)
         except ClauseMissing as error:
@@ -146,8 +145,8 @@ class _Access:
             change=change,
             clause=clause,
             beneficiary=approvals.actor(person),
-            approvers=rule.approvers,
-            approvers_id=approvers.id,
+            approvers=approvers,
+            quorum=rule.quorum,
             lines=(
                 Shown(label="Person", value=f"{person.name} ({person.email})"),
                 Shown(label="Access to", value=name),
@@ -181,11 +180,10 @@ async def _schedule_end(conn: Connection, held: Held, effect: Effect) -> None:
 
 async def _granted(case: Case, effect: Effect, approval: Approval) -> Command[str]:
     assert effect.ends_at is not None
-    assert approval.decision is not None
     facts = {
         "group": str(effect.payload["group"]),
         "until": effect.ends_at.isoformat(),
-        "by": approval.decision.by.name,
+        "by": approvals.names(approval),
     }
     async with case.writing() as conn:
         await cases.note(conn, case.id, "confirmed")

@@ -27,6 +27,7 @@ class Someone(_Part):
     """A person as the policies see one."""
 
     subject: str
+    human: str = ""
     groups: frozenset[str] = Field(default=frozenset(), strict=False)
     active: bool = True
 

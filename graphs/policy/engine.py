@@ -13,11 +13,12 @@ from typing import Any, Literal, Protocol, Self
 import cedarpy
 
 Action = Literal["request", "read", "approve", "execute", "resolve", "revert"]
-Attribute = str | int | bool
+Attribute = str | int | bool | list[str]
 Context = Mapping[str, Attribute | Mapping[str, Attribute]]
 Resource = tuple[str, str, Mapping[str, Attribute]]  # type, id, attributes
 Fault = Literal["failed", "late", "unclear"]
 OWN = "nobody-decides-on-their-own-request"
+AUTHORS = "nobody-decides-on-what-they-wrote"
 INACTIVE = "inactive-people-do-nothing"
 WITHIN = 1.0  # seconds; a decision takes a seventh of a millisecond
 log = logging.getLogger(__name__)
@@ -28,7 +29,11 @@ class Who(Protocol):
 
     @property
     def subject(self) -> str:
-        """Who this is, once and for all."""
+        """Whose account this is, once and for all."""
+
+    @property
+    def human(self) -> str:
+        """Who this is, the same for accounts that the directory links. Empty: nobody has linked any."""
 
     @property
     def active(self) -> bool:
@@ -192,6 +197,11 @@ def _entity(person: Who | None) -> dict[str, Any]:
         return {"uid": {"type": "Service", "id": "countersign"}, "attrs": {}, "parents": []}
     return {
         "uid": {"type": "Person", "id": person.subject},
-        "attrs": {"subject": person.subject, "active": person.active, "groups": sorted(person.groups)},
+        "attrs": {
+            "subject": person.subject,
+            "identities": sorted({person.subject, person.human or person.subject}),
+            "active": person.active,
+            "groups": sorted(person.groups),
+        },
         "parents": [],
     }

@@ -1,21 +1,24 @@
 """Stand-ins for the bot around the workflows: they keep what they were told, in the order it came."""
 
 import hashlib
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.database import Database, open_owner
+from connectors.directory import Person
 from connectors.keys import Keys
 from connectors.registry import Connectors, DirectorySettings, connect
 from connectors.sandbox.process import Running
+from graphs import approvals
 from graphs.flows import it_access, it_access_end
 from graphs.flows.it_access import RequestableGroup, Rules
 from graphs.policy.engine import Policy
 from graphs.ports import ClauseMissing, Connection
-from graphs.records import Clause, Notice
+from graphs.records import Answered, Approval, ApprovalStatus, Clause, Notice, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal
 
@@ -23,8 +26,8 @@ TENANT = "larkfield"  # to which checkpoints are bound
 
 RULES = Rules(
     groups={
-        "billing-db": RequestableGroup(approvers="data-owners", max_days=30),
-        "crm-readers": RequestableGroup(approvers="data-owners", max_days=5),
+        "billing-db": RequestableGroup(approvers=("data-owners",), max_days=30),
+        "crm-readers": RequestableGroup(approvers=("data-owners",), max_days=5),
     },
     clause_document="it-access.md",
     clause_anchor="temporary-access-to-data",
@@ -110,6 +113,44 @@ class Office:
             await conn.execute("UPDATE clock SET shift = shift + %s", (span,))
         await self.runs.sweep()
         await self.work()
+
+    async def ask(self, values: Mapping[str, str], who: str = "ada.okafor") -> str:
+        """Have somebody ask for access, and return the run, worked on as far as it goes."""
+        person = await self.person(who)
+        run = await self.runs.start(
+            workflow="it_access",
+            values=values,
+            requester=person,
+            origin={"channel": "C1", "thread_ts": "1.1", "user": "U1"},
+            key=secrets.token_hex(8),
+        )
+        await self.work()
+        return run
+
+    async def person(self, who: str) -> Person:
+        """Read a person of the company from the directory."""
+        return await self.connectors.directory.person_by_email(f"{who}@larkfield.example")
+
+    async def click(
+        self, card: str, who: str, verdict: Verdict = Verdict.APPROVE, reason: str | None = None
+    ) -> Answered:
+        """Have somebody decide, and work on what follows."""
+        answered = await self.runs.decide(card, verdict, by=await self.person(who), reason=reason)
+        await self.work()
+        return answered
+
+    async def approval(self, card: str) -> Approval:
+        """Return the approval that a card names."""
+        found = await self.runs.approval(card)
+        assert found is not None
+        return found
+
+    async def pending(self, run: str) -> Approval:
+        """Return the one approval of a run that waits."""
+        async with self.database.pool.connection() as conn:
+            every = await approvals.of_run(conn, run)
+        (waiting,) = [one for one in every if one.status is ApprovalStatus.PENDING]
+        return waiting
 
     async def members(self, group: str) -> set[str]:
         """Return the names of a group's members, as the directory server has them."""

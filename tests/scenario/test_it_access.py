@@ -29,25 +29,13 @@ async def office(database: Database, database_home: Path, tmp_path: Path) -> Asy
 
 
 async def ask(office: Office, values: dict[str, str], who: str = "ada.okafor") -> str:
-    person = await office.connectors.directory.person_by_email(f"{who}@larkfield.example")
-    run = await office.runs.start(
-        workflow="it_access",
-        values=values,
-        requester=person,
-        origin={"channel": "C1", "thread_ts": "1.1", "user": "U1"},
-        key=secrets.token_hex(8),
-    )
-    await office.work()
-    return run
+    return await office.ask(values, who)
 
 
 async def click(
     office: Office, card: str, who: str, verdict: Verdict = Verdict.APPROVE, reason: str | None = None
 ) -> Answered:
-    person = await office.connectors.directory.person_by_email(f"{who}@larkfield.example")
-    answered = await office.runs.decide(card, verdict, by=person, reason=reason)
-    await office.work()
-    return answered
+    return await office.click(card, who, verdict, reason)
 
 
 async def test_a_request_is_granted_after_the_approval_and_ends_by_itself(office: Office) -> None:
@@ -189,8 +177,7 @@ async def test_a_changed_clause_brings_a_new_card_with_the_difference(office: Of
     office.desk.text = "Two data owners approve access to data."
     assert await click(office, card, "grace.lindqvist") is Answered.RECORDED
     assert "Ada Okafor" not in await office.members("billing-db")
-    renewed = await office.runs.approval(office.desk.cards[-2])
-    assert renewed is not None
+    renewed = await office.pending(run)
     assert renewed.replaces == card
     assert [one.name for one in renewed.differences] == ["clause"]
     assert await click(office, renewed.id, "grace.lindqvist") is Answered.RECORDED

@@ -8,7 +8,6 @@ from graphs.records import (
     Approval,
     ApprovalStatus,
     Clause,
-    Decision,
     Difference,
     Doubt,
     Field,
@@ -18,6 +17,8 @@ from graphs.records import (
     Shown,
     Step,
     Verdict,
+    Void,
+    Vote,
 )
 from knowledge.answer import Answer, Citation, Passage, Worded
 from knowledge.documents import Section
@@ -66,7 +67,9 @@ def approval(text: str | None = None, **changes: Any) -> Approval:
         "before": "Ada Okafor is not a member of billing-db" if text is None else text,
         "after": "Ada Okafor is a member of billing-db" if text is None else text,
         "clause": clause(text),
-        "approvers": "data-owners" if text is None else text,
+        "approvers": ("data-owners",) if text is None else (text,) * 3,
+        "quorum": 1,
+        "authors": (),
         "reason": "To close the quarter" if text is None else text,
         "digest": "9f2c" * 16,
         "intact": True,
@@ -111,14 +114,21 @@ def clause(text: str | None = None) -> Clause:
 def decided(verdict: Verdict, reason: str | None = None) -> Approval:
     """Return an approval that Grace has decided."""
     status = ApprovalStatus.APPROVED if verdict is Verdict.APPROVE else ApprovalStatus.DENIED
-    decision = Decision(by=GRACE, verdict=verdict, at=NOON + timedelta(minutes=7), reason=reason)
-    return approval(status=status, decision=decision)
+    vote = Vote(by=GRACE, verdict=verdict, at=NOON + timedelta(minutes=7), reason=reason)
+    return approval(status=status, votes=(vote,), decided_at=vote.at)
 
 
 def replacing(text: str | None = None) -> Approval:
     """Return an approval that replaces an earlier one."""
     difference = Difference(name="clause", before="30 days", after="14 days" if text is None else text)
-    return approval(text, replaces="older", differences=(difference,) * 12)
+    why = Void(key="changed", facts={} if text is None else {"by": text})
+    return approval(text, replaces="older", replaced=why, differences=(difference,) * 12)
+
+
+def void(text: str | None = None) -> Approval:
+    """Return an approval that counts no more."""
+    why = Void(key="voter_lost", facts={"by": "Ben Castellanos" if text is None else text})
+    return approval(text, status=ApprovalStatus.VOID, void=why)
 
 
 FIELDS = (
@@ -136,6 +146,7 @@ def run(text: str | None = None, **changes: Any) -> Run:
         "title": "Access to data" if text is None else text,
         "status": RunStatus.WAITING,
         "requester": ADA,
+        "authors": (),
         "origin": {"channel": "D1", "thread_ts": "1.0", "user": "U0ADA"},
         "values": {
             "group": "billing-db",

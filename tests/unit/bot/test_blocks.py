@@ -209,7 +209,7 @@ CARDS: dict[str, Callable[[], Message]] = {
     "replacing": lambda: approval.card(records.replacing(), users=USERS),
     "approved": lambda: approval.card(records.decided(Verdict.APPROVE), users={}),
     "denied": lambda: approval.card(records.decided(Verdict.DENY, "Ask finance first."), users={}),
-    "void": lambda: approval.card(records.approval(status=ApprovalStatus.VOID), users={}),
+    "void": lambda: approval.card(records.void(), users={}),
     "collecting": lambda: progress.progress(
         records.run(status=RunStatus.COLLECTING, missing=records.FIELDS[1:], values={"group": "billing-db"})
     ),

@@ -14,6 +14,7 @@ from graphs.records import Actor, Clause, Run, RunStatus
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 ADA = Actor(subject="dir#ada", name="Ada", email="ada@larkfield.example")
+BEN = Actor(subject="dir#ben", name="Ben", email="ben@larkfield.example")
 CLAUSE = Clause(
     document="it.md", anchor="a", title="IT", section="A", text="t", hash="ab" * 32, url=None, edition="e"
 )
@@ -23,6 +24,7 @@ RUN = Run(
     title="Access",
     status=RunStatus.CHECKING,
     requester=ADA,
+    authors=(BEN,),
     origin={},
     values={},
     missing=(),
@@ -42,8 +44,8 @@ PROPOSAL = Proposal(
     ),
     clause=CLAUSE,
     beneficiary=ADA,
-    approvers="data-owners",
-    approvers_id="group-1",
+    approvers={"data-owners": "group-1", "security": "group-2"},
+    quorum=2,
     lines=(),
     reason="",
     decide_within=timedelta(hours=24),
@@ -53,6 +55,12 @@ PROPOSAL = Proposal(
 
 def action() -> dict[str, Any]:
     return PROPOSAL.action(RUN, version=1, level=2, decide_by=NOW)
+
+
+def altered(value: Any) -> Any:
+    if isinstance(value, list):
+        return [*value, "x"]
+    return value + 1 if isinstance(value, int) else value + "x"
 
 
 def leaves(value: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -65,7 +73,7 @@ def leaves(value: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str,
 def test_an_approval_covers_every_part_of_the_promise() -> None:
     assert set(action()) == {
         "workflow", "version", "operation", "parameters", "terms", "target", "requester", "beneficiary",
-        "approvers", "clause", "level", "preconditions", "decide_by", "execute_within",
+        "authors", "approvers", "quorum", "clause", "level", "preconditions", "decide_by", "execute_within",
     }  # fmt: skip
 
 
@@ -75,7 +83,7 @@ def test_any_change_changes_the_digest_and_is_named(path: tuple[str, ...]) -> No
     place = changed
     for key in path[:-1]:
         place = place[key]
-    place[path[-1]] = place[path[-1]] + 1 if isinstance(place[path[-1]], int) else place[path[-1]] + "x"
+    place[path[-1]] = altered(place[path[-1]])
     assert digest("main", changed) != digest("main", action())
     assert [one.name for one in differences(action(), changed)] == [".".join(path)]
 

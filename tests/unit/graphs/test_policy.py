@@ -43,9 +43,10 @@ def approval(requester: str = "dir#ada", beneficiary: str = "dir#ada") -> Resour
     attributes: dict[str, Attribute] = {
         "workflow": "it_access",
         "operation": "directory.add_to_group",
-        "requester": requester,
-        "beneficiary": beneficiary,
-        "approvers": "data-owners",
+        "requester": [requester],
+        "beneficiary": [beneficiary],
+        "authors": [],
+        "approvers": ["data-owners"],
     }
     return "Approval", "card", attributes
 
@@ -76,7 +77,11 @@ def test_a_policy_that_does_not_fit_the_schema_is_not_loaded() -> None:
     ("old", "new", "match"),
     [
         ('@id("approvers-decide")', "", "needs an @id"),
-        ('@says("Members of the group that the request names may decide.")', "", "needs an @id and an @says"),
+        (
+            '@says("Members of the groups that the request names may decide.")',
+            "",
+            "needs an @id and an @says",
+        ),
         ('@id("approvers-decide")', '@id("employees-request")', "two policies"),
         ("(principal, action ==", "(principal == ?principal, action ==", "templates"),
         ("permit (", "permits (", "unexpected|invalid"),

@@ -12,7 +12,7 @@ cases:
   - case: The bot ends what was granted
     who: bot
     does: revert
-    to: {Approval: {workflow: w, operation: o, requester: a, beneficiary: a, approvers: g}}
+    to: {Approval: {workflow: w, operation: o, requester: [a], beneficiary: [a], authors: [], approvers: [g]}}
     expected: allow
     by: [declared-reversals-run]
 """

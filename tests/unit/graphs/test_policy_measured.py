@@ -25,9 +25,10 @@ def test_no_policy_and_no_clause_can_be_removed_or_turned_round_unnoticed() -> N
     ("old", "new"),
     [
         ("context.level < 2", "context.level < 1"),
-        (" || principal.subject == resource.beneficiary", ""),
+        (" ||\n  principal.identities.containsAny(resource.beneficiary)", ""),
+        ("containsAny(resource.authors)", "containsAny(resource.requester)"),
         ("unless { context.requester_active }", "when { context.requester_active }"),
-        ("principal.groups.contains(resource.approvers)", "principal.groups.contains(resource.operation)"),
+        ("principal.groups.containsAny(resource.approvers)", "principal.groups.contains(resource.operation)"),
     ],
 )
 def test_the_oracle_notices_a_planted_mistake(old: str, new: str) -> None:
