@@ -279,7 +279,10 @@ def _directory(settings: Settings, credentials: Credentials) -> DirectorySetting
     if settings.directory is None:
         raise SettingsError("The section [directory] with url and issuer is missing from countersign.toml.")
     return DirectorySettings(
-        url=settings.directory.url, issuer=settings.directory.issuer, token=credentials.directory_token
+        url=settings.directory.url,
+        issuer=settings.directory.issuer,
+        token=credentials.directory_token,
+        write_token=credentials.directory_write_token,
     )
 
 

@@ -10,10 +10,16 @@ from bot.settings import Settings, SettingsError
 from connectors.errors import ConnectorError
 from connectors.secrets import NoKeyring, Secrets, open_secrets
 
+CHECKPOINT_KEY = "checkpoint_key"  # made by the bot itself
+
 _WANTED = {
     "slack_bot_token": ("SLACK_BOT_TOKEN", "the app's bot token (xoxb-…)"),
     "slack_app_token": ("SLACK_APP_TOKEN", "the app-level token for Socket Mode (xapp-…)"),
-    "directory_token": ("COUNTERSIGN_DIRECTORY_TOKEN", "the token of the directory server"),
+    "directory_token": ("COUNTERSIGN_DIRECTORY_TOKEN", "the token that reads the directory"),
+    "directory_write_token": (
+        "COUNTERSIGN_DIRECTORY_WRITE_TOKEN",
+        "the token that changes groups in the directory",
+    ),
     "model_key": ("COUNTERSIGN_MODEL_KEY", "the key of the language model's provider"),
 }
 
@@ -25,6 +31,7 @@ class Credentials:
     bot_token: str = field(repr=False)
     app_token: str = field(repr=False)
     directory_token: str = field(repr=False)
+    directory_write_token: str = field(repr=False)
     signing_secret: str = field(repr=False, default="")
     model_key: str | None = field(repr=False, default=None)
     store: Callable[[], Secrets] = field(repr=False)  # opens the secrets afresh, for keys of our own
@@ -40,6 +47,7 @@ def read(settings: Settings, *, key: str | None = None) -> Credentials:
         bot_token=store.need("slack_bot_token", settings.slack_bot_token),
         app_token=store.need("slack_app_token", settings.slack_app_token),
         directory_token=store.need("directory_token", settings.directory_token),
+        directory_write_token=store.need("directory_write_token", settings.directory_write_token),
         signing_secret=settings.slack_signing_secret.get_secret_value()
         if settings.slack_signing_secret
         else "",
@@ -51,6 +59,21 @@ def read(settings: Settings, *, key: str | None = None) -> Credentials:
 def directory_token(settings: Settings, *, key: str | None = None) -> str:
     """Read only what opens the directory, for a command that looks somebody up. Raises as `read` does."""
     return _store(settings, key).need("directory_token", settings.directory_token)
+
+
+def needed(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the secrets without which the bot does not start, with these settings."""
+    names = ["slack_bot_token", "slack_app_token"]
+    if settings.directory is not None:
+        names += ["directory_token", "directory_write_token"]
+    if settings.model is not None and settings.model.needs_key:
+        names.append("model_key")
+    return tuple(names)
+
+
+def one(settings: Settings, name: str, *, key: str | None = None) -> str:
+    """Read one of the `needed` secrets. Raises as `read` does."""
+    return _store(settings, key).need(name, getattr(settings, name))
 
 
 def source_token(settings: Settings, name: str, *, key: str | None = None) -> Callable[[], str]:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from bot.credentials import CHECKPOINT_KEY
 from bot.database import Database, Pool
 from bot.settings import SettingsError
 from connectors.errors import ConnectorError
@@ -17,8 +18,6 @@ from graphs.ports import Connection
 from graphs.sealed import Seal, SealedSaver
 
 logger = logging.getLogger(__name__)
-
-CHECKPOINTS = "checkpoint_key"
 
 Store = Callable[[], Secrets]
 First = Callable[[Connection, Keys], Awaitable[None]]
@@ -40,7 +39,7 @@ async def open_seal(database: Database, store: Store) -> Seal:
         if count:
             logger.info("The checkpoints of %d open runs are sealed now", count)
 
-    return Seal(await own(database.pool, CHECKPOINTS, store, first=adopt), tenant)
+    return Seal(await own(database.pool, CHECKPOINT_KEY, store, first=adopt), tenant)
 
 
 async def _nothing(conn: Connection, keys: Keys) -> None:

@@ -22,6 +22,7 @@ SECRETS = frozenset(
         "slack_signing_secret",
         "secrets_key",
         "directory_token",
+        "directory_write_token",
         "source_tokens",
         "model_key",
     }
@@ -160,6 +161,7 @@ class Settings(BaseSettings):
     database_owner_url: str | None = None
     secrets_key: SecretStr | None = None
     directory_token: SecretStr | None = None
+    directory_write_token: SecretStr | None = None
     source_tokens: dict[str, SecretStr] = Field(default_factory=dict)
     model_key: SecretStr | None = None
     slack_bot_token: SecretStr | None = Field(default=None, validation_alias="slack_bot_token")

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from connectors.base import Change, Health, Operation, Payload, Result
-from connectors.errors import Ambiguous, Conflict, ConnectorError, Invalid, Mismatch, NotFound, Unavailable
+from connectors.errors import (
+    Ambiguous,
+    Conflict,
+    ConnectorError,
+    Denied,
+    Invalid,
+    Mismatch,
+    NotFound,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from scim2_models import Group as GroupRecord
@@ -65,11 +74,13 @@ class Directory:
 
     Every method raises `Denied`, `Unavailable`, `NotFound`, `Conflict` (two records where one was expected)
     or `Mismatch` (the answer does not fit the question). `within` is the seconds for the whole answer;
-    without it each request has the connection's own.
+    without it each request has the connection's own. Changes go through `writer`, a connection with the
+    credential for them; without one there are none.
     """
 
-    def __init__(self, scim: "Scim", issuer: str) -> None:
+    def __init__(self, scim: "Scim", issuer: str, *, writer: "Scim | None" = None) -> None:
         self._scim = scim
+        self._writer = writer
         self.issuer = issuer
 
     async def person_by_email(self, email: str, *, within: float | None = None) -> Person:
@@ -124,6 +135,8 @@ class Directory:
         Other members are untouched, also those that somebody changes meanwhile. Runs within a permitted act
         only (`NotPermitted`). Raises `Ambiguous` when the change may have been made and cannot be confirmed.
         """
+        if self._writer is None:
+            raise Denied("this connection to the directory only reads")
         if member:
             await self._scim.user(person_id)  # some directories keep members that do not exist
         for _ in range(ATTEMPTS):
@@ -131,19 +144,12 @@ class Directory:
             if (person_id in _members(record)) is member:
                 return False
             try:
-                await self._write_member(record, person_id, member=member)
+                await _write_member(self._writer, record, person_id, member=member)
             except Conflict:
                 continue
             await self._confirm(group_id, person_id, member=member)
             return True
         raise Conflict("the group keeps changing under our hands")
-
-    async def _write_member(self, record: "GroupRecord", person_id: str, *, member: bool) -> None:
-        group_id = str(record.id)
-        try:
-            await self._scim.patch_member(group_id, person_id, member=member)
-        except Invalid:
-            await self._scim.put_group(_with_member(record, person_id, member=member))
 
     async def _confirm(self, group_id: str, person_id: str, *, member: bool) -> None:
         try:
@@ -174,18 +180,29 @@ class Directory:
         )
 
 
+async def _write_member(writer: "Scim", record: "GroupRecord", person_id: str, *, member: bool) -> None:
+    try:
+        await writer.patch_member(str(record.id), person_id, member=member)
+    except Invalid:
+        await writer.put_group(_with_member(record, person_id, member=member))
+
+
 @asynccontextmanager
 async def open_directory(
-    url: str, token: str, *, within: float = 10.0, issuer: str = ""
+    url: str, token: str, *, write_token: str | None = None, within: float = 10.0, issuer: str = ""
 ) -> AsyncIterator[Directory]:
-    """Connect to the directory at `url`. Each request has `within` seconds.
+    """Connect to the directory at `url`; without `write_token` only to read. A request has `within` seconds.
 
     `issuer` names the directory in every subject; it outlives a change of address. By default the URL.
     """
     from connectors.scim import open_scim  # noqa: PLC0415  # takes a second to import; models need it not
 
     async with open_scim(url, token, within=within) as scim:
-        yield Directory(scim, issuer or url)
+        if write_token is None:
+            yield Directory(scim, issuer or url)
+            return
+        async with open_scim(url, write_token, within=within) as writer:
+            yield Directory(scim, issuer or url, writer=writer)
 
 
 class Membership(Payload):

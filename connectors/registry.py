@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from connectors.base import Mint, Operation
@@ -43,20 +44,23 @@ class Registry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DirectorySettings:
-    """Where the directory is and how to be let in. `timeout` is seconds for one request.
+    """Where the directory is, and how to be let in: `token` to read, `write_token` to change memberships.
+
+    `timeout` is seconds for one request.
 
     `issuer` names the directory in every person's subject, also after it moved; the URL where it is empty.
     """
 
     url: str
     token: str = field(repr=False)
+    write_token: str = field(repr=False)
     issuer: str = ""
     timeout: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connectors:
-    """Every outside system, connected: the directory to read from, and the operations."""
+    """Every outside system, connected: the directory, which only reads, and the operations."""
 
     directory: Directory
     registry: Registry
@@ -70,10 +74,11 @@ async def connect(*, directory: DirectorySettings) -> AsyncIterator[tuple[Connec
     """
     mint = Mint()
     try:
-        async with open_directory(
-            directory.url, directory.token, within=directory.timeout, issuer=directory.issuer
-        ) as people:
-            operations = (AddToGroup(people), RemoveFromGroup(people))
+        opened = partial(
+            open_directory, directory.url, directory.token, within=directory.timeout, issuer=directory.issuer
+        )
+        async with opened() as people, opened(write_token=directory.write_token) as groups:
+            operations = (AddToGroup(groups), RemoveFromGroup(groups))
             yield Connectors(directory=people, registry=Registry(operations)), mint
     finally:
         mint.retire()

@@ -29,6 +29,7 @@ from bot.demo.supervisor import Part, python
 from bot.demo.world import APPROVALS, user
 from bot.workspace.client import WorkspaceClient
 from connectors.sandbox import company
+from connectors.sandbox.process import READ_TOKEN, TOKEN
 
 Json = Mapping[str, Any]
 Seen = TypeVar("Seen")
@@ -43,11 +44,12 @@ GROUPS = 99  # requestable ones, so that each request of a test has a group of i
 async def prepare(home: Path) -> None:
     """Make a demo's home ready to start: tokens, the handbook read, the database migrated."""
     demo.mark(home)
-    token = demo.tokens(home).directory
+    tokens = demo.tokens(home)
     for folder in ("directory", "logs"):
         (home / folder).mkdir(mode=0o700)
-    (home / "directory" / "token").write_text(token)
-    (home / "directory" / "token").chmod(0o600)
+    for name, token in {TOKEN: tokens.directory_writes, READ_TOKEN: tokens.directory}.items():
+        (home / "directory" / name).write_text(token)
+        (home / "directory" / name).chmod(0o600)
     reading_ = await asyncio.create_subprocess_exec(
         *python("bot.cli", "ingest", str(HANDBOOK), "--home", str(home)),
         stdout=subprocess.PIPE,
@@ -329,7 +331,7 @@ async def open_town(home: Path, *, bots: int = 1) -> AsyncIterator[Town]:
     names = ["workspace", "bot", *(f"bot-{number}" for number in range(2, bots + 1))]
     parts = {name: _part(home, name, ports.get(name, 0)) for name in names}
     parts["directory"] = _directory(home, ports["directory"])
-    token = (home / "directory" / "token").read_text()
+    token = (home / "directory" / TOKEN).read_text()
     with nothing_left(home):
         async with (
             WorkspaceClient(url) as people,
@@ -355,8 +357,9 @@ def _part(home: Path, name: str, port: int) -> Part:
 
 def _directory(home: Path, port: int) -> Part:
     state = home / "directory"
-    where = ("--port", str(port), "--state", str(state), "--token-file", str(state / "token"))
-    command = python("connectors.sandbox.directory", *where, "--faults")
+    where = ("--port", str(port), "--state", str(state), "--token-file", str(state / TOKEN))
+    tokens = ("--read-token-file", str(state / READ_TOKEN))
+    command = python("connectors.sandbox.directory", *where, *tokens, "--faults")
     return Part(name="directory", command=command, log=home / "logs" / "directory.log")
 
 

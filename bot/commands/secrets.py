@@ -1,20 +1,24 @@
 """`countersign secrets`: what lets the bot into other systems, kept in the keyring."""
 
+import asyncio
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from bot.commands.options import Failure, Home, failing
+from bot.commands.options import Config, Failure, Home, Json, failing, write_json
+from bot.credentials import CHECKPOINT_KEY
 from bot.demo import home as demo
 from bot.settings import home_from, load
+from connectors.keys import Keys
 from connectors.secrets import Secrets, demo_key, open_secrets
 
 app = typer.Typer(help="Tokens and keys, kept in the system's keyring.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Such as slack_bot_token, slack_app_token or directory_token.")]
+Name = Annotated[str, typer.Argument(help="Such as slack_bot_token or directory_token.")]
 
 
 @app.command(name="set")
@@ -49,9 +53,57 @@ def delete(name: Name, home: Home = None) -> None:
     Console().print(f"Forgot {name}.", highlight=False)
 
 
+@app.command()
+def rotate(home: Home = None) -> None:
+    """Make a new checkpoint_key. The old ones still open what they closed; restart the bot afterwards."""
+    with failing():
+        kept = _open(home)
+        held = kept.get(CHECKPOINT_KEY)
+        if held is None:
+            raise Failure(f"There is no {CHECKPOINT_KEY} yet: the bot makes it at its first start.")
+        rotated = Keys.parse(held).rotated()
+        kept.set(CHECKPOINT_KEY, rotated.text())
+    Console().print(
+        f"The {CHECKPOINT_KEY} is {rotated.newest.id} now. Bring it to every machine with secrets of its own, "
+        "then restart each bot and worker.",
+        highlight=False,
+    )
+
+
+@app.command()
+def check(home: Home = None, config: Config = None, as_json: Json = False) -> None:
+    """Say of each secret that the settings need whether it is there and accepted. Exit code 1: one is not."""
+    from bot import accepted  # noqa: PLC0415  # asks Slack and the directory; the others need neither
+
+    where = home_from(home)
+
+    async def look() -> list[accepted.Finding]:
+        settings = load(where, config)
+        return [one async for one in accepted.look(settings, secrets_key=_demo_key(where))]
+
+    with failing():
+        found = asyncio.run(look())
+    if as_json:
+        write_json({"secrets": [asdict(one) for one in found]})
+    else:
+        for one in found:
+            Console().print(
+                f"{one.name:<24}{one.state}{f': {one.detail}' if one.detail else ''}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+    if not all(one.is_well for one in found):
+        raise typer.Exit(1)
+
+
 def _open(option: Path | None) -> Secrets:
     home = home_from(option)
     given = load(home).secrets_key
     if given is not None:
         return open_secrets(home=home, key=given.get_secret_value())
-    return open_secrets(home=home, key=demo_key(home) if demo.is_demo(home) else None)
+    return open_secrets(home=home, key=_demo_key(home))
+
+
+def _demo_key(home: Path) -> str | None:
+    return demo_key(home) if demo.is_demo(home) else None

@@ -40,6 +40,7 @@ class Tokens:
     bot: str
     app: str
     directory: str
+    directory_writes: str
 
 
 def is_demo(home: Path) -> bool:
@@ -73,6 +74,7 @@ def tokens(home: Path) -> Tokens:
         bot=_kept(kept, "slack_bot_token", "xoxb-"),
         app=_kept(kept, "slack_app_token", "xapp-"),
         directory=_kept(kept, "directory_token", ""),
+        directory_writes=_kept(kept, "directory_write_token", ""),
     )
 
 

@@ -28,6 +28,7 @@ from bot.installation import SlackRefused
 from bot.storage.cluster import DatabaseUnavailable
 from connectors.directory import Directory, Group
 from connectors.errors import ConnectorError, NotFound
+from connectors.sandbox.process import READ_TOKEN, TOKEN
 
 MANIFEST = Path(__file__).resolve().parents[2] / "manifest.yml"
 
@@ -82,7 +83,8 @@ def run_directory(home: Path, port: int) -> int:
     from connectors.sandbox import directory  # noqa: PLC0415  # takes a second
 
     state = home / "directory"
-    return directory.main(["--port", str(port), "--state", str(state), "--token-file", str(state / "token")])
+    files = ("--token-file", str(state / TOKEN), "--read-token-file", str(state / READ_TOKEN))
+    return directory.main(["--port", str(port), "--state", str(state), *files])
 
 
 class Clock:

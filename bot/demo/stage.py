@@ -11,6 +11,7 @@ from bot import serving
 from bot.demo import home as demo
 from bot.demo.supervisor import Part, PartFailed, last_line, python, supervised
 from bot.storage.embedded import stop_unused
+from connectors.sandbox.process import READ_TOKEN, TOKEN
 from knowledge.edition import open_current
 from knowledge.errors import KnowledgeError
 
@@ -48,7 +49,8 @@ async def staged(home: Path, *, port: int = PORT, progress: Progress) -> AsyncIt
     directory_port = free_port()
     url, directory_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{directory_port}/v2"
     demo.configure(home, slack=url, directory=directory_url)
-    _keep_token(home / "directory", tokens.directory)
+    _keep_token(home / "directory" / TOKEN, tokens.directory_writes)
+    _keep_token(home / "directory" / READ_TOKEN, tokens.directory)
     parts = (
         _part("bot", home, logs, 0),
         _part("workspace", home, logs, port),
@@ -99,9 +101,8 @@ def _part(name: str, home: Path, logs: Path, port: int) -> Part:
     return Part(name=name, command=command, log=logs / f"{name}.log")
 
 
-def _keep_token(folder: Path, token: str) -> None:
-    folder.mkdir(exist_ok=True, mode=0o700)
-    path = folder / "token"
+def _keep_token(path: Path, token: str) -> None:
+    path.parent.mkdir(exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
     path.write_text(token, encoding="utf-8")
 

@@ -1,6 +1,6 @@
 """The directory of the fictional company: a real SCIM 2.0 server on loopback.
 
-`python -m connectors.sandbox.directory --port N --state DIR --token-file FILE`
+`python -m connectors.sandbox.directory --port N --state DIR --token-file FILE --read-token-file FILE`
 """
 
 import argparse
@@ -48,20 +48,30 @@ _STATUS_FAULTS = {
 
 
 class Sandbox:
-    """The ASGI application: scim2-server behind a bearer token, `/_sandbox/log`, and faults if asked for."""
+    """The ASGI application: scim2-server behind bearer tokens, `/_sandbox/log`, and faults if asked for.
 
-    def __init__(self, storage: SqliteStorage, provider: ScimProvider, token: str, *, faults: bool) -> None:
+    `token` lets in to everything, `read_token` to looking at people and groups only.
+    """
+
+    def __init__(
+        self, storage: SqliteStorage, provider: ScimProvider, token: str, *, read_token: str, faults: bool
+    ) -> None:
         self._storage = storage
         self._provider = provider
         self._token = token
+        self._read_token = read_token
         self._scim = _scim_application(storage, provider)
         self._then = self._scim  # the records of the moment when a `stale` fault was armed
         self._faults = Faults() if faults else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if not self._has_token(scope):
+        may_read, may_write = self._may(scope)
+        if not may_read:
             await self._scim.send_response(self._scim.service.error_response(UnauthorizedException()), send)
+            return
+        if not may_write and (scope["method"] != "GET" or scope["path"].startswith("/_sandbox/")):
+            await _answer(send, HTTPStatus.FORBIDDEN, b"", [])
             return
         if scope["path"].startswith("/_sandbox/"):
             answer = self._control(scope["method"], scope["path"], await _body(receive))
@@ -74,9 +84,13 @@ class Sandbox:
         else:
             await self._misbehave(fault, scope, receive, send)
 
-    def _has_token(self, scope: Scope) -> bool:
+    def _may(self, scope: Scope) -> tuple[bool, bool]:
+        """Whether the request may read, and whether it may also write."""
         scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
-        return scheme.lower() == b"bearer" and hmac.compare_digest(token, self._token.encode())
+        known = scheme.lower() == b"bearer"
+        writes = known and hmac.compare_digest(token, self._token.encode())
+        reads = known and hmac.compare_digest(token, self._read_token.encode())
+        return reads or writes, writes
 
     def _control(self, method: str, path: str, body: bytes) -> ScimResponse:
         if path == "/_sandbox/log" and method == "GET":
@@ -257,12 +271,15 @@ async def serve(listener: socket.socket, sandbox: Sandbox) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the server; the exit code says what went wrong."""
     options = _parser().parse_args(arguments)
-    try:
-        token = options.token_file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        return _fail(TOKEN_UNUSABLE, f"cannot read the token file {options.token_file}: {error}")
-    if not re.fullmatch(r"[!-~]{16,}", token):
-        return _fail(TOKEN_UNUSABLE, f"{options.token_file} needs a token of 16 characters or more")
+    tokens = []
+    for path in (options.token_file, options.read_token_file):
+        try:
+            tokens.append(path.read_text().strip())
+        except (OSError, UnicodeDecodeError) as error:
+            return _fail(TOKEN_UNUSABLE, f"cannot read the token file {path}: {error}")
+        if not re.fullmatch(r"[!-~]{16,}", tokens[-1]):
+            return _fail(TOKEN_UNUSABLE, f"{path} needs a token of 16 characters or more")
+    token, read_token = tokens
     # With the protocol named, asyncio switches Nagle's delay off; without, every answer takes 40 ms more.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -279,7 +296,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(STATE_UNUSABLE, f"another directory server uses {options.state}")
     except (OSError, sqlite3.Error) as error:
         return _fail(STATE_UNUSABLE, f"cannot keep the directory in {options.state}: {error}")
-    asyncio.run(serve(listener, Sandbox(storage, provider, token, faults=options.faults)))
+    sandbox = Sandbox(storage, provider, token, read_token=read_token, faults=options.faults)
+    asyncio.run(serve(listener, sandbox))
     storage.close()
     return 0
 
@@ -289,6 +307,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--state", type=Path, required=True, help="folder for what must survive a restart")
     parser.add_argument("--token-file", type=Path, required=True, help="file that holds the bearer token")
+    parser.add_argument("--read-token-file", type=Path, required=True, help="of a token that only reads")
     parser.add_argument("--faults", action="store_true", help="let tests arm faults at /_sandbox/faults")
     return parser
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+TOKEN, READ_TOKEN = "token", "token.read"  # files in the server's folder
 READY_WITHIN = 30.0  # seconds
 GONE_WITHIN = 5.0
 
@@ -26,7 +27,8 @@ class Running:
     """A directory server that is ready."""
 
     url: str  # of its SCIM endpoint
-    token: str = field(repr=False)
+    token: str = field(repr=False)  # to everything
+    read_token: str = field(repr=False)
     process: Process
 
     @property
@@ -39,10 +41,11 @@ class Running:
 async def directory(state: Path, *, port: int = 0, faults: bool = False) -> AsyncIterator[Running]:
     """Run a directory server on what `state` holds, for as long as the block lasts.
 
-    The token lives in `state` and is made at the first start. Raises `SandboxFailed`.
+    The tokens live in `state` and are made at the first start. Raises `SandboxFailed`.
     """
-    token_file = _token_file(state)
-    arguments = ["--port", str(port), "--state", str(state), "--token-file", str(token_file)]
+    token, read_token = (_token_file(state, name) for name in (TOKEN, READ_TOKEN))
+    arguments = ["--port", str(port), "--state", str(state)]
+    arguments += ["--token-file", str(token), "--read-token-file", str(read_token)]
     log = state / "directory.log"
     with log.open("w") as errors:
         process = await asyncio.create_subprocess_exec(
@@ -56,14 +59,19 @@ async def directory(state: Path, *, port: int = 0, faults: bool = False) -> Asyn
         )
     try:
         url = await _ready(process, log)
-        yield Running(url=url, token=token_file.read_text().strip(), process=process)
+        yield Running(
+            url=url,
+            token=token.read_text().strip(),
+            read_token=read_token.read_text().strip(),
+            process=process,
+        )
     finally:
         await _stop(process)
 
 
-def _token_file(state: Path) -> Path:
+def _token_file(state: Path, name: str) -> Path:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = state / "token"
+    path = state / name
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(32))

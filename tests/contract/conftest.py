@@ -23,11 +23,18 @@ class Server:
 
     url: str
     token: str
+    read_token: str
     http: httpx.Client
 
     @property
     def settings(self) -> DirectorySettings:
-        return DirectorySettings(url=self.url, token=self.token, issuer=company.ISSUER, timeout=10)
+        return DirectorySettings(
+            url=self.url,
+            token=self.read_token,
+            write_token=self.token,
+            issuer=company.ISSUER,
+            timeout=10,
+        )
 
     def get(self, path: str) -> dict[str, Any]:
         return self.http.get(path).raise_for_status().json()  # type: ignore[no-any-return]
@@ -69,7 +76,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
 def server(running: Running) -> Iterator[Server]:
     headers = {"Authorization": f"Bearer {running.token}", "Content-Type": "application/scim+json"}
     with httpx.Client(base_url=running.url.removesuffix("/v2"), headers=headers, trust_env=False) as http:
-        server = Server(url=running.url, token=running.token, http=http)
+        server = Server(url=running.url, token=running.token, read_token=running.read_token, http=http)
         yield server
         server.clear()
 

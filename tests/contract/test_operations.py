@@ -63,7 +63,7 @@ WORLDS = {"directory.add_to_group": World, "directory.remove_from_group": World}
 
 
 async def registered() -> list[str]:
-    nowhere = DirectorySettings(url="http://127.0.0.1:9", token="none")
+    nowhere = DirectorySettings(url="http://127.0.0.1:9", token="none", write_token="none")
     async with connect(directory=nowhere) as (connectors, _):
         return [operation.name for operation in connectors.registry]
 
@@ -404,7 +404,8 @@ async def test_a_planted_bug_is_caught(
     server: Any,
 ) -> None:
     connectors, mint = connected
-    bench = Bench(operation=planted(connectors.directory), world=World(server=server), mint=mint)
+    groups = connectors.registry.operation(AddToGroup.name)._directory  # type: ignore[attr-defined]  # it writes
+    bench = Bench(operation=planted(groups), world=World(server=server), mint=mint)
 
     async def until_caught() -> None:
         for case in bench.world.cases():
@@ -413,6 +414,29 @@ async def test_a_planted_bug_is_caught(
 
     with pytest.raises(caught):
         await until_caught()
+
+
+async def test_the_credential_that_reads_changes_nothing(name: str, server: Any) -> None:
+    only_reads = replace(server.settings, write_token=server.settings.token)
+    async with connect(directory=only_reads) as (connectors, mint):
+        operation = connectors.registry.operation(name)
+        bench = Bench(operation=operation, world=WORLDS[name](server=server), mint=mint)
+        case = needed_case(bench)
+        bench.world.arrange(case)
+        writes = bench.world.writes()
+        assert (await operation.preview(case.payload)).needed
+        with pytest.raises(Denied), mint.permit(name, case.payload, "k", "apply").open():
+            await operation.apply(case.payload, "k")
+        assert bench.world.writes() == writes
+
+
+async def test_what_the_rest_of_the_bot_is_given_of_the_directory_only_reads(
+    connected: tuple[Connectors, Mint],
+) -> None:
+    connectors, _ = connected
+    group = await connectors.directory.group_by_name("billing-db")
+    with pytest.raises(Denied, match="only reads"):
+        await connectors.directory.set_member(group.id, company.ADA.id, member=True)
 
 
 async def test_a_ping_that_lies_is_caught(server: Any) -> None:

@@ -26,7 +26,7 @@ def as_administrator(running: Running) -> httpx.AsyncClient:
 
 
 async def add_ada(running: Running) -> None:
-    settings = DirectorySettings(url=running.url, token=running.token)
+    settings = DirectorySettings(url=running.url, token=running.read_token, write_token=running.token)
     async with connect(directory=settings) as (connectors, mint):
         operation = connectors.registry.operation("directory.add_to_group")
         payload = operation.payload.model_validate({"group": "billing-db", "person": company.ADA.id})
@@ -35,7 +35,8 @@ async def add_ada(running: Running) -> None:
 
 
 async def members(running: Running) -> frozenset[str]:
-    async with connect(directory=DirectorySettings(url=running.url, token=running.token)) as (connectors, _):
+    settings = DirectorySettings(url=running.url, token=running.read_token, write_token=running.token)
+    async with connect(directory=settings) as (connectors, _):
         return (await connectors.directory.group_by_name("billing-db")).members
 
 
@@ -162,6 +163,7 @@ async def test_a_token_that_cannot_be_used_is_named(tmp_path: Path, content: str
         "-m",
         "connectors.sandbox.directory",
         *("--port", "0", "--state", str(tmp_path), "--token-file", str(token_file)),
+        *("--read-token-file", str(token_file)),
         stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -164,7 +164,13 @@ async def open_office(
 ) -> AsyncIterator[Office]:
     """Open the runs over a real database and a real directory server."""
     desk = Desk()
-    settings = DirectorySettings(url=server.url, token=server.token, issuer="larkfield", timeout=5)
+    settings = DirectorySettings(
+        url=server.url,
+        token=server.read_token,
+        write_token=server.token,
+        issuer="larkfield",
+        timeout=5,
+    )
     async with (
         connect(directory=settings) as (connectors, mint),
         Runs.open(

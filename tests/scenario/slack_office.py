@@ -198,6 +198,7 @@ def _credentials(token: str) -> Credentials:
         bot_token=BOT_TOKEN,
         app_token=APP_TOKEN,
         directory_token=token,
+        directory_write_token=token,
         signing_secret=SIGNING_SECRET,
         store=lambda: Secrets(_MEMORY),
     )

@@ -226,6 +226,7 @@ async def test_a_wrong_token_ends_the_bot_with_what_to_change(
         "SLACK_BOT_TOKEN": tokens.bot,
         "SLACK_APP_TOKEN": tokens.app,
         "COUNTERSIGN_DIRECTORY_TOKEN": tokens.directory,
+        "COUNTERSIGN_DIRECTORY_WRITE_TOKEN": tokens.directory_writes,
         "COUNTERSIGN_SECRETS_KEY": (own_home / "secrets.key").read_text().strip(),
     }
     code, said = await countersign("run", "--home", str(own_home), **{**given, **wrong})

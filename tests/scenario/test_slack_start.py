@@ -24,6 +24,7 @@ RIGHT = {
     "SLACK_BOT_TOKEN": "xoxb-start",
     "SLACK_APP_TOKEN": "xapp-start",
     "COUNTERSIGN_DIRECTORY_TOKEN": "directory-start",
+    "COUNTERSIGN_DIRECTORY_WRITE_TOKEN": "directory-writes-start",
     "COUNTERSIGN_SECRETS_KEY": "opens the file in which the bot keeps keys of its own",
 }
 

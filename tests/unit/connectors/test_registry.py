@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,9 @@ from connectors.directory import Membership
 from connectors.errors import ConnectorError, Invalid, NotPermitted
 from connectors.registry import DirectorySettings, Registry, connect
 
-NOWHERE = DirectorySettings(url="http://127.0.0.1:9/v2", token="a-token-that-nobody-sees")
+NOWHERE = DirectorySettings(
+    url="http://127.0.0.1:9/v2", token="a-token-that-nobody-sees", write_token="another-that-nobody-sees"
+)
 
 
 async def test_the_directory_operations_are_there_by_name() -> None:
@@ -47,7 +50,7 @@ async def test_the_mint_ends_with_the_connection() -> None:
 async def test_a_connection_that_cannot_be_made_leaves_no_mint_behind() -> None:
     for _ in range(2):
         with pytest.raises(Invalid):
-            async with connect(directory=DirectorySettings(url="http://elsewhere.example", token="t")):
+            async with connect(directory=replace(NOWHERE, url="http://elsewhere.example")):
                 pass
 
 

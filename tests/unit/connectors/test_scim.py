@@ -53,7 +53,8 @@ def group(**values: Any) -> dict[str, Any]:
 async def answered_by(answer: Answer) -> AsyncIterator[Directory]:
     transport = httpx.MockTransport(answer)
     async with httpx.AsyncClient(transport=transport, base_url="https://directory.example/scim/v2") as http:
-        yield Directory(Scim(_Client(http, 5.0)), "https://directory.example")
+        scim = Scim(_Client(http, 5.0))
+        yield Directory(scim, "https://directory.example", writer=scim)
 
 
 @contextmanager
