@@ -64,8 +64,8 @@ def rotate(home: Home = None) -> None:
         rotated = Keys.parse(held).rotated()
         kept.set(CHECKPOINT_KEY, rotated.text())
     Console().print(
-        f"The {CHECKPOINT_KEY} is {rotated.newest.id} now. Bring it to every machine with secrets of its own, "
-        "then restart each bot and worker.",
+        f"The {CHECKPOINT_KEY} is {rotated.newest.id} now. Bring it to every machine with secrets of its "
+        "own, then restart each bot and worker.",
         highlight=False,
     )
 
