@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 CONCURRENCY = 8
 HEARTBEAT = 2.0  # seconds
 STALLED = 8.0  # seconds without a heartbeat, after which another worker takes over
+POLL = 1.0  # seconds after which a job is found that nobody was notified of: it waited behind another's lock
 PAUSE = 1.0  # seconds before a worker that lost the database is followed by another
 _TAKEOVER = 7_203_114  # of the advisory lock: one worker at a time takes jobs over
 
@@ -127,6 +128,7 @@ class Jobs:
                     queues=[self._queue],
                     concurrency=CONCURRENCY,
                     install_signal_handlers=False,
+                    fetch_job_polling_interval=POLL,
                     update_heartbeat_interval=HEARTBEAT,
                     stalled_worker_timeout=STALLED,
                     delete_jobs="successful",

@@ -91,7 +91,9 @@ async def _next(case: Case, snapshot: StateSnapshot) -> tuple[bool, Any]:
             return True, Command(resume={waiting.id: "look"})
     if snapshot.interrupts:
         return False, None
-    return bool(snapshot.next), None  # a node that was cut off begins again
+    # A node that was cut off begins again. One that ended, and whose result the next checkpoint lacks still,
+    # is not in `next`: only `tasks` says that there is something to do.
+    return bool(snapshot.tasks), None
 
 
 async def _ready(case: Case, waited_for: Mapping[str, Any]) -> bool:

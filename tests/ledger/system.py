@@ -163,6 +163,9 @@ class People(Directory):
         except KeyError:
             raise NotFound("nobody of that id") from None
 
+    async def person_by_email(self, email: str, *, within: float | None = None) -> Person:
+        return next(one for one in self.known.values() if one.email == email)
+
     async def group_by_name(self, name: str, *, within: float | None = None) -> Group:
         members = frozenset(one.id for one in self.known.values() if name in one.groups)
         return Group(id=name, name=name, members=members)

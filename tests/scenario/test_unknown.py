@@ -1,10 +1,12 @@
 """Effects of every kind whose call was cut off, and the people who say what happened."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +17,7 @@ from connectors.keys import Keys
 from graphs import approvals, effects
 from graphs.records import Answered, ApprovalStatus, Doubt, Resolution, Verdict
 from graphs.runs import Runs
-from graphs.sealed import Seal
+from graphs.sealed import Seal, SealedSaver
 from tests.ledger import flow
 from tests.ledger.system import KINDS, People, policy, registry, running
 from tests.scenario.desk import TENANT, DatabaseClock, Desk
@@ -81,6 +83,13 @@ class House:
             await conn.execute("UPDATE clock SET shift = shift + %s", (span,))
         await self.runs.sweep()
         await self.work()
+
+    async def newest(self) -> str:
+        async with self.database.pool.connection() as conn:
+            cursor = await conn.execute("SELECT id FROM run ORDER BY created_at DESC LIMIT 1")
+            row = await cursor.fetchone()
+        assert row is not None
+        return str(row["id"])
 
     async def doubt(self) -> Doubt:
         doubt = await self.runs.doubt(self.desk.doubts[-1])
@@ -302,3 +311,31 @@ async def test_a_card_of_a_second_effect_replaces_nothing(house: House) -> None:
     async with house.database.pool.connection() as conn:
         _, second = await approvals.of_run(conn, run)
     assert (second.replaces, second.differences) == (None, ())
+
+
+@pytest.mark.parametrize("cut", ["aput", "aput_writes"])
+async def test_a_run_goes_on_whichever_checkpoint_was_lost(
+    house: House, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    """A node's result is saved before the checkpoint after it; between the two nothing is next."""
+    save = getattr(SealedSaver, cut)
+    for number in range(10):
+        left = iter(range(number))
+
+        async def saved(*args: Any, left: Iterator[int] = left, **kwargs: Any) -> Any:
+            if next(left, None) is None:
+                raise ConnectionError("the database went away")
+            return await save(*args, **kwargs)
+
+        monkeypatch.setattr(SealedSaver, cut, saved)
+        run = ""
+        with suppress(ConnectionError):
+            run = await house.ask("findable", f"{cut}{number}")
+            await house.decide()
+        monkeypatch.setattr(SealedSaver, cut, save)
+        if not run:
+            run = await house.newest()
+        await house.runs.advance(run)
+        if await house.status(run) == "waiting":
+            await house.decide()
+        assert (await house.status(run), await house.landed(f"{cut}{number}")) == ("done", ["apply"])
