@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import model, policies
 from bot.answering import Answering
+from bot.audit.keys import unlock
+from bot.audit.rounds import Rounds as RecordRounds
 from bot.clock import DatabaseClock
 from bot.credentials import Credentials
 from bot.database import Database, open_database
@@ -68,6 +71,7 @@ async def build(
     clock = DatabaseClock()
     messages = Messages(database.pool)
     seal = await open_seal(database, credentials.store)
+    await unlock(database, credentials.store)
     async with (
         open_shelf(settings.home, database) as shelf,
         Jobs.open(database) as jobs,
@@ -118,6 +122,9 @@ async def build(
                     workflows=hints,
                 ),
                 sync=Sync(database.pool, _schedules(settings), ingesting(settings.home, config)),
+                record=RecordRounds(
+                    database.pool, settings.audit_copies, timedelta(days=settings.audit.keep_days)
+                ),
                 workflows=hints,
             )
 
@@ -178,6 +185,7 @@ class Rounds:
         await parts.events.forget()
         await parts.questions.forget()
         await parts.reviews.go_on()
+        await parts.record.sweep()
 
 
 async def serve(

@@ -14,6 +14,7 @@ from bot.storage import external
 from bot.storage.cluster import APPLICATION_ROLE, DatabaseUnavailable
 from bot.storage.embedded import Embedded
 from bot.storage.migrations import SCHEMA, Plan, Source, sources
+from graphs.audit import Book, Bookish
 
 __all__ = ["Database", "DatabaseUnavailable", "Pool", "open_database", "open_owner"]
 
@@ -29,6 +30,7 @@ class Database:
     pool: Pool
     saver_pool: Pool  # as LangGraph's saver wants it: autocommit, and nothing prepared
     conninfo: str  # for procrastinate's own pool; in your own database it may hold a password
+    book: Book  # of the record; closed until its keys are given
 
 
 @asynccontextmanager
@@ -52,9 +54,12 @@ async def open_database(
         if url is not None:  # a pool would hide why it cannot connect
             async with external.connection(conninfo, ""):
                 pass
-        pool = await stack.enter_async_context(_open_pool(conninfo, "application", autocommit=False))
-        saver_pool = await stack.enter_async_context(_open_pool(conninfo, "checkpoints", autocommit=True))
-        yield Database(pool=pool, saver_pool=saver_pool, conninfo=conninfo)
+        book = Book()
+        pool = await stack.enter_async_context(_open_pool(conninfo, "application", book, autocommit=False))
+        saver_pool = await stack.enter_async_context(
+            _open_pool(conninfo, "checkpoints", book, autocommit=True)
+        )
+        yield Database(pool=pool, saver_pool=saver_pool, conninfo=conninfo, book=book)
 
 
 @asynccontextmanager
@@ -99,13 +104,18 @@ def _user(application: str, conn: AsyncConnection[TupleRow]) -> str:
 
 
 @asynccontextmanager
-async def _open_pool(conninfo: str, name: str, *, autocommit: bool) -> AsyncIterator[Pool]:
+async def _open_pool(conninfo: str, name: str, book: Book, *, autocommit: bool) -> AsyncIterator[Pool]:
+    async def know(conn: AsyncConnection[DictRow]) -> None:
+        assert isinstance(conn, Bookish)
+        conn.book = book
+
     kwargs: dict[str, object] = {"row_factory": dict_row, "autocommit": autocommit}
     if autocommit:
         kwargs["prepare_threshold"] = 0
     pool: Pool = AsyncConnectionPool(
         conninfo,
-        connection_class=AsyncConnection[DictRow],
+        connection_class=Bookish,
+        configure=know,
         kwargs=kwargs,
         min_size=1,
         max_size=10,

@@ -138,6 +138,13 @@ class PolicySettings(Section):
     file: Path
 
 
+class AuditSettings(Section):
+    """The record: where its checkpoints are copied to, and how long what stands beside it is kept."""
+
+    copies: Path | None = None  # a folder; without it, one in the home
+    keep_days: int = Field(default=2557, ge=1)  # seven years
+
+
 class KnowledgeSettings(Section):
     """Old editions: how many are kept beside the one that serves, and for how long after they last served."""
 
@@ -174,6 +181,7 @@ class Settings(BaseSettings):
     workflows: WorkflowSettings = WorkflowSettings()
     gaps: GapSettings = GapSettings()
     policy: PolicySettings | None = None
+    audit: AuditSettings = AuditSettings()
     sources: tuple[AnySource, ...] = ()
 
     @field_validator("sources")
@@ -189,6 +197,11 @@ class Settings(BaseSettings):
     @classmethod
     def _closed(cls, url: str) -> str:
         return url if url.endswith("/") else f"{url}/"
+
+    @property
+    def audit_copies(self) -> Path:
+        """Where checkpoints of the record are copied to."""
+        return self.audit.copies or self.home / "audit-checkpoints"
 
     @classmethod
     def settings_customise_sources(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answering import Answering
+from bot.audit.rounds import Rounds
 from bot.database import Pool
 from bot.events import Events
 from bot.gaps.questions import Questions
@@ -38,4 +39,5 @@ class Parts:
     jobs: Jobs
     replies: Replies
     sync: Sync
+    record: Rounds
     workflows: Mapping[str, WorkflowHints]

@@ -12,8 +12,8 @@ from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from connectors.base import parse
-from graphs import approvals, cases, effects, steps
+from connectors.base import Result, parse
+from graphs import approvals, audit, cases, effects, steps
 from graphs.effects import Effect, Held
 from graphs.gate import Changed, Refused, Withdrawn
 from graphs.kit import Case
@@ -83,11 +83,27 @@ def confirm(finish: Finish) -> Node:
 
 
 async def is_there(case: Case, effect: Effect, *, blind: bool) -> bool:
-    """Say whether the outside system has what an effect did; `blind` where that cannot be seen."""
+    """Say whether the outside system has what an effect did, and record it; `blind` where none can see."""
     operation = case.kit.registry.operation(effect.operation)
     if operation.repeat == "blind":
+        await _record(case, effect, "not_visible", None)
         return blind
-    return await operation.find(parse(operation, effect.payload), effect.key) is not None
+    found = await operation.find(parse(operation, effect.payload), effect.key)
+    as_told = (found is None) == (effect.act == "undo")
+    await _record(case, effect, "matches" if as_told else "differs", found)
+    return found is not None
+
+
+async def _record(case: Case, effect: Effect, status: str, found: Result | None) -> None:
+    """Write down what was seen when an effect was looked at again."""
+    facts = {"effect": effect.id, "approval": effect.approval, "act": effect.act, "status": status}
+    detail = {
+        "operation": effect.operation,
+        "payload": dict(effect.payload),
+        "found": found.model_dump(mode="json") if found is not None else None,
+    }
+    async with case.writing() as conn:
+        await audit.append(conn, "effect.read_back", run=case.id, facts=facts, detail=detail)
 
 
 async def refused(state: State, runtime: Runtime[Case]) -> Command[str]:

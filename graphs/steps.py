@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from connectors.directory import Person
-from graphs import approvals, audit, authority, cases, forms, quorum
+from graphs import approvals, audit, authority, cards, cases, forms, quorum
 from graphs.approvals import Proposal
 from graphs.gate import Changed, Refused, require
 from graphs.kit import Case
@@ -137,6 +137,8 @@ async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
         why = approval.replaced
         await notifier.tell(conn, case.id, Notice(key=f"{why.key}:{approval.id}", facts=why.facts))
     await notifier.progress(conn, case.id)
+    card = cards.plain(approval)
+    clause = card.pop("clause")
     await audit.append(
         conn,
         "approval.requested",
@@ -151,12 +153,12 @@ async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
             "policy": case.kit.policy.hash,
         },
         detail={
-            "requester": approval.requester.subject,
             "change": f"{approval.before} -> {approval.after}",
             "sends": dict(approval.sends),
-            "clause": f"{approval.clause.title}, {approval.clause.section}",
             "approvers": list(approval.approvers),
+            "card": card,
         },
+        house={"clause": clause},
     )
 
 

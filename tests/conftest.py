@@ -13,6 +13,8 @@ import pytest_asyncio
 
 from bot.database import Database, open_database
 from bot.storage.embedded import Embedded
+from connectors.keys import Keys
+from graphs.audit import Vault
 
 if TYPE_CHECKING:
     from tests.town import Town
@@ -55,6 +57,7 @@ def database_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 async def database(database_home: Path) -> AsyncIterator[Database]:
     """A database that is empty as far as this test's tenant can see."""
     async with open_database(database_home, None, tenant=f"test-{secrets.token_hex(6)}") as opened:
+        opened.book.open(Vault(Keys.fresh()))
         yield opened
 
 

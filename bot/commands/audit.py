@@ -3,10 +3,9 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,13 +13,22 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bot.commands import record
+from bot.commands.opened import opened
 from bot.commands.options import Failure, Home, Json, failing
 from bot.settings import home_from, load
 from graphs import audit
-from graphs.audit import ChainBroken, Event
-from graphs.ports import Connection
+from graphs.audit import Event, plain
 
 app = typer.Typer(help="What was asked, decided and done, from the append-only record.", no_args_is_help=True)
+app.command()(record.verify)
+app.command()(record.export)
+app.command()(record.pack)
+app.command()(record.checkpoint)
+app.command()(record.key)
+app.command(rich_help_panel="Legal hold")(record.hold)
+app.command(rich_help_panel="Legal hold")(record.release)
+app.command(rich_help_panel="Legal hold")(record.holds)
 
 Run = Annotated[
     str | None,
@@ -34,7 +42,7 @@ def show(run: Run = None, home: Home = None, as_json: Json = False) -> None:
     with failing():
         events = asyncio.run(_story(home_from(home), run))
     if as_json:
-        json.dump([_plain(event) for event in events], sys.stdout, indent=2, ensure_ascii=False)
+        json.dump([plain(event) for event in events], sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
         return
     _print(events)
@@ -55,29 +63,9 @@ def runs(home: Home = None, as_json: Json = False) -> None:
     Console().print(table if rows else "Nothing has been requested yet.")
 
 
-@app.command()
-def verify(home: Home = None) -> None:
-    """Check that no event was changed, removed or put in between."""
-    with failing():
-        count = asyncio.run(_verify(home_from(home)))
-    Console().print(f"{count} events, each as it was written.")
-
-
-@asynccontextmanager
-async def _opened(home: Path) -> AsyncIterator[Connection]:
-    from bot.database import open_database  # noqa: PLC0415  # --help does not need a database
-
-    settings = load(home)
-    async with (
-        open_database(home, settings.database_url, owner_url=settings.database_owner_url) as database,
-        database.pool.connection() as conn,
-    ):
-        yield conn
-
-
 async def _story(home: Path, run: str | None) -> list[Event]:
     """Return the events of the run and of the run that ends what it granted."""
-    async with _opened(home) as conn:
+    async with opened(load(home)) as database, database.pool.connection() as conn:
         cursor = await conn.execute(
             "SELECT id FROM run WHERE starts_with(id, %(run)s) AND key NOT LIKE 'end %%'"
             " OR %(run)s = '' AND key NOT LIKE 'end %%' ORDER BY created_at DESC LIMIT 2",
@@ -88,42 +76,17 @@ async def _story(home: Path, run: str | None) -> list[Event]:
             raise Failure("There is no such request. `countersign audit runs` lists them.")
         if run and len(found) > 1:
             raise Failure(f"More than one request begins with {run}.")
-        cursor = await conn.execute(
-            "SELECT id FROM run WHERE id = %(run)s OR slots ->> 'run' = %(run)s", {"run": found[0]}
-        )
-        ids = [row["id"] for row in await cursor.fetchall()]
-        events = [event for one in ids async for event in audit.read(conn, one)]
-    return sorted(events, key=lambda event: event.seq)
+        return [event async for event in audit.read(conn, found[0])]
 
 
 async def _runs(home: Path) -> list[dict[str, str]]:
-    async with _opened(home) as conn:
+    async with opened(load(home)) as database, database.pool.connection() as conn:
         cursor = await conn.execute(
             "SELECT id AS run, workflow, requester ->> 'name' AS requester, status,"
             " to_char(created_at, 'YYYY-MM-DD HH24:MI') AS created_at"
             " FROM run WHERE key NOT LIKE 'end %' ORDER BY run.created_at DESC LIMIT 20"
         )
         return [dict(row) for row in await cursor.fetchall()]
-
-
-async def _verify(home: Path) -> int:
-    async with _opened(home) as conn:
-        try:
-            return len([event.seq async for event in audit.read(conn)])
-        except ChainBroken as broken:
-            raise Failure(f"The record has been tampered with: {broken}.") from broken
-
-
-def _plain(event: Event) -> dict[str, Any]:
-    return {
-        "seq": event.seq,
-        "at": event.at.isoformat(timespec="milliseconds"),
-        "kind": event.kind,
-        "run": event.run,
-        "facts": dict(event.facts),
-        "detail": dict(event.detail) if event.detail is not None else None,
-        "hash": event.hash,
-    }
 
 
 def _print(events: Iterable[Event]) -> None:
@@ -151,14 +114,14 @@ def _sentence(event: Event) -> str:
             return f"Ended: {event.facts['status']}"
         case "effect.intended" | "effect.done" if event.facts["act"] == "undo":
             return "About to be undone" if event.kind == "effect.intended" else "Undone"
-    return _WHAT.get(event.kind, event.kind)
+    return _WHAT.get(f"{event.kind} {event.outcome}") or _WHAT.get(event.kind, event.kind)
 
 
 def _lines(event: Event) -> Iterator[tuple[str, str]]:
-    if event.detail is None:
+    if event.erased:
         yield "personal values", "erased"
     for name, value in (*(event.detail or {}).items(), *event.facts.items()):
-        if value not in ("", {}, [], False) and name not in _SAID:
+        if value not in ("", {}, [], False) and name not in _SAID | _ELSEWHERE:
             yield name.replace("_", " "), _short(value)
 
 
@@ -170,9 +133,17 @@ def _short(value: object) -> str:
 
 
 _SAID = frozenset({"by", "verdict", "status", "act", "workflow"})  # the sentence has them
+_ELSEWHERE = frozenset({"card", "clause"})  # in the evidence pack, as they were shown
 _WHAT = {
     "run.checked": "The rules were asked whether they may",
     "run.refused_reading": "Somebody tried to see it, and may not",
+    "audit.erased": "Somebody was erased from the record",
+    "audit.expired": "Personal values were deleted, because their time was over",
+    "audit.held": "Kept from deletion",
+    "audit.released": "Kept from deletion no more",
+    "effect.read_back matches": "Looked at again: it is as reported",
+    "effect.read_back not_visible": "It cannot be looked at again",
+    "effect.read_back differs": "Looked at again: it is NOT as reported",
     "run.filled": "The requester filled in what was missing",
     "approval.requested": "Approval was asked for",
     "approval.expired": "Nobody decided in time",

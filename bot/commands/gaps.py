@@ -228,13 +228,13 @@ def _with(home: Path | None, act: Callable[["Connection", Path], Awaitable[Done]
 
 @asynccontextmanager
 async def _pool(place: Path) -> AsyncIterator["Pool"]:
-    from bot.database import open_database  # noqa: PLC0415  # --help does not need a database
+    from bot.commands.opened import opened  # noqa: PLC0415  # --help does not need a database
     from bot.serving import has_database  # noqa: PLC0415  # likewise
 
     settings = load(place)
     if not has_database(settings):
         raise Failure(f"No bot has answered anybody in {place} yet, so nothing is kept there.")
-    async with open_database(place, settings.database_url, owner_url=settings.database_owner_url) as database:
+    async with opened(settings) as database:
         yield database.pool
 
 

@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bot.commands.opened import secrets_of
 from bot.commands.options import Config, Failure, Home, Json, failing, write_json
 from bot.credentials import CHECKPOINT_KEY
 from bot.demo import home as demo
 from bot.settings import home_from, load
 from connectors.keys import Keys
-from connectors.secrets import Secrets, demo_key, open_secrets
+from connectors.secrets import Secrets, demo_key
 
 app = typer.Typer(help="Tokens and keys, kept in the system's keyring.", no_args_is_help=True)
 
@@ -98,11 +99,7 @@ def check(home: Home = None, config: Config = None, as_json: Json = False) -> No
 
 
 def _open(option: Path | None) -> Secrets:
-    home = home_from(option)
-    given = load(home).secrets_key
-    if given is not None:
-        return open_secrets(home=home, key=given.get_secret_value())
-    return open_secrets(home=home, key=_demo_key(home))
+    return secrets_of(load(home_from(option)))
 
 
 def _demo_key(home: Path) -> str | None:

@@ -8,6 +8,9 @@ import pytest
 from bot.database import Database, open_owner
 from graphs import audit
 
+ADA = {"subject": "larkfield#ada-1", "name": "Ada Okafor", "email": "ada@larkfield.example"}
+GRACE = {"subject": "larkfield#grace-2", "name": "Grace Lindqvist", "email": "grace@larkfield.example"}
+
 
 @pytest.fixture
 async def record(database: Database) -> Database:
@@ -19,7 +22,7 @@ async def record(database: Database) -> Database:
                 "test.event",
                 run=None,
                 facts={"number": number},
-                detail={"who": "Ada Okafor", "said": "close the quarter"},
+                detail={"by": ADA, "asked": "Grace Lindqvist", "said": "close the quarter"},
             )
     return database
 
@@ -29,13 +32,29 @@ async def read(database: Database) -> list[audit.Event]:
         return [event async for event in audit.read(conn)]
 
 
+async def stored(database: Database) -> str:
+    """Return everything that the database keeps of this record, as text."""
+    async with database.pool.connection() as conn:
+        cursor = await conn.execute(
+            "SELECT (SELECT string_agg(audit_event::text, ' ') FROM audit_event)"
+            " || (SELECT string_agg(audit_part::text, ' ') FROM audit_part)"
+            " || (SELECT string_agg(audit_subject::text, ' ') FROM audit_subject) AS all"
+        )
+        row = await cursor.fetchone()
+    assert row is not None
+    return str(row["all"])
+
+
 @pytest.mark.parametrize(
     "statement",
     [
         b"UPDATE audit_event SET kind = 'other'",
         b"DELETE FROM audit_event",
         b"TRUNCATE audit_event CASCADE",
-        b"UPDATE audit_detail SET detail = '{}'",
+        b"UPDATE audit_part SET sealed = ''",
+        b"UPDATE audit_subject SET handle = ''",
+        b"UPDATE audit_checkpoint SET signature = ''",
+        b"DELETE FROM audit_checkpoint",
         b"INSERT INTO authority_level (operation, level) VALUES ('directory.add_to_group', 4)",
         b"UPDATE clock SET shift = interval '1 day'",
     ],
@@ -54,9 +73,7 @@ async def test_the_application_can_neither_rewrite_the_record_nor_raise_itself(
     [
         (b"UPDATE audit_event SET body = replace(body, 'test.event', 'test.other') WHERE seq = 2",),
         (b"UPDATE audit_event SET hash = repeat('0', 64) WHERE seq = 2",),
-        (b"UPDATE audit_event SET previous = repeat('0', 64) WHERE seq = 2",),
-        (b"UPDATE audit_detail SET detail = replace(detail, 'Ada', 'Ben') WHERE seq = 2",),
-        (b"DELETE FROM audit_detail WHERE seq = 2", b"DELETE FROM audit_event WHERE seq = 2"),
+        (b"DELETE FROM audit_part WHERE seq = 2", b"DELETE FROM audit_event WHERE seq = 2"),
     ],
 )
 async def test_a_change_behind_our_back_breaks_the_chain(
@@ -72,10 +89,23 @@ async def test_a_change_behind_our_back_breaks_the_chain(
         await read(record)
 
 
-async def test_erasing_what_somebody_said_leaves_the_chain_whole(record: Database) -> None:
+async def test_no_value_of_a_person_stands_readable_in_the_record(record: Database) -> None:
+    kept = await stored(record)
+    assert not [word for word in (*ADA.values(), *GRACE.values(), "ada-1", "close the") if word in kept]
+    assert [event.detail for event in await read(record)] == [
+        {"by": ADA, "asked": "Grace Lindqvist", "said": "close the quarter"}
+    ] * 3
+
+
+async def test_one_persons_events_are_linked_until_they_are_erased(record: Database) -> None:
+    events = await read(record)
+    assert len({event.actor for event in events}) == 1
     async with record.pool.connection() as conn:
-        await conn.execute("DELETE FROM audit_detail")
-        cursor = await conn.execute("SELECT string_agg(body, ' ') AS bodies FROM audit_event")
-        (kept,) = await cursor.fetchall()
-    assert [event.detail for event in await read(record)] == [None, None, None]
-    assert "Ada" not in kept["bodies"]
+        assert await audit.erase(conn, ADA["subject"], by="clerk")
+    events = await read(record)
+    assert [event.detail for event in events[:3]] == [None] * 3
+    assert [event.erased for event in events] == [True, True, True, False]
+    async with record.pool.connection() as conn:
+        await audit.append(conn, "test.event", run=None, facts={}, detail={"by": ADA})
+    *_, last = await read(record)
+    assert last.actor not in {event.actor for event in events}

@@ -51,7 +51,8 @@ def home(served: Path) -> Iterator[Path]:
 
 
 def run(home: Path, *arguments: str, typed: str | None = None, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [*arguments, "--home", str(home)], input=typed)
+    runner = CliRunner(env={"COUNTERSIGN_SECRETS_KEY": "of the tests"})
+    result = runner.invoke(app, [*arguments, "--home", str(home)], input=typed)
     assert result.exit_code == code, result.output
     return result
 
@@ -204,7 +205,7 @@ def test_a_reviewed_answer_becomes_a_document_and_closes_the_gap(home: Path) -> 
     ((body,),) = asyncio.run(_owner(home, "SELECT body FROM audit_event WHERE kind = 'gap.answered'"))
     assert json.loads(body)["facts"]["document"] == document
     assert PEOPLE not in body
-    assert "each as it was written" in run(home, "audit", "verify").output
+    assert "Each as it was written" in run(home, "audit", "verify").output
     (home / document).unlink()
     run(home, "ingest", str(home / "source"))
 

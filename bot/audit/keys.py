@@ -1,0 +1,28 @@
+"""The key of the record, made at the first start and kept among the secrets."""
+
+import logging
+
+from bot.database import Database
+from bot.keys import Store, own
+from connectors.keys import Keys
+from graphs.audit import Vault, keeping
+from graphs.ports import Connection
+
+logger = logging.getLogger(__name__)
+
+NAME = "audit_key"  # wraps the key of each person, and signs
+
+
+async def unlock(database: Database, store: Store) -> Vault:
+    """Give the database's connections the key of its record, and return what holds it.
+
+    Raises SettingsError where the secrets do not open, or lack the key that the record was written with.
+    """
+    vault = Vault(await own(database.pool, NAME, store, first=_adopt))
+    database.book.open(vault)
+    return vault
+
+
+async def _adopt(conn: Connection, keys: Keys) -> None:
+    if count := await keeping.adopt(conn, Vault(keys)):
+        logger.info("What stands beside %d events of the record is encrypted now", count)

@@ -1,0 +1,95 @@
+"""Writing the record: one event at a time, each with the hash of the one before it."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from graphs.audit import checkpoints, context, head, people
+from graphs.audit.events import GENESIS, Committed, Fact, body, canonical
+from graphs.audit.values import HOUSE, PARAMETERS, split
+from graphs.audit.vault import Someone, seal, vault_of
+from graphs.ports import Connection
+
+
+async def append(
+    conn: Connection,
+    kind: str,
+    *,
+    run: str | None,
+    facts: Mapping[str, Fact],
+    detail: Mapping[str, Any],
+    house: Mapping[str, Any] | None = None,
+) -> None:
+    """Append one event in the caller's transaction. Call it last: it holds the chain's head until commit.
+
+    `facts` name nobody and stand in the event. `detail` is kept beside it, each person's values under their
+    own key; `house` too, for what concerns nobody and outlives everybody. Raises Locked where this process
+    has not opened the keys of the record.
+    """
+    vault = vault_of(conn)
+    around = await context.read(conn, kind, run, facts, detail)
+    tenant = await head.hold(conn)
+    previous, seq, at = await _last(conn)
+    parts = split(around.values, around.people, around.concerned)
+    wanted = {subject for part in parts for subject in part.owners} | {*around.approvers}
+    wanted |= {subject for subject in (around.actor, HOUSE if house else None) if subject is not None}
+    known = await people.known(conn, vault, tenant, wanted) if wanted else {}
+    kept = [(part.owners, _committed(part.owners, known, part.values)) for part in parts]
+    if house:
+        kept.append((frozenset({HOUSE}), _committed({HOUSE}, known, house)))
+    written = body(
+        around.envelope({subject: one.pseudonym for subject, one in known.items()}),
+        seq=seq,
+        previous=previous,
+        at=at,
+        details=[one for _, one in kept],
+        parameters=next((one.commitment for _, one in kept if one.values.keys() & {*PARAMETERS}), None),
+    )
+    await _insert(conn, tenant, seq, written, [(one, [known[o] for o in owners]) for owners, one in kept])
+    if seq % checkpoints.EVERY == 0:
+        await checkpoints.sign(conn)
+
+
+async def _last(conn: Connection) -> tuple[str, int, datetime]:
+    """Return the hash of the last event, the next one's number, and the time."""
+    cursor = await conn.execute(
+        "SELECT moment() AS at, last.seq, last.hash FROM (SELECT 1) AS one LEFT JOIN LATERAL"
+        " (SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1) AS last ON true"
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row["hash"] or GENESIS, (row["seq"] or 0) + 1, row["at"]
+
+
+def _committed(owners: Collection[str], known: Mapping[str, Someone], values: Mapping[str, Any]) -> Committed:
+    return Committed(of=sorted(known[subject].pseudonym for subject in owners), values=values)
+
+
+async def _insert(
+    conn: Connection,
+    tenant: str,
+    seq: int,
+    written: bytes,
+    kept: list[tuple[Committed, list[Someone]]],
+) -> None:
+    text, digest = written.decode(), hashlib.sha256(written).hexdigest()
+    await conn.execute(
+        "WITH said AS (SELECT %s::text AS body, %s AS seq, %s AS hash)"
+        " INSERT INTO audit_event (seq, run, trace, kind, previous, hash, body)"
+        " SELECT seq, j ->> 'run', j ->> 'trace', j ->> 'kind', j ->> 'previous', hash, body"
+        " FROM said, LATERAL (SELECT body::jsonb AS j) AS parsed",
+        (text, seq, digest),
+    )
+    for part, (committed, owners) in enumerate(kept):
+        plain = canonical({"salt": committed.salt, "values": committed.values})
+        sealed = seal(owners, place(tenant, seq, part), plain)
+        await conn.execute(
+            "INSERT INTO audit_part (seq, part, owners, sealed) VALUES (%s, %s, %s, %s)",
+            (seq, part, list(committed.of), sealed),
+        )
+
+
+def place(tenant: str, seq: int, part: int) -> str:
+    """Return where a part belongs; it opens nowhere else."""
+    return f"{tenant}\0{seq}\0{part}"

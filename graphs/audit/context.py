@@ -1,0 +1,119 @@
+"""What the records say around an event: the request it belongs to, its approval, and who is concerned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphs.audit.events import Envelope, Fact, release
+from graphs.audit.values import HOUSE, Owners, People, is_person, subject_of
+from graphs.ports import Connection
+
+_BY_REQUESTER = frozenset({"run.started", "run.filled"})
+_PERSONAL = frozenset({"digest"})  # covers the requester: unsalted, it would confirm a guessed person
+_ENVELOPE = frozenset({"policies", "policy"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """The rows that an event is about, as plain JSON, and what it was told."""
+
+    kind: str
+    id: str | None  # of the run
+    run: Mapping[str, Any] | None
+    approvals: tuple[Mapping[str, Any], ...]  # of the request, each with its votes
+    facts: Mapping[str, Fact]
+    detail: Mapping[str, Any]
+
+    @property
+    def actor(self) -> str | None:
+        """The subject of who did it; None for the bot itself."""
+        by = self.detail.get("by")
+        if is_person(by):
+            return subject_of(by)
+        if self.run is not None and self.kind in _BY_REQUESTER:
+            return subject_of(self.run["requester"])
+        return None
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """The subjects of those who had approved it by then."""
+        votes = self._approval["votes"] if self._approval is not None else ()
+        return tuple(subject_of(vote["person"]) for vote in votes if vote["verdict"] == "approve")
+
+    @property
+    def people(self) -> People:
+        """Everybody whom the values may name."""
+        requester = self.run["requester"] if self.run is not None else None
+        return People.found_in(requester, *self.approvals, self.detail)
+
+    @property
+    def concerned(self) -> Owners:
+        """Whose the values are that name nobody: of who did it and of whom the request is about."""
+        found = {self.actor} if self.actor is not None else set()
+        if self.run is not None:
+            found.add(subject_of(self.run["requester"]))
+        if self._approval is not None and is_person(self._approval["card"].get("beneficiary")):
+            found.add(subject_of(self._approval["card"]["beneficiary"]))
+        return frozenset(found) or frozenset({HOUSE})
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What stands beside the chain: the detail, and the facts that would give a person away."""
+        return {**self.detail, **{name: self.facts[name] for name in _PERSONAL & self.facts.keys()}}
+
+    def envelope(self, pseudonyms: Mapping[str, str]) -> Envelope:
+        """Return what stands in the chain. `pseudonyms` names the actor and the approvers."""
+        run, facts = self.run, self.facts
+        trace = self.id if run is None else str(run["slots"].get("run", run["id"]))
+        return Envelope(
+            kind=self.kind,
+            run=self.id,
+            trace=trace,
+            actor=None if self.actor is None else pseudonyms[self.actor],
+            approvers=[pseudonyms[one] for one in self.approvers],
+            policies=[name for name in str(facts.get("policies", "")).split(", ") if name],
+            policy=str(facts["policy"]) if "policy" in facts else None,
+            level=None if self._approval is None else self._approval["action"].get("level"),
+            outcome=str(facts.get("verdict") or facts.get("status") or self.kind.rpartition(".")[2]),
+            versions=self._versions,
+            facts={name: value for name, value in facts.items() if name not in _PERSONAL | _ENVELOPE},
+        )
+
+    @property
+    def _approval(self) -> Mapping[str, Any] | None:
+        return next((one for one in self.approvals if one["id"] == self.facts.get("approval")), None)
+
+    @property
+    def _versions(self) -> dict[str, str | None]:
+        run, approval = self.run, self._approval
+        operation = self.detail.get("operation") or (approval or {"action": {}})["action"].get("operation")
+        return {
+            "workflow": None if run is None else f"{run['workflow']} {run['version']}",
+            "edition": None if approval is None else approval["card"]["clause"]["edition"],
+            "connector": None if operation is None else f"{operation} {release()}",
+            "model": None,  # no model has a part in what is recorded today
+            "prompt": None,
+        }
+
+
+async def read(
+    conn: Connection, kind: str, run: str | None, facts: Mapping[str, Fact], detail: Mapping[str, Any]
+) -> Context:
+    """Read what there is around an event that is about to be written."""
+    cursor = await conn.execute(
+        "SELECT to_jsonb(run) AS run, (SELECT jsonb_agg(to_jsonb(approval) || jsonb_build_object('votes',"
+        "  coalesce((SELECT jsonb_agg(to_jsonb(vote) ORDER BY vote.at, subject) FROM vote"
+        "   WHERE vote.approval = approval.id), '[]'))) FROM approval"
+        "  WHERE approval.run = coalesce(run.slots ->> 'run', run.id)) AS approvals"
+        " FROM run WHERE id = %s",
+        (run,),
+    )
+    row = (await cursor.fetchone() if run is not None else None) or {"run": None, "approvals": None}
+    return Context(
+        kind=kind,
+        id=run,
+        run=row["run"],
+        approvals=tuple(row["approvals"] or ()),
+        facts=facts,
+        detail=detail,
+    )

@@ -1,0 +1,157 @@
+"""What is personal in the record: a key for each person, wrapped by a key that only the secrets hold.
+
+To forget a person is to delete their key: nothing that was closed with it opens again, in any copy.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from psycopg import AsyncConnection
+
+from connectors.keys import Key, Keys
+from graphs.ports import Connection
+
+_NONCE = 12  # bytes, as AES-GCM wants them
+
+
+class Locked(Exception):
+    """This process has not been given the keys of the record, or not the one that this was closed with."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Someone:
+    """A person as the record names them: a pseudonym without meaning, and the key of their values."""
+
+    pseudonym: str
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wrapped:
+    """The key of a person as the database holds it."""
+
+    pseudonym: str
+    key_id: str
+    sealed: bytes
+
+
+class Vault:
+    """Makes, wraps and uses the keys of people, and signs. It holds the secret of the record."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def handles(self, tenant: str, subject: str) -> tuple[str, ...]:
+        """Return under what a person's key may be found, the newest first: a guess needs our secret."""
+        message = f"{tenant}\0{subject}".encode()
+        return tuple(
+            hmac.new(_derived(key, "handle"), message, hashlib.sha256).hexdigest() for key in self._keys.keys
+        )
+
+    def fresh(self, tenant: str) -> tuple[Someone, Wrapped]:
+        """Make a pseudonym and a key for somebody new."""
+        someone = Someone(pseudonym=f"p-{secrets.token_hex(8)}", key=secrets.token_bytes(32))
+        newest = self._keys.newest
+        sealed = _encrypt(_derived(newest, "wrap"), someone.key, _bound(tenant, someone.pseudonym))
+        return someone, Wrapped(pseudonym=someone.pseudonym, key_id=newest.id, sealed=sealed)
+
+    def unwrap(self, tenant: str, wrapped: Wrapped) -> Someone:
+        """Return the person's key. Raises Locked."""
+        key = self._keys.find(wrapped.key_id)
+        if key is None:
+            raise Locked(f"the key {wrapped.key_id} of the record is not among the secrets here")
+        value = _decrypt(_derived(key, "wrap"), wrapped.sealed, _bound(tenant, wrapped.pseudonym))
+        return Someone(pseudonym=wrapped.pseudonym, key=value)
+
+    @property
+    def signer(self) -> Ed25519PrivateKey:
+        """The key that signs checkpoints and packs now."""
+        return _signer(self._keys.newest)
+
+    @property
+    def public_keys(self) -> tuple[str, ...]:
+        """The public halves of the signing keys, in hexadecimal, the newest first."""
+        found = (_signer(key).public_key() for key in self._keys.keys)
+        return tuple(key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex() for key in found)
+
+
+class Book:
+    """Where the connections of one database find the vault, once it has been opened."""
+
+    def __init__(self) -> None:
+        self._vault: Vault | None = None
+
+    def open(self, vault: Vault) -> None:
+        """Let the connections keep and read what is personal."""
+        self._vault = vault
+
+    @property
+    def vault(self) -> Vault:
+        """The vault. Raises Locked before it has been opened."""
+        if self._vault is None:
+            raise Locked("the record's keys have not been opened in this process")
+        return self._vault
+
+
+class Bookish(AsyncConnection[dict[str, Any]]):
+    """A connection of the application's pool: it knows the book of its database."""
+
+    book: Book
+
+
+def vault_of(conn: Connection) -> Vault:
+    """Return the vault of the connection's database. Raises Locked."""
+    if not isinstance(conn, Bookish):
+        raise Locked("the record is written through the application's pool only")
+    return conn.book.vault
+
+
+def seal(people: Sequence[Someone], place: str, plain: bytes) -> bytes:
+    """Close what concerns these people together: it takes the keys of all of them to open it."""
+    return _encrypt(_joint(people, place), plain, place.encode())
+
+
+def unseal(people: Sequence[Someone], place: str, sealed: bytes) -> bytes:
+    """Open what `seal` closed for the same people and place. Raises Locked."""
+    return _decrypt(_joint(people, place), sealed, place.encode())
+
+
+def _joint(people: Sequence[Someone], place: str) -> bytes:
+    ordered = sorted(people, key=lambda one: one.pseudonym)
+    material = b"".join(one.key for one in ordered)
+    return HKDF(SHA256(), 32, salt=None, info=f"countersign audit values\0{place}".encode()).derive(material)
+
+
+def _signer(key: Key) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(_derived(key, "signature"))
+
+
+def _derived(key: Key, purpose: str) -> bytes:
+    info = f"countersign audit {purpose}".encode()
+    return HKDF(SHA256(), 32, salt=None, info=info).derive(key.value)
+
+
+def _bound(tenant: str, pseudonym: str) -> bytes:
+    return f"{tenant}\0{pseudonym}".encode()
+
+
+def _encrypt(key: bytes, plain: bytes, bound: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, plain, bound)
+
+
+def _decrypt(key: bytes, sealed: bytes, bound: bytes) -> bytes:
+    try:
+        return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
+    except InvalidTag as error:
+        raise Locked("what is kept beside the record was changed, or closed with another key") from error
