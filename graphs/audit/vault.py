@@ -96,6 +96,11 @@ class Book:
         self._vault = vault
 
     @property
+    def is_open(self) -> bool:
+        """Whether the vault has been opened."""
+        return self._vault is not None
+
+    @property
     def vault(self) -> Vault:
         """The vault. Raises Locked before it has been opened."""
         if self._vault is None:

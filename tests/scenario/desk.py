@@ -14,6 +14,7 @@ from connectors.keys import Keys
 from connectors.registry import Connectors, DirectorySettings, connect
 from connectors.sandbox.process import Running
 from graphs import approvals
+from graphs.audit import Vault
 from graphs.flows import it_access, it_access_end
 from graphs.flows.it_access import RequestableGroup, Rules
 from graphs.policy.engine import Policy
@@ -163,6 +164,8 @@ async def open_office(
     database: Database, home: Path, server: Running, *, rules: Rules = RULES, keys: Keys | None = None
 ) -> AsyncIterator[Office]:
     """Open the runs over a real database and a real directory server."""
+    if not database.book.is_open:
+        database.book.open(Vault(Keys.fresh()))
     desk = Desk()
     settings = DirectorySettings(
         url=server.url,

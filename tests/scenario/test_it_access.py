@@ -70,9 +70,11 @@ async def test_a_request_is_granted_after_the_approval_and_ends_by_itself(office
         "approval.decided",
         "effect.intended",
         "effect.done",
+        "effect.read_back",
         "run.ended",
         "effect.intended",
         "effect.done",
+        "effect.read_back",
         "run.ended",
     ]
 
