@@ -158,6 +158,6 @@ async def read_it_back(stage: Stage, run: str) -> None:
     kinds = [event["kind"] for event in json.loads(output)]
     assert kinds == [
         "run.started", "run.filled", "run.checked", "approval.requested", "approval.decided",
-        "effect.intended", "effect.done", "run.ended",
-        "effect.intended", "effect.done", "run.ended",
+        "effect.intended", "effect.done", "effect.read_back", "run.ended",
+        "effect.intended", "effect.done", "effect.read_back", "run.ended",
     ]  # fmt: skip

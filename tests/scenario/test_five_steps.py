@@ -159,8 +159,10 @@ async def step_five_the_record_tells_the_whole_story(town: Town, run: str) -> No
         "approval.decided",
         "effect.intended",
         "effect.done",
+        "effect.read_back",
         "run.ended",
         "effect.intended",
         "effect.done",
+        "effect.read_back",
         "run.ended",
     ]
