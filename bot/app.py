@@ -33,7 +33,7 @@ from bot.installation import Installation, SlackRefused, discover
 from bot.jobs import Jobs
 from bot.keys import open_seal
 from bot.language import vocabulary
-from bot.listeners import approvals, ask, conversation, doubts, feedback, home, requests, sections
+from bot.listeners import approvals, ask, conversation, doubts, edits, feedback, home, requests, sections
 from bot.listeners.arrivals import Arrivals
 from bot.listeners.signatures import Signatures
 from bot.listeners.surfaces import Surfaces
@@ -145,7 +145,7 @@ def make_app(parts: Parts, *, signing_secret: str = "") -> tuple[AsyncApp, Surfa
     )
     surfaces = Surfaces(app)
     app.use(Arrivals(parts.installation, surfaces, parts.events))
-    for surface in (conversation, home, ask, requests, approvals, doubts, sections, feedback):
+    for surface in (conversation, home, ask, requests, approvals, edits, doubts, sections, feedback):
         surface.register(surfaces, parts)
     return app, surfaces
 

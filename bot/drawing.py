@@ -46,8 +46,11 @@ class RecordDrawing:
         if approval is None:
             raise Nowhere(f"there is no approval {row.ref}")
         users = await self._identity.users(_subjects(approval))
+        editable = bool(self._runs.editable(approval.workflow))
         return Letter(
-            channel=self._channel(approval), thread=None, message=approvals.card(approval, users=users)
+            channel=self._channel(approval),
+            thread=None,
+            message=approvals.card(approval, users=users, editable=editable),
         )
 
     async def _doubt(self, row: Row) -> Letter:

@@ -38,3 +38,10 @@ class ShelfEvidence:
             url=section.url or None,
             edition=edition.id,
         )
+
+    async def edition(self) -> str:
+        """Return the name of the edition that serves. Raises ClauseMissing."""
+        try:
+            return (await asyncio.to_thread(self._shelf.edition)).id
+        except KnowledgeError as error:
+            raise ClauseMissing(str(error)) from error

@@ -35,6 +35,9 @@ ANSWERS: Mapping[Answered, str] = {
     Answered.NOT_ACTIVE: "The company directory says that your account is not active. Nothing was done.",
     Answered.FORBIDDEN: "A rule of your company does not let you decide on this. Nothing was done.",
     Answered.NOT_CHECKED: "I cannot check the rules at the moment. Nothing was done. Please try again later.",
+    Answered.TOO_FEW_LEFT: "Whoever changes this may not approve it, and without you too few could. "
+    "Nothing was changed.",
+    Answered.NOT_CHANGED: "This changes nothing, or it does not fit. Nothing was changed.",
     Answered.REASON_MISSING: "A denial needs a reason.",
     Answered.DAMAGED: "The record of this card is not as it was written, so I cannot act on it. "
     "Nothing was done. Please tell whoever runs me.",
@@ -132,7 +135,18 @@ def void(key: str, facts: Mapping[str, str]) -> Markup:
     by = facts.get("by")
     if key == "voter_lost" and by:
         return join(ours("Had approved this, and may not any more: "), safe(by, 300), ours("."))
+    if key in {"edited", "narrowed"} and by:
+        changes = safe(facts.get("changes", ""), 600)
+        counts = " That only takes away, so it is their approval." if key == "narrowed" else ""
+        return join(safe(by, 200), ours(" changed it: "), changes, ours(f".{counts}"))
     return ours(_VOID.get(key, _VOID["changed"]))
+
+
+def difference(name: str) -> str:
+    """Name a part of what an approval is bound to, as people call it."""
+    known = _PARTS.get(name) or _PARTS.get(name.partition(".")[0])
+    detail = name.rpartition(".")[2].replace("_", " ")
+    return (known or detail).format(detail)
 
 
 def notice(key: str, facts: Mapping[str, str]) -> Markup:
@@ -159,7 +173,7 @@ def notice(key: str, facts: Mapping[str, str]) -> Markup:
 
 
 _NOTICES: Mapping[str, str] = {
-    "expired": "Nobody decided in time, so nothing was done. You can ask again.",
+    "expired": "Nobody decided in time, so nothing was done. You can ask again with the button above.",
     "retrying": "A system that I need cannot be reached at the moment. I keep trying by myself.",
     "unconfirmed": "A system did not confirm what I sent. I keep looking whether it was carried out, "
     "and will not send it twice.",
@@ -170,8 +184,28 @@ _NOTICES: Mapping[str, str] = {
     "late": "This may have been carried out twice: a call was answered after another worker had taken over. "
     "A person has to look.",
 }
+_PARTS: Mapping[str, str] = {
+    "parameters": "What is sent, {}",
+    "terms": "Agreed, {}",
+    "preconditions": "What was found, {}",
+    "preconditions.approvers_id": "The approvers' group itself",
+    "approvers": "Who may decide",
+    "authors": "Who changed the request",
+    "quorum": "Approvals needed",
+    "clause": "The policy section",
+    "level": "The level of authority",
+    "target": "What it is about",
+    "execute_within": "Seconds to carry it out",
+    "version": "The version of the workflow",
+    "operation": "What is done",
+    "requester": "Who asks",
+    "beneficiary": "Who gets it",
+}
 _VOID: Mapping[str, str] = {
     "changed": "Something changed after the request was checked.",
+    "edited": "An approver changed what is asked for; others have to approve it.",
+    "narrowed": "An approver took something away from what is asked for, and so approved the rest.",
+    "clause": "The policy section that governs it has changed.",
     "voter_lost": "Somebody who had approved this may not approve it any more.",
 }
 _ENDINGS: Mapping[str, str] = {

@@ -171,7 +171,8 @@ def _changed(former: Mapping[str, Any] | None, action: Mapping[str, Any]) -> Ite
 
 
 _APPROVALS = (
-    "SELECT approval.*, run.workflow, run.requester, former.void AS replaced FROM approval"
+    "SELECT approval.*, run.workflow, run.requester, former.void AS replaced,"
+    " former.card->'clause'->>'text' AS former_clause FROM approval"
     " JOIN run ON (run.tenant, run.id) = (approval.tenant, approval.run)"
     " LEFT JOIN approval AS former ON (former.tenant, former.id) = (approval.tenant, approval.replaces)"
 )
@@ -252,6 +253,7 @@ def _approval(row: Mapping[str, Any], votes: Mapping[str, list[Vote]]) -> Approv
         replaces=row["replaces"],
         replaced=Void(**row["replaced"]) if row["replaced"] else None,
         differences=tuple(Difference(**one) for one in card["differences"]),
+        clause_before=row["former_clause"] or "",
     )
 
 
@@ -312,6 +314,16 @@ async def void(conn: Connection, card: str, why: Void) -> bool:
         "UPDATE approval SET status = 'void', void = %s WHERE id = %s AND status IN ('pending', 'approved')"
         " AND NOT EXISTS (SELECT FROM effect WHERE approval = %s AND state = 'done')",
         (Jsonb(asdict(why)), card, card),
+    )
+    return cursor.rowcount == 1
+
+
+async def withdraw(conn: Connection, card: str, why: Void) -> bool:
+    """Let an approval that can still be decided count no more, by one compare-and-set. True for one alone."""
+    cursor = await conn.execute(
+        "UPDATE approval SET status = 'void', void = %s"
+        " WHERE id = %s AND status = 'pending' AND decide_by > moment()",
+        (Jsonb(asdict(why)), card),
     )
     return cursor.rowcount == 1
 

@@ -49,3 +49,6 @@ class Evidence(Protocol):
 
     async def clause(self, document: str, anchor: str) -> Clause:
         """Return the section as the active edition has it. Raises ClauseMissing."""
+
+    async def edition(self) -> str:
+        """Return the name of the active edition. Raises ClauseMissing where there is none."""

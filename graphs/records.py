@@ -71,6 +71,8 @@ class Answered(StrEnum):
     NOT_ACTIVE = "not_active"
     FORBIDDEN = "forbidden"  # by a rule of the installation's own
     NOT_CHECKED = "not_checked"  # the rules could not be asked
+    TOO_FEW_LEFT = "too_few_left"  # who changes it may not approve it, and without them too few could
+    NOT_CHANGED = "not_changed"  # an edit that changes nothing, or does not fit
     REASON_MISSING = "reason_missing"  # a denial gives its reason
     NO_SUCH_CARD = "no_such_card"
     DAMAGED = "damaged"  # the record is not what it was when the card was made
@@ -178,6 +180,7 @@ class Approval:
     replaces: str | None = None
     replaced: Void | None = None  # why the one that this replaces counts no more
     differences: tuple[Difference, ...] = ()
+    clause_before: str = ""  # what the clause said on the card that this replaces, if it said something else
 
     @property
     def assents(self) -> tuple[Vote, ...]:
@@ -218,6 +221,8 @@ class Field:
     options: tuple[str, ...] = ()  # of a choice
     least: int | None = None  # of a number
     most: int | None = None  # of a number; of a text: its characters
+    narrows: Literal["less"] | None = None  # of a number: the direction in which a change only takes away
+    theirs: bool = False  # the requester's own words, which no approver rewrites
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,6 +253,11 @@ class Run:
     facts: Mapping[str, str]  # what the sentence about `reason` needs
     due_at: datetime | None
     created_at: datetime
+
+    @property
+    def can_be_asked_again(self) -> bool:
+        """Whether it ended because an approver or the time said no, so that asking anew may help."""
+        return self.status is RunStatus.REFUSED and self.reason in {"denied", "expired", "window_passed"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

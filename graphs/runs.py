@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Self
 
 from psycopg_pool import AsyncConnectionPool
@@ -10,13 +10,24 @@ from psycopg_pool import AsyncConnectionPool
 from connectors.base import Mint
 from connectors.directory import Directory, Person
 from connectors.registry import Registry
-from graphs import approvals, audit, cases, doubts, drive, forms
+from graphs import approvals, audit, cases, clauses, doubts, drive, edits, forms, quorum, votes
 from graphs.calls import Calls
-from graphs.gate import Gate
+from graphs.gate import Gate, Refused
 from graphs.kit import Kit, Workflow
-from graphs.policy.engine import AUTHORS, INACTIVE, OWN, Policy, Ruling
+from graphs.policy.engine import Policy
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
-from graphs.records import Answered, Approval, ApprovalStatus, Doubt, Field, Resolution, Run, Verdict
+from graphs.records import (
+    Actor,
+    Answered,
+    Approval,
+    ApprovalStatus,
+    Doubt,
+    Field,
+    Resolution,
+    Run,
+    Verdict,
+    Void,
+)
 from graphs.sealed import Seal, SealedSaver
 
 
@@ -99,6 +110,11 @@ class Runs:
         """Return what the workflow must know. Raises UnknownWorkflow."""
         return self._workflow(workflow).fields
 
+    def editable(self, workflow: str) -> tuple[Field, ...]:
+        """Return what approvers may change in a request."""
+        known = self._workflows.get(workflow)
+        return () if known is None else tuple(field for field in known.fields if not field.theirs)
+
     async def start(
         self,
         *,
@@ -109,30 +125,45 @@ class Runs:
         key: str,
     ) -> str:
         """Begin a run and return its id; the same key gives the same run. Raises UnknownWorkflow."""
+        async with self._kit.pool.connection() as conn:
+            run, _ = await self._begin(
+                conn, key=key, workflow=workflow, requester=requester, origin=origin, values=values
+            )
+        return run
+
+    async def _begin(
+        self,
+        conn: Connection,
+        *,
+        key: str,
+        workflow: str,
+        requester: Person,
+        origin: Mapping[str, str],
+        values: Mapping[str, str],
+    ) -> tuple[str, bool]:
         kind = self._workflow(workflow)
         known = {field.name: values[field.name] for field in kind.fields if values.get(field.name)}
-        async with self._kit.pool.connection() as conn:
-            run, fresh = await cases.create(
+        run, fresh = await cases.create(
+            conn,
+            key=key,
+            workflow=workflow,
+            version=kind.version,
+            requester=approvals.actor(requester),
+            origin=origin,
+            values=known,
+        )
+        if fresh:
+            await cases.note(conn, run, "requested")
+            await self._kit.queue.advance(conn, run)
+            await self._kit.notifier.progress(conn, run)
+            await audit.append(
                 conn,
-                key=key,
-                workflow=workflow,
-                version=kind.version,
-                requester=approvals.actor(requester),
-                origin=origin,
-                values=known,
+                "run.started",
+                run=run,
+                facts={"workflow": workflow, "version": kind.version},
+                detail={"requester": asdict(approvals.actor(requester)), "values": known},
             )
-            if fresh:
-                await cases.note(conn, run, "requested")
-                await self._kit.queue.advance(conn, run)
-                await self._kit.notifier.progress(conn, run)
-                await audit.append(
-                    conn,
-                    "run.started",
-                    run=run,
-                    facts={"workflow": workflow, "version": kind.version},
-                    detail={"requester": asdict(approvals.actor(requester)), "values": known},
-                )
-        return run
+        return run, fresh
 
     async def submit(self, run: str, values: Mapping[str, str], *, by: Person) -> Mapping[str, str]:
         """Take what the requester filled in. Returns what is wrong, by field; empty means taken."""
@@ -161,72 +192,114 @@ class Runs:
             approval = await approvals.load(conn, card)
             if approval is None:
                 return Answered.NO_SUCH_CARD
-            ruling = self._kit.policy.rule(
-                "approve", by, approvals.resource(approval), approvals.context(approval)
-            )
-            if not (ruling.allowed and approval.intact):
-                return await self._refuse(conn, approval, ruling, by, verdict)
-            if approval.status is not ApprovalStatus.PENDING:
-                return _ANSWERS[approval.status]
-            if verdict is Verdict.DENY and not (reason or "").strip():
-                return Answered.REASON_MISSING
-            actor = approvals.actor(by)
-            if not await approvals.vote(conn, card, verdict, by=actor, reason=reason):
-                return await self._too_late(conn, card)
-            counted = await approvals.load(conn, card)
-            assert counted is not None
-            decided = counted.status is not ApprovalStatus.PENDING
-            if decided:
-                await self._kit.queue.advance(conn, approval.run)
-            await self._kit.notifier.card(conn, card)
+            return await votes.cast(self._kit, conn, approval, verdict, by=by, reason=reason)
+
+    async def changeable(
+        self, card: str, *, by: Person
+    ) -> Answered | tuple[tuple[Field, ...], Mapping[str, str]]:
+        """Return the fields that this person may change on the card, and what is asked for; or why not."""
+        async with self._kit.pool.connection() as conn:
+            approval = await approvals.load(conn, card)
+            if approval is None:
+                return Answered.NO_SUCH_CARD
+            refused = await self._objection(conn, approval, by)
+            if refused is not None:
+                return refused
+            run = (await cases.load(conn, approval.run, self._kit.titles)).run
+        return self.editable(approval.workflow), run.values
+
+    async def edit(
+        self, card: str, values: Mapping[str, str], *, by: Person
+    ) -> tuple[Answered, Mapping[str, str]]:
+        """Change what is asked for, and have it planned anew. Returns also what is wrong, by field.
+
+        If it only takes away, it approves what is left; otherwise others have to approve it.
+        """
+        async with self._kit.pool.connection() as conn:
+            approval = await approvals.load(conn, card)
+            if approval is None:
+                return Answered.NO_SUCH_CARD, {}
+            refused = await self._objection(conn, approval, by)
+            run = (await cases.load(conn, approval.run, self._kit.titles)).run
+        if refused is not None:
+            return refused, {}
+        fields = self.editable(approval.workflow)
+        given = {field.name: values[field.name].strip() for field in fields if field.name in values}
+        problems = forms.examine([field for field in fields if field.name in given], given)
+        edit = edits.of(fields, run.values, given, card=card, by=approvals.actor(by))
+        if problems or edit is None:
+            return Answered.NOT_CHANGED, problems
+        if not edit.narrows and not await self._can_do_without(approval, edit.author):
+            return Answered.TOO_FEW_LEFT, {}
+        return await self._record(approval, edit, edit.words(fields)), {}
+
+    async def _record(self, approval: Approval, edit: edits.Edit, words: str) -> Answered:
+        key = "narrowed" if edit.narrows else "edited"
+        why = Void(key=key, facts={"by": edit.author.name, "changes": words})
+        async with self._kit.pool.connection() as conn:
+            if not await approvals.withdraw(conn, approval.id, why):
+                return await votes.too_late(self._kit, conn, approval.id)
+            await edits.record(conn, edit, approval.run)
+            await self._kit.queue.advance(conn, approval.run)
+            await self._kit.notifier.card(conn, approval.id)
+            await self._kit.notifier.progress(conn, approval.run)
             await audit.append(
                 conn,
-                "approval.decided" if decided else "approval.voted",
+                "approval.void",
                 run=approval.run,
-                facts={
-                    "approval": card,
-                    "digest": approval.digest,
-                    "verdict": verdict.value,
-                    "assents": len(counted.assents),
-                    "quorum": counted.quorum,
-                    **ruling.facts,
+                facts={"approval": approval.id, "digest": approval.digest, "reason": key},
+                detail={
+                    "by": asdict(edit.author),
+                    "before": dict(edit.before),
+                    "after": dict(edit.after),
                 },
-                detail={"by": asdict(actor), "reason": reason or ""},
             )
         return Answered.RECORDED
 
-    async def _refuse(
-        self, conn: Connection, approval: Approval, ruling: Ruling, by: Person, verdict: Verdict
-    ) -> Answered:
-        """Write down that somebody clicked who may not, and say why as precisely as the policies do."""
-        await audit.append(
-            conn,
-            "approval.refused_click",
-            run=approval.run,
-            facts={"approval": approval.id, "intact": approval.intact, **ruling.facts},
-            detail={"by": asdict(approvals.actor(by)), "verdict": verdict.value},
-        )
-        if not approval.intact:
-            return Answered.DAMAGED
-        if ruling.fault:
-            return Answered.NOT_CHECKED
-        if INACTIVE in ruling.policies:
-            return Answered.NOT_ACTIVE
-        if OWN in ruling.policies:
-            return Answered.OWN_REQUEST
-        if AUTHORS in ruling.policies:
-            return Answered.OWN_CHANGE
-        return Answered.FORBIDDEN if ruling.policies else Answered.NOT_ALLOWED
+    async def _objection(self, conn: Connection, approval: Approval, by: Person) -> Answered | None:
+        """Say why this person may not change what is asked for: only who could approve it may."""
+        asked = approvals.resource(approval), approvals.context(approval)
+        ruling = self._kit.policy.rule("approve", by, *asked)
+        if not (ruling.allowed and approval.intact):
+            return await votes.refuse(conn, approval, ruling, by, "edit")
+        if approval.status is not ApprovalStatus.PENDING:
+            return votes.ANSWERS[approval.status]
+        return None
 
-    async def _too_late(self, conn: Connection, card: str) -> Answered:
-        approval = await approvals.load(conn, card)
-        assert approval is not None
-        if approval.status is ApprovalStatus.PENDING:
-            if await approvals.is_open(conn, card):
-                return Answered.ALREADY_VOTED
-            await self._kit.queue.advance(conn, approval.run)  # nobody has looked since its time was over
-            return Answered.EXPIRED
-        return _ANSWERS[approval.status]
+    async def _can_do_without(self, approval: Approval, author: Actor) -> bool:
+        """Whether enough could approve it if `author` may not."""
+        without = replace(approval, authors=(*approval.authors, author))
+        try:
+            await quorum.require(
+                self._kit.directory,
+                self._kit.policy,
+                (approvals.resource(without), approvals.context(without)),
+                groups=approval.approvers,
+                quorum=approval.quorum,
+            )
+        except Refused:
+            return False
+        return True
+
+    async def again(self, run: str, *, by: Person) -> bool | None:
+        """Ask for the same once more, after it was denied or nobody decided: a new run, one for each run.
+
+        False where it has been asked again before, None where this person or this run cannot.
+        """
+        async with self._kit.pool.connection() as conn:
+            row = await cases.load(conn, run, self._kit.titles)
+            former = row.run
+            if by.subject != former.requester.subject or not former.can_be_asked_again:
+                return None
+            _, fresh = await self._begin(
+                conn,
+                key=f"again {run}",
+                workflow=former.workflow,
+                requester=by,
+                origin=former.origin,
+                values=former.values,
+            )
+        return fresh
 
     async def resolve(self, doubt: str, answer: Resolution, *, by: Person) -> Answered:
         """Take a click on the card of an effect that nobody can tell about. See `doubts.resolve`."""
@@ -242,7 +315,11 @@ class Runs:
         await drive.advance(self._kit, self._machines, run)
 
     async def sweep(self) -> int:
-        """Turn the timers that are due into jobs, and return how many there were."""
+        """Turn the timers that are due into jobs, and return how many there were.
+
+        Approvals that wait on a clause which has changed become void.
+        """
+        await clauses.sweep(self._kit)
         async with self._kit.pool.connection() as conn:
             return await cases.ring(conn, self._kit.queue)
 
@@ -277,11 +354,3 @@ class Runs:
         if name not in self._workflows:
             raise UnknownWorkflow(name)
         return self._workflows[name]
-
-
-_ANSWERS = {
-    ApprovalStatus.APPROVED: Answered.ALREADY_DECIDED,
-    ApprovalStatus.DENIED: Answered.ALREADY_DECIDED,
-    ApprovalStatus.EXPIRED: Answered.EXPIRED,
-    ApprovalStatus.VOID: Answered.REPLACED,
-}

@@ -13,13 +13,13 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from connectors.directory import Person
-from graphs import approvals, audit, authority, cards, cases, forms, quorum
+from graphs import approvals, audit, authority, cards, cases, edits, forms, quorum, votes
 from graphs.approvals import Proposal
 from graphs.gate import Changed, Refused, require
 from graphs.kit import Case
 from graphs.policy.engine import INACTIVE, Resource
 from graphs.ports import Connection
-from graphs.records import Approval, ApprovalStatus, Field, Notice, RunStatus
+from graphs.records import Approval, ApprovalStatus, Field, Notice, RunStatus, Verdict
 
 Facts = dict[str, str]
 
@@ -113,6 +113,7 @@ def plan(propose: Propose) -> Node:
             )
         except Refused as refusal:
             return refuse(refusal)
+        edited = await edits.assenting(case)
         async with case.writing() as conn:
             card = await approvals.propose(
                 conn, row.run, proposal, round_=state.get("round", 1), version=row.version, level=level
@@ -120,6 +121,8 @@ def plan(propose: Propose) -> Node:
             approval = await approvals.load(conn, card)
             assert approval is not None
             await _ask_for(conn, case, approval)
+            if edited is not None and edits.carries(edited[0], approval):
+                await votes.cast(case.kit, conn, approval, Verdict.APPROVE, by=edited[1])
         return Command(goto="approve", update={"approval": card})
 
     return node

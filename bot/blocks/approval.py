@@ -1,22 +1,26 @@
 """The approval card: what would be done, for whom, under which clause, and who has decided."""
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 
 from bot import sentences
-from bot.blocks import parts, policy
+from bot.blocks import parts, policy, request
 from bot.blocks.parts import Block, Message, View
 from bot.render import Markup, bold, date, exact, join, mention, ours, pieces, quoted, safe, web_address
 from bot.render import link as linked
-from graphs.records import Actor, Approval, ApprovalStatus, Clause, Verdict, Vote
+from graphs.records import Actor, Approval, ApprovalStatus, Clause, Field, Verdict, Vote
 
 APPROVE = "approval.approve"
 DENY = "approval.deny"
 CLAUSE = "approval.clause"
 DENIAL = "approval.denial"
+EDIT = "approval.edit"
+CHANGE = "approval.change"
 REASON = "reason"
 
 WHOLE = 9000  # characters of parameters that a card can show
 QUOTE = 700
+AROUND = 4  # words of a changed clause that are shown before what differs
 SEVERAL = 10  # votes that a card shows
 
 TITLES: Mapping[ApprovalStatus, str] = {
@@ -28,10 +32,23 @@ TITLES: Mapping[ApprovalStatus, str] = {
 }
 
 
-def card(approval: Approval, *, users: Mapping[str, str]) -> Message:
-    """Draw the card as the record now stands. `users` maps subjects to their Slack user ids."""
+def card(approval: Approval, *, users: Mapping[str, str], editable: bool = False) -> Message:
+    """Draw the card as the record now stands. `users` maps subjects to their Slack user ids.
+
+    `editable`: approvers may change some of what is asked for.
+    """
     title = f"{TITLES[approval.status]}: {approval.title}"
-    return parts.message(_summary(approval), [parts.header(title), *_body(approval, users)])
+    return parts.message(_summary(approval), [parts.header(title), *_body(approval, users, editable)])
+
+
+def change(approval: str, fields: Sequence[Field], values: Mapping[str, str]) -> View:
+    """Draw the window in which an approver changes what is asked for."""
+    view = request.form("Change the request", fields, values, metadata=approval, callback=CHANGE)
+    told = ours(
+        "If you only take away, such as days, this is your approval of what is left. After any other change "
+        "somebody else has to approve it."
+    )
+    return {**view, "blocks": [parts.section(told), *view["blocks"]]}
 
 
 def denial(approval: str) -> View:
@@ -55,7 +72,7 @@ def _summary(approval: Approval) -> str:
     return f"{words}: {safe(approval.title, 300)}, requested by {safe(approval.requester.name, 200)}"
 
 
-def _body(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
+def _body(approval: Approval, users: Mapping[str, str], editable: bool) -> Iterator[Block]:
     if approval.void is not None:
         why = sentences.void(approval.void.key, approval.void.facts)
         yield parts.section(join(why, ours(" This card counts no more; a newer one asks again.")))
@@ -65,7 +82,7 @@ def _body(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
     yield from _parameters(approval)
     yield from _reason(approval)
     yield from _clause(approval)
-    yield from _end(approval, users)
+    yield from _end(approval, users, editable)
 
 
 def _people(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
@@ -126,17 +143,34 @@ def _differences(approval: Approval) -> Iterator[Block]:
     said = ours("") if why is None else join(ours(" "), sentences.void(why.key, why.facts))
     yield parts.section(join(heading, said, ours(" It needs a new decision.")))
     for difference in approval.differences[:8]:
-        text = f"{difference.name}: {exact(difference.before)} → {exact(difference.after)}"
-        yield parts.section(safe(text, 600))
+        if difference.name == "clause" and approval.clause_before:
+            yield from _reworded(approval.clause_before, approval.clause.text)
+        else:
+            label = sentences.difference(difference.name)
+            text = f"{label}: {exact(difference.before)} → {exact(difference.after)}"
+            yield parts.section(safe(text, 600))
 
 
-def _end(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
+def _reworded(before: str, after: str) -> Iterator[Block]:
+    """Say in which words the clause differs, those around them left out."""
+    old, new = before.split(), after.split()
+    changes = []
+    for kind, a, b, c, d in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            lead = " ".join(new[max(0, c - AROUND) : c])
+            said = f"{lead} [{' '.join(old[a:b]) or 'nothing'} → {' '.join(new[c:d]) or 'nothing'}]"
+            changes.append(join(ours("• "), safe(said.strip(), 500)))
+    heading = bold(ours("The policy section says something else"))
+    yield parts.section(join(heading, *changes[:5], by="\n"))
+
+
+def _end(approval: Approval, users: Mapping[str, str], editable: bool) -> Iterator[Block]:
     yield from _votes(approval, users)
     if approval.status is ApprovalStatus.EXPIRED:
         text = join(ours("Too few decided before "), date(approval.decide_by), ours(". Nothing was done."))
         yield parts.section(text)
     elif approval.status is ApprovalStatus.PENDING:
-        yield from _asked(approval)
+        yield from _asked(approval, editable)
     yield parts.context(
         safe(f"Content {approval.digest[:12]} · policy edition {approval.clause.edition}", 300)
     )
@@ -156,7 +190,7 @@ def _vote(vote: Vote, users: Mapping[str, str]) -> Markup:
     return join(verb, person(vote.by, users), ours(", "), date(vote.at))
 
 
-def _asked(approval: Approval) -> Iterator[Block]:
+def _asked(approval: Approval, editable: bool) -> Iterator[Block]:
     minutes = max(1, approval.execute_within // 60)
     groups = safe(", ".join(approval.approvers), 300)
     yield parts.context(
@@ -168,7 +202,8 @@ def _asked(approval: Approval) -> Iterator[Block]:
     deny = parts.button("Deny", action=DENY, value=approval.id, style="danger")
     approve = parts.button("Approve", action=APPROVE, value=approval.id, style="primary")
     if fits(approval):
-        yield parts.actions("approval", [approve, deny])
+        edit = parts.button("Approve with changes…", action=EDIT, value=approval.id)
+        yield parts.actions("approval", [approve, *([edit] if editable else []), deny])
         return
     yield parts.section(ours("This request is too long to be shown whole, so it can only be denied."))
     yield parts.actions("approval", [deny])

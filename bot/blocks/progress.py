@@ -9,6 +9,7 @@ from bot.render import Markup, bold, date, join, mention, ours, safe
 from graphs.records import Notice, Run, RunStatus
 
 FILL_IN = "request.fill_in"
+AGAIN = "request.again"
 
 STANDINGS: Mapping[RunStatus, str] = {
     RunStatus.STARTED: "Received",
@@ -47,6 +48,9 @@ def _body(run: Run, standing: Markup) -> Iterator[Block]:
         yield from _missing(run)
     if run.status in {RunStatus.REFUSED, RunStatus.FAILED} and run.reason:
         yield parts.section(join(ours("Why: "), sentences.reason(run.reason, run.facts), ours(".")))
+    if run.can_be_asked_again:
+        again = parts.button("Ask again", action=AGAIN, value=run.id, label="Ask for the same again")
+        yield parts.actions("request", [again])
     if run.status is RunStatus.SCHEDULED and run.due_at is not None:
         yield parts.section(join(ours("Begins "), date(run.due_at)))
     if run.steps:

@@ -31,6 +31,7 @@ def register(on: Surfaces, parts: Parts) -> None:
     on.view(forms.FORM, _Sending(parts))
     on.action(progress.FILL_IN, _Resuming(parts))
     on.view(forms.FILL, _Completing(parts))
+    on.action(progress.AGAIN, _Again(parts))
 
 
 class _Opening:
@@ -102,6 +103,25 @@ class _Sending:
             key=f"view:{view['id']}",
         )
         await ack()
+
+
+class _Again:
+    """Asks for the same once more, after it was denied or nobody decided: for the person who had asked."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, body: Body, ack: AsyncAck) -> None:
+        parts = self._parts
+        person = await private.person(parts, body)
+        try:
+            asked = None if person is None else await parts.runs.again(private.value(body), by=person)
+        except NoSuchRun:
+            asked = None
+        await ack()
+        if person is not None and not asked:
+            said = "You have asked again already." if asked is False else "Only whoever asked can ask again."
+            await private.tell(parts, body, words.said(ours(said)))
 
 
 class _Resuming:

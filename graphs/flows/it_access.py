@@ -49,12 +49,13 @@ def workflow(rules: Rules) -> Workflow:
     most = max((group.max_days for group in rules.groups.values()), default=1)
     fields = (
         Field(name="group", label="Which access", kind="choice", options=tuple(sorted(rules.groups))),
-        Field(name="days", label="For how many days", kind="number", least=1, most=most),
+        Field(name="days", label="For how many days", kind="number", least=1, most=most, narrows="less"),
         Field(
             name="reason",
             label="What for",
             kind="text",
             most=500,
+            theirs=True,
             help="The approver reads this, in your words.",
         ),
     )

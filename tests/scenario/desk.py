@@ -41,6 +41,8 @@ class Desk:
 
     text: str = "A data owner approves access to data, for thirty days at most."
     missing: bool = False
+    serves: str = "e1"  # the name of the active edition
+    reads: int = 0  # how often a clause was looked up
     waiting: list[str] = field(default_factory=list)
     cards: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
@@ -62,6 +64,7 @@ class Desk:
         self.told.append((run, notice))
 
     async def clause(self, document: str, anchor: str) -> Clause:
+        self.reads += 1
         if self.missing:
             raise ClauseMissing(f"{document}#{anchor}")
         return Clause(
@@ -72,8 +75,11 @@ class Desk:
             text=self.text,
             hash=hashlib.sha256(self.text.encode()).hexdigest(),
             url=None,
-            edition="e1",
+            edition=self.serves,
         )
+
+    async def edition(self) -> str:
+        return self.serves
 
     @property
     def keys(self) -> list[str]:

@@ -1,0 +1,102 @@
+"""What an approver changes in a request instead of approving it as it is.
+
+An edit ends the card on which it was made: the run asks again with the new values. One that only takes away
+carries its author's approval to the new card; whoever made any other one may not approve what they wrote.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+from psycopg.types.json import Jsonb
+
+from connectors.directory import Person
+from connectors.errors import NotFound
+from graphs.kit import Case
+from graphs.ports import Connection
+from graphs.records import Actor, Approval, Field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """Some fields as they were and as they are to be. `narrows`: each of them only takes away."""
+
+    approval: str
+    author: Actor
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    narrows: bool
+
+    def words(self, fields: Iterable[Field]) -> str:
+        """Say what was changed, for people to read."""
+        labels = {field.name: field.label for field in fields}
+        return "; ".join(
+            f"{labels.get(name, name)}: {self.before[name]} → {self.after[name]}" for name in self.after
+        )
+
+
+def of(
+    fields: Iterable[Field], values: Mapping[str, str], given: Mapping[str, str], *, card: str, by: Actor
+) -> Edit | None:
+    """Return the edit that `given` is of a request's `values`, or None where it changes nothing."""
+    known = {field.name: field for field in fields}
+    after = {name: value for name, value in given.items() if name in known and value != values.get(name, "")}
+    if not after:
+        return None
+    before = {name: values.get(name, "") for name in after}
+    narrows = all(_narrows(known[name], before[name], value) for name, value in after.items())
+    return Edit(approval=card, author=by, before=before, after=after, narrows=narrows)
+
+
+def _narrows(field: Field, before: str, after: str) -> bool:
+    """Whether a value that fits gives less than the one before."""
+    return field.narrows == "less" and before.isdecimal() and int(after) < int(before)
+
+
+async def record(conn: Connection, edit: Edit, run: str) -> None:
+    """Write down an edit, and change the request, which is planned anew."""
+    await conn.execute(
+        "INSERT INTO edit (approval, run, subject, author, before, after, narrows)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (
+            edit.approval,
+            run,
+            edit.author.subject,
+            Jsonb(asdict(edit.author)),
+            Jsonb(dict(edit.before)),
+            Jsonb(dict(edit.after)),
+            edit.narrows,
+        ),
+    )
+    await conn.execute("UPDATE run SET slots = slots || %s WHERE id = %s", (Jsonb(dict(edit.after)), run))
+
+
+async def latest(conn: Connection, run: str) -> Edit | None:
+    """Return the edit that ended the run's latest approval, or None where something else did."""
+    cursor = await conn.execute(
+        "SELECT edit.approval, author, before, after, narrows FROM approval LEFT JOIN edit"
+        " ON (edit.tenant, edit.approval) = (approval.tenant, approval.id)"
+        " WHERE approval.run = %s ORDER BY round DESC LIMIT 1",
+        (run,),
+    )
+    row = await cursor.fetchone()
+    if row is None or row["approval"] is None:
+        return None
+    return Edit(**{**row, "author": Actor(**row["author"])})
+
+
+async def assenting(case: Case) -> tuple[Edit, Person] | None:
+    """Return who narrowed the request and so approves what is left, read anew from the directory."""
+    async with case.kit.pool.connection() as conn:
+        edit = await latest(conn, case.id)
+    if edit is None or not edit.narrows:
+        return None
+    try:
+        return edit, await case.kit.directory.person_of(edit.author.subject)
+    except NotFound:
+        return None
+
+
+def carries(edit: Edit, approval: Approval) -> bool:
+    """Whether a new card shows the edit and nothing else: whoever made the edit has seen nothing else."""
+    changed = {one.name.rpartition(".")[2] for one in approval.differences}
+    return approval.replaces == edit.approval and changed == set(edit.after)

@@ -1,0 +1,87 @@
+"""Taking one person's word on an approval: the policies are asked, and the vote counts once."""
+
+from dataclasses import asdict
+
+from connectors.directory import Person
+from graphs import approvals, audit
+from graphs.kit import Kit
+from graphs.policy.engine import AUTHORS, INACTIVE, OWN, Ruling
+from graphs.ports import Connection
+from graphs.records import Answered, Approval, ApprovalStatus, Verdict
+
+
+async def cast(
+    kit: Kit, conn: Connection, approval: Approval, verdict: Verdict, *, by: Person, reason: str | None = None
+) -> Answered:
+    """Count a vote in the caller's transaction, if this person may decide. Only RECORDED changed anything."""
+    card, actor = approval.id, approvals.actor(by)
+    ruling = kit.policy.rule("approve", by, approvals.resource(approval), approvals.context(approval))
+    if not (ruling.allowed and approval.intact):
+        return await refuse(conn, approval, ruling, by, verdict.value)
+    if approval.status is not ApprovalStatus.PENDING:
+        return ANSWERS[approval.status]
+    if verdict is Verdict.DENY and not (reason or "").strip():
+        return Answered.REASON_MISSING
+    if not await approvals.vote(conn, card, verdict, by=actor, reason=reason):
+        return await too_late(kit, conn, card)
+    counted = await approvals.load(conn, card)
+    assert counted is not None
+    decided = counted.status is not ApprovalStatus.PENDING
+    if decided:
+        await kit.queue.advance(conn, approval.run)
+    await kit.notifier.card(conn, card)
+    await audit.append(
+        conn,
+        "approval.decided" if decided else "approval.voted",
+        run=approval.run,
+        facts={
+            "approval": card,
+            "digest": approval.digest,
+            "verdict": verdict.value,
+            "assents": len(counted.assents),
+            "quorum": counted.quorum,
+            **ruling.facts,
+        },
+        detail={"by": asdict(actor), "reason": reason or ""},
+    )
+    return Answered.RECORDED
+
+
+async def refuse(conn: Connection, approval: Approval, ruling: Ruling, by: Person, wanted: str) -> Answered:
+    """Write down that somebody clicked who may not, and say why as precisely as the policies do."""
+    await audit.append(
+        conn,
+        "approval.refused_click",
+        run=approval.run,
+        facts={"approval": approval.id, "intact": approval.intact, **ruling.facts},
+        detail={"by": asdict(approvals.actor(by)), "verdict": wanted},
+    )
+    if not approval.intact:
+        return Answered.DAMAGED
+    if ruling.fault:
+        return Answered.NOT_CHECKED
+    for policy, answer in _REFUSALS.items():
+        if policy in ruling.policies:
+            return answer
+    return Answered.FORBIDDEN if ruling.policies else Answered.NOT_ALLOWED
+
+
+async def too_late(kit: Kit, conn: Connection, card: str) -> Answered:
+    """Say why a click changed nothing that would have been allowed."""
+    approval = await approvals.load(conn, card)
+    assert approval is not None
+    if approval.status is ApprovalStatus.PENDING:
+        if await approvals.is_open(conn, card):
+            return Answered.ALREADY_VOTED
+        await kit.queue.advance(conn, approval.run)  # nobody has looked since its time was over
+        return Answered.EXPIRED
+    return ANSWERS[approval.status]
+
+
+ANSWERS = {
+    ApprovalStatus.APPROVED: Answered.ALREADY_DECIDED,
+    ApprovalStatus.DENIED: Answered.ALREADY_DECIDED,
+    ApprovalStatus.EXPIRED: Answered.EXPIRED,
+    ApprovalStatus.VOID: Answered.REPLACED,
+}
+_REFUSALS = {INACTIVE: Answered.NOT_ACTIVE, OWN: Answered.OWN_REQUEST, AUTHORS: Answered.OWN_CHANGE}
