@@ -1,6 +1,7 @@
 """The approval card: what would be done, for whom, under which clause, and who has decided."""
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from bot import sentences
@@ -21,6 +22,7 @@ REASON = "reason"
 WHOLE = 9000  # characters of parameters that a card can show
 QUOTE = 700
 AROUND = 4  # words of a changed clause that are shown before what differs
+COMPARED = 500  # words, from the first that differs: comparing takes the square of that
 SEVERAL = 10  # votes that a card shows
 
 TITLES: Mapping[ApprovalStatus, str] = {
@@ -154,11 +156,13 @@ def _differences(approval: Approval) -> Iterator[Block]:
 def _reworded(before: str, after: str) -> Iterator[Block]:
     """Say in which words the clause differs, those around them left out."""
     old, new = before.split(), after.split()
+    start = len(os.path.commonprefix([old, new]))
+    lead, old, new = new[:start], old[start:][:COMPARED], new[start:][:COMPARED]
     changes = []
     for kind, a, b, c, d in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
         if kind != "equal":
-            lead = " ".join(new[max(0, c - AROUND) : c])
-            said = f"{lead} [{' '.join(old[a:b]) or 'nothing'} → {' '.join(new[c:d]) or 'nothing'}]"
+            around = " ".join([*lead, *new[:c]][-AROUND:])
+            said = f"{around} [{' '.join(old[a:b]) or 'nothing'} → {' '.join(new[c:d]) or 'nothing'}]"
             changes.append(join(ours("• "), safe(said.strip(), 500)))
     heading = bold(ours("The policy section says something else"))
     yield parts.section(join(heading, *changes[:5], by="\n"))

@@ -216,7 +216,8 @@ async def test_only_one_approval_of_a_run_can_wait(office: Office) -> None:
             await conn.execute(
                 "INSERT INTO approval (id, run, round, digest, action, card, decide_by, clause_document,"
                 " clause_anchor, clause_hash, clause_seen)"
-                " SELECT %s, run, 9, digest, action, card, decide_by, clause_document, clause_anchor, clause_hash, clause_seen FROM approval WHERE id = %s",
+                " SELECT %s, run, 9, digest, action, card, decide_by,"
+                " clause_document, clause_anchor, clause_hash, clause_seen FROM approval WHERE id = %s",
                 (secrets.token_hex(4), first.id),
             )
         await conn.rollback()

@@ -122,12 +122,26 @@ def replacing(text: str | None = None) -> Approval:
     """Return an approval that replaces an earlier one."""
     difference = Difference(name="clause", before="30 days", after="14 days" if text is None else text)
     why = Void(key="changed", facts={} if text is None else {"by": text})
-    return approval(text, replaces="older", replaced=why, differences=(difference,) * 12)
+    return approval(
+        text,
+        replaces="older",
+        replaced=why,
+        differences=(difference,) * 12,
+        clause_before="A data owner decides. Access lasts at most 90 days." if text is None else text * 2,
+    )
 
 
-def void(text: str | None = None) -> Approval:
+def halfway(text: str | None = None) -> Approval:
+    """Return an approval that one of two people has given, and that members of two groups may give."""
+    grace = GRACE if text is None else Actor(subject="larkfield#grace", name=text, email=text)
+    vote = Vote(by=grace, verdict=Verdict.APPROVE, at=NOON + timedelta(minutes=7))
+    return approval(text, quorum=2, approvers=("data-owners", text or "security"), votes=(vote,))
+
+
+def void(text: str | None = None, key: str = "voter_lost") -> Approval:
     """Return an approval that counts no more."""
-    why = Void(key="voter_lost", facts={"by": "Ben Castellanos" if text is None else text})
+    said = {"by": "Ben Castellanos", "changes": "For how many days: 9 → 3"}
+    why = Void(key=key, facts=said if text is None else dict.fromkeys(said, text))
     return approval(text, status=ApprovalStatus.VOID, void=why)
 
 

@@ -38,6 +38,9 @@ def messages(text: str | None) -> Iterator[Message]:
     for status in ApprovalStatus:
         yield approval.card(records.approval(text, status=status), users=USERS)
     yield approval.card(records.replacing(text), users={})
+    yield approval.card(records.halfway(text), users=USERS, editable=True)
+    for key in ("changed", "voter_lost", "clause", "edited", "narrowed"):
+        yield approval.card(records.void(text, key), users={})
     for verdict in Verdict:
         yield approval.card(records.decided(verdict, text), users={})
     for said in (None, *Resolution):
@@ -81,6 +84,7 @@ def views(text: str | None) -> Iterator[dict[str, Any]]:
     )
     for values in ({}, {field.name: said for field in fields}, {"days": "12", "group": "billing-db"}):
         yield request.form("Access to data", fields, values, metadata="it_access", callback=request.FORM)
+        yield approval.change("c3Xo4Tn0iQ9dP2s8vLk1Yw", fields, values)
     yield request.form(text or "Access", (), {}, metadata="it_access", callback=request.FORM)
     yield request.choose({"it_access": text or "Access to data", "other": "Something else"})
     yield answer.section(records.section(text))
@@ -206,6 +210,7 @@ def test_what_was_filled_in_is_read_by_field() -> None:
 
 CARDS: dict[str, Callable[[], Message]] = {
     "pending": lambda: approval.card(records.approval(), users=USERS),
+    "halfway": lambda: approval.card(records.halfway(), users=USERS, editable=True),
     "replacing": lambda: approval.card(records.replacing(), users=USERS),
     "approved": lambda: approval.card(records.decided(Verdict.APPROVE), users={}),
     "denied": lambda: approval.card(records.decided(Verdict.DENY, "Ask finance first."), users={}),
