@@ -1,8 +1,8 @@
 """The approval card: what would be done, for whom, under which clause, and who has decided."""
 
 import difflib
-import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 
 from bot import sentences
 from bot.blocks import parts, policy, request
@@ -156,7 +156,8 @@ def _differences(approval: Approval) -> Iterator[Block]:
 def _reworded(before: str, after: str) -> Iterator[Block]:
     """Say in which words the clause differs, those around them left out."""
     old, new = before.split(), after.split()
-    start = len(os.path.commonprefix([old, new]))
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False))
+    start = sum(1 for _ in alike)
     lead, old, new = new[:start], old[start:][:COMPARED], new[start:][:COMPARED]
     changes = []
     for kind, a, b, c, d in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():

@@ -183,7 +183,7 @@ def test_the_hash_names_these_policies_and_this_schema() -> None:
 
 async def test_the_policies_know_every_parameter_of_every_registered_operation() -> None:
     """A request with one that they do not know would be refused."""
-    nowhere = DirectorySettings(url="http://127.0.0.1:9", token="none")
+    nowhere = DirectorySettings(url="http://127.0.0.1:9", token="none", write_token="none")
     async with connect(directory=nowhere) as (connectors, _):
         payloads = [operation.payload for operation in connectors.registry]
     for payload in payloads:
