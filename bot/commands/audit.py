@@ -106,7 +106,7 @@ def _sentence(event: Event) -> str:
     match event.kind:
         case "run.started":
             return f"{name} asked for {event.facts['workflow']}"
-        case "approval.decided":
+        case "approval.decided" | "approval.voted":
             return f"{name} {'approved' if event.facts['verdict'] == 'approve' else 'denied'} it"
         case "approval.refused_click":
             return f"{name} tried to {detail.get('verdict', 'decide')}, and may not"
@@ -147,6 +147,7 @@ _WHAT = {
     "run.filled": "The requester filled in what was missing",
     "approval.requested": "Approval was asked for",
     "approval.expired": "Nobody decided in time",
+    "approval.void": "It counts no more: it is asked for again",
     "approval.outdated": "What was approved had changed: it is asked for again",
     "effect.intended": "About to be done",
     "effect.done": "Done",
