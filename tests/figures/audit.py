@@ -44,11 +44,11 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
         async with opened(home) as (database, _):
             yield await appending(database, seconds=1 if quick else 20)
             few = await written(home, events=6 if quick else 20, every=3 if quick else 8)
-            log = await written(home, events=600 if quick else 10_000, every=150 if quick else 1_000)
+            log = await written(home, events=150 if quick else 10_000, every=40 if quick else 1_000)
         yield await erasing(home)
-        yield every_byte(few, rng, most=3_000 if quick else None)
+        yield every_byte(few, rng, most=1_500 if quick else None)
         yield verifying(log, rounds=3)
-        for figure in forged(log, rng, each=12 if quick else 150):
+        for figure in forged(log, rng, each=9 if quick else 150):
             yield figure
 
 

@@ -56,6 +56,7 @@ def test_the_house_keeps_its_rules(copy: Path) -> None:
             "Outside systems do not know each other",
         ),
         ("bot/router.py", "import connectors.secrets", "What reads strangers' text"),
+        ("bot/audit/verifier.py", "import graphs.audit", "The verifier knows nothing of the writer"),
         ("graphs/forms.py", "import tests.conftest", "Nothing needs the tests"),
     ],
 )
