@@ -8,7 +8,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo tour test figures evaluate check bench-knowledge setup run lock clean
+.PHONY: help demo tour test figures evaluate check crash-sweep bench-knowledge setup run lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -24,6 +24,9 @@ test: $(READY) ## run every test that this machine can run
 
 figures: $(READY) ## measure every promise of docs/governance.md, a line of JSON each (QUICK=1: a sample in two minutes)
 	@$(BIN)/python -m tests.figures $(if $(QUICK),--quick) $(ARGS)
+
+crash-sweep: $(READY) ## kill a process at every point of every workflow, and renew docs/crash-sweep.md (20 minutes or more)
+	@$(BIN)/python -m tests.crash.sweep $(ARGS)
 
 evaluate: $(READY) ## measure the answers on the real question sets, and renew docs/evaluation.md
 	@$(BIN)/python -m tests.evals.figures

@@ -5,6 +5,7 @@ import typer
 from bot.commands import (
     audit,
     editions,
+    effects,
     evaluate,
     gaps,
     knowledge,
@@ -31,6 +32,7 @@ app.command()(evaluate.evaluate)
 app.command()(sources.sources)
 app.add_typer(audit.app, name="audit")
 app.add_typer(editions.app, name="editions")
+app.add_typer(effects.app, name="effects")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(policy.app, name="policy")
 app.add_typer(secrets.app, name="secrets")

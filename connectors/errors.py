@@ -32,6 +32,16 @@ class Unavailable(ConnectorError):
         self.retry_after = retry_after
 
 
+class Resting(Unavailable):
+    """The outside system has failed too often and is left alone for a while. Nothing was sent."""
+
+    key = "connector.resting"
+
+    def __init__(self, system: str, seconds: float) -> None:
+        super().__init__(f"{system} is left alone for {seconds:.0f} s", retry_after=seconds)
+        self.system = system
+
+
 class NotFound(ConnectorError):
     """The outside system knows nothing by that name or id."""
 

@@ -33,6 +33,7 @@ from scim2_models import (
     User,
 )
 
+from connectors.breaker import Breaker
 from connectors.errors import Ambiguous, Conflict, Denied, Invalid, Mismatch, NotFound, Unavailable
 from connectors.permits import running_act
 
@@ -159,11 +160,16 @@ class _Client(BaseAsyncSCIMClient):
         super().__init__(provider=provider, check_response_status_codes=False)  # `_check_status` does it
         self._http = http
         self._within = within
+        self._breaker = Breaker("directory")
 
     def _stays_under_base_url(self, endpoint: str) -> bool:
         return endpoint in ("/Users", "/Groups")
 
     async def request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
+        with self._breaker.attempt():
+            return await self._request(method, url, **kwargs)
+
+    async def _request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
         writes = method != "GET"
         if writes:
             running_act()

@@ -189,6 +189,16 @@ async def retry(conn: Connection, run: str, due_at: datetime, *, attempts: int) 
     await wake(conn, run, due_at)
 
 
+async def outage(conn: Connection, system: str, *, due_in: float, reason: str) -> None:
+    """Write down that an outside system is left alone for so many seconds."""
+    await conn.execute(
+        "INSERT INTO outage (system, until, reason) VALUES (%s, moment() + make_interval(secs => %s), %s)"
+        " ON CONFLICT (tenant, system) DO UPDATE SET until = excluded.until, reason = excluded.reason,"
+        " since = CASE WHEN outage.until < moment() THEN excluded.since ELSE outage.since END",
+        (system, due_in, reason),
+    )
+
+
 async def bury(conn: Connection, run: str, reason: str) -> None:
     """Let a run rest that was tried too often. It is open still: somebody can have it tried again."""
     await conn.execute(

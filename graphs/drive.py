@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
 
-from connectors.errors import Ambiguous, ConnectorError, Unavailable
+from connectors.errors import Ambiguous, ConnectorError, Resting, Unavailable
 from graphs import approvals, audit, cases, doubts, steps
 from graphs.effects import Fenced, Late, Unknown
 from graphs.gate import Refused
@@ -148,6 +148,8 @@ async def _retry(case: Case, error: ConnectorError) -> None:
     dead = attempts >= MOST
     log.warning("run %s is %s: %s", case.id, "given up for now" if dead else "tried again", error)
     async with case.writing() as conn:
+        if isinstance(error, Resting):
+            await cases.outage(conn, error.system, due_in=error.retry_after or 0, reason=error.key)
         if dead:
             await _bury(conn, case, error)
         if not dead or row.run.due_at is not None:

@@ -154,4 +154,10 @@ _WHAT = {
     "effect.failed": "Not done",
     "effect.unknown": "May have been done: a person has to look",
     "effect.refused": "Refused at the gate",
+    "effect.cleared": "Not sent",
+    "effect.resolved": "Somebody said whether it had been done",
+    "effect.refused_click": "Somebody tried to say whether it had been done, and may not",
+    "effect.late": "A call was answered after another worker had taken over: it may have been done twice",
+    "run.dead": "Tried too often; it rests",
+    "run.replayed": "Tried again by hand",
 }

@@ -43,7 +43,7 @@ def _machine(fields: tuple[Field, ...], within: timedelta) -> StateGraph[State, 
     graph.add_node("check", _check, destinations=("plan",))
     graph.add_node("plan", steps.plan(propose), destinations=("approve", "refused"))
     graph.add_node("approve", steps.approve, destinations=("decided",))
-    graph.add_node("decided", steps.decided("post"), destinations=("post", "refused"))
+    graph.add_node("decided", steps.decided("post"), destinations=("check", "post", "refused"))
     graph.add_node("post", acting.execute(propose), destinations=("confirm", "plan", "refused"))
     graph.add_node("confirm", acting.confirm(_posted), destinations=("plan", END))
     graph.add_node("refused", acting.refused, destinations=("refused", END))

@@ -11,10 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
+from bot import jobs
 from bot.database import Database, open_owner
+from connectors import permits
 from connectors.base import Mint
+from connectors.errors import Unavailable
 from connectors.keys import Keys
-from graphs import approvals, effects
+from graphs import approvals, cases, drive, effects
 from graphs.records import Answered, ApprovalStatus, Doubt, Resolution, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal, SealedSaver
@@ -339,3 +342,42 @@ async def test_a_run_goes_on_whichever_checkpoint_was_lost(
         if await house.status(run) == "waiting":
             await house.decide()
         assert (await house.status(run), await house.landed(f"{cut}{number}")) == ("done", ["apply"])
+
+
+async def test_what_was_tried_too_often_rests_and_can_be_tried_again(house: House) -> None:
+    run = await house.ask("keyed", "a")
+    await house.decide()
+    assert await house.status(run) == "done"
+    run = await house.ask("findable", "b")
+    for _ in range(drive.MOST):
+        await house.fault("apply", "findable", "b", "down")
+        if await house.status(run) == "waiting":
+            await house.decide()
+        else:
+            await house.later(timedelta(minutes=1))
+    assert (await house.status(run), await house.landed("b")) == ("dead", [])
+    assert house.desk.keys[-1] == "dead"
+    await house.later(timedelta(hours=2))
+    assert await house.status(run) == "dead", "it is not tried by itself"
+    async with house.database.pool.connection() as conn:
+        assert await cases.revive(conn, run)
+        assert not await cases.revive(conn, run)
+        await house.desk.advance(conn, run)
+    await house.work()
+    assert (await house.runs.run(run)).reason == "window_passed", "it was approved too long ago"
+    assert await house.landed("b") == []
+
+
+def test_the_pauses_grow_and_come_apart() -> None:
+    error = Unavailable("away")
+    waits = [drive._wait("run", attempts, error) for attempts in range(8)]
+    assert all(
+        timedelta(seconds=2**n) / 2 <= wait <= timedelta(seconds=2**n) for n, wait in enumerate(waits[:6])
+    )
+    assert waits[7] <= drive.LONGEST_WAIT
+    assert len({drive._wait(f"run {n}", 5, error) for n in range(50)}) == 50
+    assert drive._wait("run", 0, Unavailable("busy", retry_after=90)) == timedelta(seconds=90)
+
+
+def test_a_lease_ends_before_another_worker_takes_over() -> None:
+    assert permits.LEASE < jobs.STALLED - jobs.HEARTBEAT

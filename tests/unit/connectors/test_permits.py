@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from connectors import permits
 from connectors.base import Change, Health, Mint, Operation, Payload, Permit, Result, canonical, digest, parse
-from connectors.errors import Invalid, NotPermitted
+from connectors.errors import Invalid, NotPermitted, Unavailable
 from connectors.permits import Grant, running_act
 
 
@@ -297,3 +298,15 @@ def test_an_operation_knows_its_payload_and_result() -> None:
 def test_an_operation_that_does_not_declare_itself_is_refused(attribute: str, value: Any) -> None:
     with pytest.raises(TypeError):
         type("Careless", (Write,), {attribute: value})
+
+
+async def test_what_a_permit_allows_is_sent_within_its_lease_or_not_at_all(
+    mint: Mint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was stopped meanwhile may have lost its run to another."""
+    write, later = Write(), permits.time.monotonic() + permits.LEASE + 1
+    with mint.permit("notes.write", NOTE, "k").open():
+        monkeypatch.setattr(permits.time, "monotonic", lambda: later)
+        with pytest.raises(Unavailable):
+            await write.apply(NOTE, "k")
+    assert write.notes == []

@@ -26,6 +26,50 @@ def test_the_machine_is_the_one_that_is_documented(workflow: Workflow) -> None:
     assert drawing(workflow) in DOCS.read_text(encoding="utf-8"), drawing(workflow)
 
 
+def test_a_machine_is_run_with_durable_checkpoints_only() -> None:
+    """`durability="sync"`: a step's checkpoint is in the database before the next step begins."""
+    runs = [
+        call
+        for path in (Path(it_access.__file__).parents[1]).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in {"invoke", "ainvoke", "stream", "astream", "batch", "abatch"}
+    ]
+    assert runs
+    for call in runs:
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert given.get("durability") == "'sync'", ast.unparse(call)
+
+
+def acts(function: ast.AST) -> int:
+    """How often the source asks the gate to act."""
+    return sum(
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in {"execute", "reverse"}
+        and "gate" in ast.unparse(call.func.value)
+        for call in ast.walk(function)
+    )
+
+
+@pytest.mark.parametrize(
+    "module", sorted(Path(it_access.__file__).parents[1].rglob("*.py")), ids=lambda path: path.name
+)
+def test_a_node_has_one_effect_and_it_is_outside_every_loop(module: Path) -> None:
+    """A node runs again from its top, so a second effect would be done again with the first."""
+    for function in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert acts(function) <= 1, f"{module.name}: {function.name}"
+        if isinstance(function, ast.For | ast.AsyncFor | ast.While):
+            assert acts(function) == 0, f"{module.name}: a loop in line {function.lineno}"
+
+
+def test_two_effects_in_a_node_are_seen() -> None:
+    planted = "async def node():\n    await kit.gate.execute(1)\n    await kit.gate.reverse(2)\n"
+    assert acts(ast.parse(planted)) == 2
+
+
 @pytest.mark.parametrize(
     "module", sorted(Path(it_access.__file__).parent.parent.rglob("*.py")), ids=lambda path: path.name
 )

@@ -1,0 +1,346 @@
+"""What the killed process does: a whole run from the request to its end, again and again until it is done.
+
+One process plays everybody: it asks, decides and works. Started again after a kill it does the same, and must
+find what is done already. It imports no Slack and no index, so that it starts in no time.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from procrastinate import utils
+
+from bot import jobs as queue
+from bot.database import Database, open_database
+from bot.jobs import Jobs
+from connectors import permits
+from connectors.base import Mint
+from connectors.directory import Directory, Person
+from connectors.keys import Keys
+from connectors.registry import DirectorySettings, Registry, connect
+from graphs.audit import Vault
+from graphs.flows import it_access, it_access_end
+from graphs.flows.it_access import RequestableGroup, Rules
+from graphs.kit import Workflow
+from graphs.ports import Connection
+from graphs.records import Clause, Notice, Verdict
+from graphs.runs import Runs
+from graphs.sealed import Seal
+from tests.crash.sweep.trace import Mode, Tracer
+from tests.ledger import flow, system
+
+ORDINARY = "ordinary"  # times as the product has them
+QUICK = "quick"  # the same, shortened, so that a sweep ends today
+PATIENCE = 60.0
+CLOSED = {"done", "refused", "failed"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a process is to play, and where it ends."""
+
+    home: Path
+    tenant: str
+    ledger: str
+    directory: DirectorySettings
+    scene: str
+    kind: str
+    out: Path
+    keys: str = field(repr=False)  # which checkpoints are sealed with
+    at: str | int | None = None
+    mode: Mode = "kill"
+    skew: int = 0  # seconds by which this machine's own clock is wrong
+    times: str = QUICK
+
+
+def main(job: Job) -> None:
+    """Play, and leave the result in `job.out`."""
+    logging.disable(logging.CRITICAL)
+    began = time.monotonic()
+    if job.times == QUICK:
+        queue.HEARTBEAT, queue.STALLED, queue.POLL, permits.LEASE = 0.3, 3.0, 0.1, 2.0
+    if job.skew:
+        _move_clock(job.skew)
+    tracer = Tracer(at=job.at, mode=job.mode, phase=job.scene)
+    tracer.install()
+    status = asyncio.run(_play(job, tracer))
+    said = {"status": status, "points": tracer.passed, "seconds": time.monotonic() - began}
+    job.out.write_text(json.dumps(said))
+
+
+def _move_clock(seconds: int) -> None:
+    real, now = time.time, utils.utcnow
+    time.time = lambda: real() + seconds
+    utils.utcnow = lambda: datetime.fromtimestamp(now().timestamp() + seconds, tz=now().tzinfo)
+
+
+class Silent:
+    """Notifier and evidence: what is posted has tests of its own."""
+
+    async def card(self, conn: Connection, approval: str) -> None:
+        pass
+
+    async def doubt(self, conn: Connection, doubt: str) -> None:
+        pass
+
+    async def progress(self, conn: Connection, run: str) -> None:
+        pass
+
+    async def tell(self, conn: Connection, run: str, notice: Notice) -> None:
+        pass
+
+    async def clause(self, document: str, anchor: str) -> Clause:
+        text = "A data owner approves."
+        return Clause(
+            document=document,
+            anchor=anchor,
+            title="Policy",
+            section="Access",
+            text=text,
+            hash=hashlib.sha256(text.encode()).hexdigest(),
+            url=None,
+            edition="e1",
+        )
+
+
+class DatabaseClock:
+    """The clock of the database."""
+
+    async def now(self, conn: Connection) -> datetime:
+        row = await (await conn.execute("SELECT moment() AS now")).fetchone()
+        assert row is not None
+        now: datetime = row["now"]
+        return now
+
+
+@dataclass(kw_only=True)
+class Rounds:
+    """What the worker's jobs do."""
+
+    runs: Runs
+    busy: int = 0
+
+    async def advance(self, run: str) -> None:
+        self.busy += 1
+        try:
+            await self.runs.advance(run)
+        finally:
+            self.busy -= 1
+
+    async def deliver(self, message: str) -> None:
+        pass
+
+    async def reply(self, event: str) -> None:
+        pass
+
+    async def sync(self) -> None:
+        pass
+
+    async def sweep(self) -> None:
+        await self.runs.sweep()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The runs of one process, and the people."""
+
+    runs: Runs
+    database: Database
+    tracer: Tracer
+    requester: Person
+    approver: Person
+    rounds: Rounds
+    job: Job
+
+    async def rows(self, query: str, *values: object) -> list[Mapping[str, Any]]:
+        async with self.database.pool.connection() as conn:
+            return list(await (await conn.execute(query.encode(), values)).fetchall())
+
+    async def play(self, workflow: str, values: Mapping[str, str], deny: str = "") -> str:
+        """Ask, decide, and wait until the run has come to an end or to a doubt."""
+        run = await insist(
+            lambda: self.runs.start(
+                workflow=workflow, values=values, requester=self.requester, origin={}, key="the one"
+            )
+        )
+        return await self.until_quiet(run, deny)
+
+    async def until_quiet(self, run: str, deny: str = "") -> str:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            status = await self._status(run, deny)
+            if status is not None:
+                return status
+            await asyncio.sleep(0.02)
+        return f"still {(await self.rows('SELECT status FROM run WHERE id = %s', run))[0]['status']}"
+
+    async def _status(self, run: str, deny: str) -> str | None:
+        await self._decide(run, deny)
+        ((row),) = await self.rows("SELECT status FROM run WHERE id = %s", run)
+        status = str(row["status"])
+        if status not in CLOSED | {"unknown"}:
+            return None
+        waiting = await self.rows(
+            "SELECT 1 FROM procrastinate_jobs WHERE queue_name = %s AND status IN ('todo', 'doing')",
+            self.job.tenant,
+        )
+        return None if waiting or self.rounds.busy else status
+
+    async def _decide(self, run: str, deny: str) -> None:
+        for row in await self.rows(
+            "SELECT id, action FROM approval WHERE run = %s AND status = 'pending'", run
+        ):
+            denied = bool(deny) and row["action"]["parameters"].get("ref") == deny
+            verdict, reason = (Verdict.DENY, "no") if denied else (Verdict.APPROVE, None)
+            card = str(row["id"])
+            await insist(lambda: self.runs.decide(card, verdict, by=self.approver, reason=reason))  # noqa: B023
+
+
+async def insist(do: Callable[[], Awaitable[Any]]) -> Any:
+    """Do it again after a full disk, as people do."""
+    try:
+        return await do()
+    except psycopg.errors.DiskFull:
+        return await do()
+
+
+async def post(stage: Stage) -> str:
+    """One entry, approved."""
+    return await stage.play(flow.NAME, _entries(stage.job, "a"))
+
+
+async def take_back(stage: Stage) -> str:
+    """Two entries, and a third that is denied: both are taken back."""
+    return await stage.play(flow.NAME, _entries(stage.job, "a", "b", "c"), deny=ref(stage.job.tenant, "c"))
+
+
+async def access(stage: Stage) -> str:
+    """Access for a day, approved, and its end."""
+    values = {"group": group(stage.job.tenant), "days": "1", "reason": "sweep"}
+    status = await stage.play(it_access.NAME, values)
+    if status != "done":
+        return status
+    stage.tracer.phase = it_access_end.NAME
+    ((ending),) = await stage.rows("SELECT id FROM run WHERE workflow = %s", it_access_end.NAME)
+    async with stage.database.pool.connection() as conn:  # the day is over
+        await conn.execute(
+            "UPDATE run SET due_at = moment() WHERE id = %s AND status = 'scheduled'", (ending["id"],)
+        )
+        await conn.execute(
+            "INSERT INTO timer (run, due_at)"
+            " SELECT id, moment() FROM run WHERE id = %s AND status = 'scheduled'",
+            (ending["id"],),
+        )
+    return await stage.until_quiet(str(ending["id"]))
+
+
+Scene = Callable[[Stage], Awaitable[str]]
+SCENES: Mapping[str, tuple[Scene, tuple[str, ...], tuple[str, ...]]] = {  # what, its workflows, its kinds
+    "post": (post, (flow.NAME,), system.KINDS),
+    "take_back": (take_back, (flow.NAME,), system.KINDS),
+    "it_access": (access, (it_access.NAME, it_access_end.NAME), ("findable",)),
+}
+
+
+def ref(tenant: str, name: str) -> str:
+    """The entry's reference, which no other case has."""
+    return f"{tenant}-{name}"
+
+
+def group(tenant: str) -> str:
+    """The group that this case alone asks for."""
+    return f"group-{tenant}"
+
+
+def _entries(job: Job, *names: str) -> Mapping[str, str]:
+    return {
+        "operation": f"ledger.post_{job.kind}",
+        "refs": " ".join(ref(job.tenant, name) for name in names),
+    }
+
+
+async def _play(job: Job, tracer: Tracer) -> str:
+    scene, _, _ = SCENES[job.scene]
+    async with _open(job, tracer) as (stage, jobs):
+        working = asyncio.create_task(jobs.work(stage.rounds))
+        try:
+            return await scene(stage)
+        finally:
+            working.cancel()
+            await asyncio.wait([working])
+
+
+@asynccontextmanager
+async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(job.home, None, tenant=job.tenant))
+        database.book.open(Vault(Keys.parse(job.keys)))
+        jobs = await stack.enter_async_context(Jobs.open(database))
+        is_access = job.scene == "it_access"
+        directory, registry, mint = await (_company(stack, job) if is_access else _ledger(stack, job))
+        silent = Silent()
+        runs = await stack.enter_async_context(
+            Runs.open(
+                pool=database.pool,
+                saver_pool=database.saver_pool,
+                workflows=workflows(job.tenant) if is_access else (flow.workflow(),),
+                clock=DatabaseClock(),
+                queue=jobs,
+                notifier=silent,
+                evidence=silent,
+                directory=directory,
+                registry=registry,
+                mint=mint,
+                policy=system.policy(),
+                seal=Seal(Keys.parse(job.keys), job.tenant),
+            )
+        )
+        requester, approver = (
+            ("ada.okafor@larkfield.example", "grace.lindqvist@larkfield.example")
+            if is_access
+            else ("ada@larkfield.example", "grace@larkfield.example")
+        )
+        yield (
+            Stage(
+                runs=runs,
+                database=database,
+                tracer=tracer,
+                requester=await directory.person_by_email(requester),
+                approver=await directory.person_by_email(approver),
+                rounds=Rounds(runs=runs),
+                job=job,
+            ),
+            jobs,
+        )
+
+
+def workflows(tenant: str) -> tuple[Workflow, ...]:
+    """Return the workflows of access, for the one group of a case."""
+    rules = Rules(
+        groups={group(tenant): RequestableGroup(approvers="data-owners", max_days=30)},
+        clause_document="it-access.md",
+        clause_anchor="temporary-access-to-data",
+    )
+    return it_access.workflow(rules), it_access_end.workflow()
+
+
+async def _company(stack: AsyncExitStack, job: Job) -> tuple[Directory, Registry, Mint]:
+    connectors, mint = await stack.enter_async_context(connect(directory=job.directory))
+    return connectors.directory, connectors.registry, mint
+
+
+async def _ledger(stack: AsyncExitStack, job: Job) -> tuple[Directory, Registry, Mint]:
+    client = await stack.enter_async_context(httpx.AsyncClient(base_url=job.ledger, timeout=10))
+    mint = Mint()
+    stack.callback(mint.retire)
+    return system.People(), system.registry(client), mint

@@ -1,0 +1,309 @@
+"""The sweep: find the points of every scene, end a process at each, start it again, and ask the witness.
+
+For each point a process is killed there; the next one is killed too, at a point of its recovery that chance
+chooses; the one after that must bring the run to its end. How often each effect landed is asked of the
+ledger's and the directory's own servers, which are processes of their own and count durably.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import random
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+
+from bot.database import open_database
+from connectors.keys import Keys
+from connectors.registry import DirectorySettings
+from connectors.sandbox import process as sandbox
+from graphs.flows import it_access_end
+from tests.crash.sweep import scenes
+from tests.crash.sweep.scenes import SCENES, Job
+from tests.crash.sweep.trace import Mode
+from tests.ledger import system
+
+Verdict = Literal["once", "unknown", "duplicate", "lost", "unsteady"]
+How = Literal["killed", "stopped", "full disk", "clock an hour off", "error after", "no answer after"]
+AT_ONCE = 5  # cases; most of one is waiting for the queue to notice the dead
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One process ended in one way at one point of a scene, with one kind of operation."""
+
+    scene: str
+    kind: str
+    how: How
+    point: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a case."""
+
+    case: Case
+    verdict: Verdict
+    again: str  # where the recovery was ended too; "" where it had come to its end
+    seconds: float  # from the last start to the end of the run
+    status: str
+    landed: str
+    detected: bool = False  # a duplicate that was raised
+    reached: bool = True  # whether the process came by the point this time
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as promised. A call on its way cannot be recalled; it has to be raised."""
+        if self.verdict == "duplicate":
+            return self.case.how == "stopped" and self.case.kind != "keyed" and self.detected
+        return self.verdict in {"once", "unknown"}
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """The servers of a sweep, and the processes that it starts."""
+
+    folder: Path
+    ledger: str
+    directory: DirectorySettings
+    client: httpx.AsyncClient
+    company: httpx.AsyncClient
+    chance: random.Random
+    keys: str = field(default_factory=lambda: Keys.fresh().text())
+    times: str = scenes.QUICK
+    _numbers: "count[int]" = field(default_factory=count)
+    _processes: Any = field(default_factory=lambda: multiprocessing.get_context("forkserver"))
+
+    async def job(self, scene: str, kind: str) -> Job:
+        """A case of its own: tenant, entries and group that no other has."""
+        tenant = f"sweep-{secrets.token_hex(4)}"
+        if scene == "it_access":
+            body = {
+                "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+                "displayName": scenes.group(tenant),
+            }
+            (await self.company.post("/v2/Groups", json=body)).raise_for_status()
+        return Job(
+            home=self.folder / "home",
+            tenant=tenant,
+            ledger=self.ledger,
+            directory=self.directory,
+            scene=scene,
+            kind=kind,
+            out=self.folder / f"{next(self._numbers)}.json",
+            keys=self.keys,
+            times=self.times,
+        )
+
+    async def points(self, scene: str, kind: str) -> list[str]:
+        """Play the scene to its end, and return the points that it passed."""
+        said = await self.ended(self.start(await self.job(scene, kind)))
+        assert said is not None
+        return list(said["points"])
+
+    def start(self, job: Job) -> tuple[BaseProcess, Job]:
+        """Start a process that plays the job."""
+        job.out.unlink(missing_ok=True)
+        process = self._processes.Process(target=scenes.main, args=(job,))
+        process.start()
+        return process, job
+
+    async def ended(self, started: tuple[BaseProcess, Job]) -> dict[str, Any] | None:
+        """Wait until the process ends, and return what it said, or None when it was killed."""
+        process, job = started
+        await asyncio.to_thread(process.join, scenes.PATIENCE + 30)
+        if process.is_alive():
+            process.kill()
+        process.close()
+        return json.loads(job.out.read_text()) if job.out.exists() else None
+
+    async def landed(self, job: Job) -> dict[str, list[str]]:
+        """Ask the witness which acts have landed, and how often."""
+        if job.scene == "it_access":
+            log = (await self.company.get("/_sandbox/log")).json()["changes"]
+            name = scenes.group(job.tenant)
+            return {name: [one["change"] for one in log if one["group_name"] == name]}
+        return {
+            name: (await self.client.get(f"/log/{scenes.ref(job.tenant, name)}")).json()["landed"]
+            for name in ("a", "b", "c")
+        }
+
+    async def try_(self, case: Case) -> Outcome:
+        """Play one case to its end."""
+        job = await self.job(case.scene, case.kind)
+        skew = self.chance.choice((-3600, 3600)) if case.how == "clock an hour off" else 0
+        mode: Mode = {"stopped": "stop", "full disk": "disk"}.get(case.how, "kill")  # type: ignore[assignment]
+        if case.how in {"error after", "no answer after"}:
+            await self._fault(job, case)
+            first = self.start(job)
+        else:
+            first = self.start(replace(job, at=case.point, mode=mode, skew=skew))
+        if mode == "stop":
+            return await self._overtaken(case, first)
+        said = await self.ended(first)
+        if mode == "disk" or case.how in {"error after", "no answer after"}:
+            return await self._judge(case, job, said, "")
+        if said is not None:  # what happens at the same time happens in another order each time
+            return replace(await self._judge(case, job, said, ""), reached=False)
+        passes = self.chance.randint(1, 25)
+        said = await self.ended(self.start(replace(job, at=passes, skew=skew)))
+        again = "" if said is not None else f"after {passes} points"
+        if said is None:
+            said = await self.ended(self.start(replace(job, skew=skew)))
+        return await self._judge(case, job, said, again)
+
+    async def _fault(self, job: Job, case: Case) -> None:
+        kind = {"error after": "error", "no answer after": "hang"}[case.how]
+        path = f"/{job.kind}/{scenes.ref(job.tenant, 'a')}"
+        body = {"act": case.point, "path": path, "kind": kind}
+        (await self.client.put("/faults", json=body)).raise_for_status()
+
+    async def _overtaken(self, case: Case, first: tuple[BaseProcess, Job]) -> Outcome:
+        """Let a second worker finish what the stopped one was at, and then let that one go on."""
+        process, job = first
+        deadline = time.monotonic() + scenes.PATIENCE
+        while process.is_alive() and not _is_stopped(process.pid):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+        second = replace(job, out=job.out.with_suffix(".second"), at=None)
+        said = await self.ended(self.start(second))
+        if process.pid is not None and process.is_alive():
+            os.kill(process.pid, signal.SIGCONT)
+        await self.ended(first)
+        return await self._judge(case, job, said, "")
+
+    async def _judge(self, case: Case, job: Job, said: dict[str, Any] | None, again: str) -> Outcome:
+        landed = await self.landed(job)
+        status = "died" if said is None else str(said["status"])
+        verdict = judged(case, status, landed)
+        detected = verdict == "duplicate" and await self._raised(job)
+        return Outcome(
+            case=case,
+            verdict=verdict,
+            again=again,
+            seconds=0.0 if said is None else float(said["seconds"]),
+            status=status,
+            landed=json.dumps(landed),
+            detected=detected,
+        )
+
+    async def _raised(self, job: Job) -> bool:
+        """Whether the record says that a call was answered too late."""
+        async with (
+            open_database(job.home, None, tenant=job.tenant) as database,
+            database.pool.connection() as conn,
+        ):
+            cursor = await conn.execute("SELECT 1 FROM audit_event WHERE kind = 'effect.late'")
+            return await cursor.fetchone() is not None
+
+
+def judged(case: Case, status: str, landed: dict[str, list[str]]) -> Verdict:
+    """Say what the witness's log means."""
+    if any(len(acts) > len(set(acts)) for acts in landed.values()):
+        return "duplicate"
+    if status == "unknown" and case.kind == "blind":
+        return "unknown"
+    if status not in scenes.CLOSED:
+        return "unsteady"
+    return "once" if list(landed.values()) == EXPECTED[case.scene] else "lost"
+
+
+EXPECTED: dict[str, list[list[str]]] = {
+    "post": [["apply"], [], []],
+    "take_back": [["apply", "undo"], ["apply", "undo"], []],
+    "it_access": [["added", "removed"]],
+}
+
+
+def _is_stopped(pid: int | None) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
+
+
+@asynccontextmanager
+async def opened(folder: Path, *, seed: int, times: str = scenes.QUICK) -> AsyncIterator[Bench]:
+    """Start the servers of a sweep."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.crash.sweep.scenes"])
+    (folder / "ledger").mkdir(parents=True)
+    async with (
+        open_database(folder / "home", None),
+        system.running(folder / "ledger") as ledger,
+        sandbox.directory(folder / "directory", faults=True) as company,
+        httpx.AsyncClient(base_url=ledger, timeout=30) as client,
+        httpx.AsyncClient(
+            base_url=company.url.removesuffix("/v2"),
+            headers={"Authorization": f"Bearer {company.token}"},
+            timeout=30,
+        ) as people,
+    ):
+        yield Bench(
+            folder=folder,
+            ledger=ledger,
+            directory=DirectorySettings(
+                url=company.url,
+                token=company.token,
+                write_token=company.token,
+                issuer="larkfield",
+                timeout=10,
+            ),
+            client=client,
+            company=people,
+            chance=random.Random(seed),
+            times=times,
+        )
+
+
+async def cases(bench: Bench) -> list[Case]:
+    """Find every case, by tracing every scene with every kind of operation."""
+    found = []
+    for scene, (_, _, kinds) in SCENES.items():
+        for kind in kinds:
+            points = await bench.points(scene, kind)
+            found += [Case(scene=scene, kind=kind, how="killed", point=point) for point in points]
+            found += list(_others(scene, kind, points))
+    return found
+
+
+def _others(scene: str, kind: str, points: Sequence[str]) -> Iterable[Case]:
+    commits = [point for point in points if ": before the commit of" in point]
+    for point in commits:
+        yield Case(scene=scene, kind=kind, how="full disk", point=point)
+    if scene == "take_back":
+        return
+    for point in points:
+        if "gate.Gate" in point or " the PUT of" in point or " the PATCH of" in point:
+            yield Case(scene=scene, kind=kind, how="stopped", point=point)
+            yield Case(scene=scene, kind=kind, how="clock an hour off", point=point)
+    if scene == "post":
+        yield Case(scene=scene, kind=kind, how="error after", point="apply")
+        yield Case(scene=scene, kind=kind, how="no answer after", point="apply")
+
+
+async def swept(bench: Bench, chosen: Iterable[Case]) -> AsyncIterator[Outcome]:
+    """Try the cases, some at once, and yield what became of each."""
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(case: Case) -> Outcome:
+        async with turn:
+            return await bench.try_(case)
+
+    for done in asyncio.as_completed([asyncio.ensure_future(one(case)) for case in chosen]):
+        yield await done
+
+
+def workflow_of(case: Case) -> str:
+    """The workflow that was at work at a case's point."""
+    phase = case.point.partition(":")[0]
+    return phase if phase == it_access_end.NAME else case.scene
