@@ -14,12 +14,11 @@ from knowledge.edition import Edition, Reader, linked
 from knowledge.embedder import Embedder
 from knowledge.errors import EmptyQuestion, QuestionTooLong
 from knowledge.hidden import visible
-from knowledge.quotes import Quote, candidates, chosen
+from knowledge.quotes import Quote, candidates, chosen, settled
 from knowledge.retrieve import Hit, query, rank
 from knowledge.scale import scale
 
 LONGEST_QUESTION = 3000  # characters
-EVEN = 0.5  # below this confidence a third quote is more often wrong than of use
 Status = Literal["answered", "cautioned", "not_covered"]
 
 
@@ -149,9 +148,10 @@ class Library:
         hits = rank(self.edition, asked, reader=reader)
         ranked = time.perf_counter()
         found = candidates(self.edition, asked, hits)
+        hits = settled(hits, found)
         confidence = scale().probability(signals(self.edition, asked, hits, found))
         cautioned = scale().cautioned if threshold is None else threshold
-        kept = chosen(found, hits, 3 if confidence >= EVEN else 2) if confidence >= cautioned else []
+        kept = chosen(found, hits) if confidence >= cautioned else []
         kept, conflicts = contradicted(kept, found)
         notes = [*self._disagreements(conflicts), *self._notes(kept, reader)]
         status: Status = "answered" if kept and not notes and confidence >= scale().answered else "cautioned"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -57,13 +57,14 @@ FEATURES = (
     "opens",  # it only introduces what follows
     "length",  # up to 40 words
 )
-SPREAD = 3.0  # how far below the first a second quote of the same document may score
+SPREAD = 5.0  # how far below the first a second quote of the same document may score
 TIE = 0.5  # and one of another document
 OWN, AROUND, PASSAGE = (FEATURES.index(name) for name in ("own", "around", "passage"))
 EARLIER = 0.4  # the weight of a word of an earlier turn beside one of the question
 ROWS = 0.75  # of the question's words in the best row of a table, the share that another row must hold
 ACRONYM = range(3, 6)  # letters; two of them begin too many words
 PASSAGES = 8  # whose sentences are looked at
+BEST = 0.03  # of a sentence's score, what a passage gains by its best one
 LISTED = 5  # items that may follow the sentence that introduces them
 
 
@@ -121,6 +122,23 @@ def candidates(edition: Edition, asked: Query, hits: Sequence[Hit]) -> list[Quot
                 )
             )
     return sorted(found, key=lambda quote: -quote.score)
+
+
+def settled(hits: Sequence[Hit], found: Sequence[Quote]) -> list[Hit]:
+    """Return passages in their final order: one whose best sentence answers well comes before its equals.
+
+    Passages whose sentences were not looked at gain what the least of the others gains.
+    """
+    best: dict[int, float] = {}
+    for quote in found:
+        best.setdefault(quote.span.number, quote.score)
+    if not best:
+        return list(hits)
+    top, least = max(best.values()), min(best.values())
+    moved = [
+        replace(hit, score=max(0.0, hit.score - BEST * (top - best.get(hit.number, least)))) for hit in hits
+    ]
+    return sorted(moved, key=lambda hit: -hit.score)
 
 
 def rarities(asked: Query) -> dict[str, float]:

@@ -22,6 +22,7 @@ from knowledge.edition import Edition, Reader
 from knowledge.embedder import Embedder
 from knowledge.measures.questions import Excerpt, Question, words_of
 from knowledge.measures.served import served
+from knowledge.quotes import candidates, settled
 from knowledge.retrieve import query, rank
 from knowledge.texts import Span
 
@@ -216,11 +217,9 @@ def figures(
     shown: list[Span] = []
     for question in questions:
         if question.excerpts:
-            hits = rank(
-                edition,
-                query(edition, embedder, question.question, question.history, reader=reader),
-                reader=reader,
-            )
+            asked = query(edition, embedder, question.question, question.history, reader=reader)
+            hits = rank(edition, asked, reader=reader)
+            hits = settled(hits, candidates(edition, asked, hits))
             spans = served(edition, hits, DEPTH)
             shown += spans
             held.append(measure.held(question.excerpts, spans))

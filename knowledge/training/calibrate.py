@@ -35,7 +35,7 @@ SENTENCE_RIDGE = 0.01
 RIDGE = 1.0  # strong: the signals are many and much alike, and sets differ
 KEPT = 3  # one of so many questions is kept aside
 STRETCH_RIDGE = 0.001  # only so that sets told apart without a fault do not end at infinity
-REFUSED = 0.05  # the share of answerable questions that may fall below the first threshold
+REFUSED = 0.15  # the share of answerable questions that may fall below the first threshold
 SURE = 0.7  # from this probability on the answer stands without a caution
 LEVELS = 10  # of probability, in which what was foretold is compared with what was so
 
@@ -84,6 +84,7 @@ def _case(
     asked = retrieve.query(edition, model, question.question, question.history, reader=reader)
     hits = retrieve.rank(edition, asked, reader=reader)
     found = quotes.candidates(edition, asked, hits)
+    hits = quotes.settled(hits, found)
     return Case(
         source=file.stem if file.stem != "questions" else file.parent.name,
         kept=int(hashlib.sha256(question.question.encode()).hexdigest(), 16) % KEPT == 0,

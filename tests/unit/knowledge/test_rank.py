@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from knowledge import retrieve
+from knowledge import quotes, retrieve
 from knowledge.edition import Edition
 from tests.unit.knowledge.conftest import EVERYONE, TODAY, Words
 
@@ -63,3 +63,28 @@ def test_a_follow_up_leans_on_what_was_asked_before(ingest: Ingest, words: Words
 def test_a_question_without_words_still_finds_something(ingest: Ingest, words: Words) -> None:
     edition = ingest({"taxi.md": TAXI})
     assert found(edition, words, "\u2603 ?") == ["taxi.md"]
+
+
+def test_of_passages_that_are_equals_the_one_with_the_better_sentence_comes_first(
+    ingest: Ingest, words: Words
+) -> None:
+    edition = ingest(
+        {"taxi.md": TAXI, "bikes.md": "# Bikes\n\nBikes are lent.\n", "tea.md": "# Tea\n\nTea is free.\n"}
+    )
+    asked = retrieve.query(edition, words, "Is a taxi paid after 22:00?", reader=EVERYONE)
+    hits = retrieve.rank(edition, asked, reader=EVERYONE)
+    found = quotes.candidates(edition, asked, hits)
+    equals = [replace(hit, score=0.5) for hit in reversed(hits)]
+    settled = quotes.settled(equals, found)
+    assert edition.documents[settled[0].document].document == "taxi.md"
+    assert settled[0].score == 0.5
+    assert [hit.number for hit in quotes.settled(hits, [])] == [hit.number for hit in hits]
+
+
+def test_a_better_sentence_does_not_lift_a_passage_far(ingest: Ingest, words: Words) -> None:
+    edition = ingest({"taxi.md": TAXI, "bikes.md": "# Bikes\n\nBikes are lent.\n"})
+    asked = retrieve.query(edition, words, "Is a taxi paid after 22:00?", reader=EVERYONE)
+    hits = retrieve.rank(edition, asked, reader=EVERYONE)
+    found = quotes.candidates(edition, asked, hits)
+    apart = [replace(hit, score=score) for hit, score in zip(reversed(hits), (0.9, 0.3), strict=True)]
+    assert quotes.settled(apart, found)[0].number == apart[0].number
