@@ -48,7 +48,7 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
         yield await erasing(home)
         yield every_byte(few, rng, most=1_500 if quick else None)
         yield verifying(log, rounds=3)
-        for figure in forged(log, rng, each=9 if quick else 150):
+        for figure in forged(log, rng, each=9 if quick else 90):
             yield figure
 
 

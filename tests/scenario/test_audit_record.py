@@ -1,5 +1,7 @@
 """The record as a whole: written before anything is done, signed, copied, exported, packed and verified."""
 
+import asyncio
+import hashlib
 import io
 import json
 import random
@@ -13,15 +15,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from bot.audit import verifier
 from bot.audit.copies import Copies, Rewound
 from bot.audit.export import End, export, export_ocsf, resume
 from bot.audit.pack import pack
+from bot.cli import app
 from bot.database import Database, open_owner
+from bot.storage.embedded import Embedded
 from connectors.sandbox import process
 from graphs import audit
 from graphs.audit import checkpoints, head, keeping, vault_of
+from graphs.audit.events import GENESIS, canonical, commit
 from graphs.records import Verdict
 from tests.figures import audit as figures
 from tests.scenario.desk import Office, open_office
@@ -273,3 +279,55 @@ async def test_no_forgery_of_a_log_goes_unseen(database_home: Path, tmp_path: Pa
     log = await figures.written(database_home, events=40, every=12)
     for figure in (figures.every_byte(log, rng, most=1_000), *figures.forged(log, rng, each=12)):
         assert figure.holds, figure.line()
+
+
+async def test_what_an_earlier_release_left_in_plain_is_taken_over(
+    database: Database, database_home: Path
+) -> None:
+    async with database.pool.connection() as conn:
+        tenant = await head.tenant(conn)
+    values, salt = canonical({"by": ADA, "said": "close the quarter"}).decode(), "salt"
+    old = {"seq": 1, "previous": GENESIS, "at": "2026-01-01T00:00:00.000+00:00", "kind": "test.old"}
+    body = canonical({**old, "run": None, "facts": {}, "commitment": commit(salt, values)})
+    async with open_owner(database_home, None) as owner:
+        await owner.execute(
+            "INSERT INTO audit_event (tenant, seq, kind, previous, hash, body)"
+            " VALUES (%s, 1, 'test.old', %s, %s, %s)",
+            (tenant, GENESIS, hashlib.sha256(body).hexdigest(), body.decode()),
+        )
+        await owner.execute("INSERT INTO audit_detail VALUES (%s, 1, %s, %s)", (tenant, salt, values))
+    await fill(database, 1)
+    async with database.pool.connection() as conn:
+        assert await keeping.adopt(conn, vault_of(conn)) == 1
+    async with database.pool.connection() as conn:
+        cursor = await conn.execute("SELECT count(*) AS left FROM audit_detail")
+        assert await cursor.fetchone() == {"left": 0}
+        first, second = [event async for event in audit.read(conn)]
+    assert (first.detail, second.detail) == (json.loads(values), {"by": ADA})
+    assert verifier.verify(await exported(database), await public_keys(database)).findings == []
+
+
+def test_the_commands_export_sign_and_verify(tmp_path: Path) -> None:
+    home, file = tmp_path / "home", tmp_path / "record.jsonl"
+    runner = CliRunner(env={"COUNTERSIGN_SECRETS_KEY": "of the test"})
+
+    def run(*arguments: str, code: int = 0) -> str:
+        result = runner.invoke(app, ["audit", *arguments])
+        assert result.exit_code == code, result.output
+        return result.stdout
+
+    with asyncio.Runner() as loop:
+        server = Embedded(home)
+        loop.run(server.__aenter__())
+        try:
+            key = run("key", "--home", str(home)).strip()
+            assert "Signed up to event 0" in run("checkpoint", "--home", str(home))
+            run("export", str(file), "--home", str(home))
+            assert json.loads(run("verify", "--home", str(home), "--json"))["holds"]
+            assert "no such request" in runner.invoke(app, ["audit", "pack", "x", "--home", str(home)]).output
+        finally:
+            loop.run(server.__aexit__(None, None, None))
+    assert "Each as it was written" in run("verify", str(file), "--key", key)
+    run("verify", str(file), "--key", "nothing", code=2)
+    file.write_bytes(b"")
+    assert "it is empty" in run("verify", str(file), "--key", key, code=1)

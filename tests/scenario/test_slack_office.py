@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from bot.blocks import answer, approval, progress, request
-from bot.database import Database
+from bot.database import Database, open_owner
 from bot.listeners import requests
 from connectors.sandbox import process
+from graphs.audit.head import tenant
 from tests.scenario.slack_office import (
     ADA,
     APPROVERS,
@@ -64,6 +65,20 @@ async def test_a_direct_message_and_a_command_are_answered_to_the_person_alone(o
     said = await seen(office, "sixteen weeks", as_=TOMAS, channel=ASK_POLICY)
     assert said["ephemeral"]
     assert not await finds(office, "sixteen weeks", as_=ADA, channel=ASK_POLICY)
+
+
+async def test_answers_go_on_while_the_record_cannot_be_written(office: Office) -> None:
+    async with office.parts.pool.connection() as conn:
+        here = await tenant(conn)
+    async with open_owner(office.database_home, None) as owner:
+        rule = f"CREATE POLICY shut ON audit_event AS RESTRICTIVE FOR INSERT WITH CHECK (tenant <> '{here}')"
+        await owner.execute(rule.encode())
+        try:
+            conversation = await office.dm(ADA)
+            ts = await office.people.message("How long is parental leave?", as_=ADA, channel=conversation)
+            await seen(office, "sixteen weeks", as_=ADA, channel=conversation, thread=ts)
+        finally:
+            await owner.execute("DROP POLICY shut ON audit_event")
 
 
 async def test_a_follow_up_in_the_thread_is_understood_from_what_was_said_before(office: Office) -> None:
