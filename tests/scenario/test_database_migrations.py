@@ -246,3 +246,46 @@ async def test_our_own_sql_applies(tmp_path: Path) -> None:
             f"{s.package}/{f.name}" for s in sources() if s.folder.is_dir() for f in s.folder.iterdir()
         }
         assert set(await applied(database)) == expected
+
+
+_DECIDED_BEFORE = """
+INSERT INTO run (tenant, id, key, workflow, version, status, requester, origin, slots)
+    VALUES ('t', 'r', 'r', 'it_access', 1, 'waiting', '{"subject": "ada"}', '{}', '{}');
+INSERT INTO approval (tenant, id, run, round, status, digest, action, card, replaces, decide_by, decided_by,
+                      decided_at, reason)
+    SELECT 't', id, 'r', round, status, 'd', '{"approvers": "data-owners", "clause": "ab"}',
+        '{"clause": {"document": "it.md", "anchor": "a", "edition": "e1"}}', replaces, now(),
+        CASE WHEN status IN ('approved', 'denied') THEN '{"subject": "grace"}'::jsonb END,
+        CASE WHEN status IN ('approved', 'denied') THEN now() END, reason
+    FROM (VALUES ('outdated', 1, 'approved', NULL, NULL), ('old', 2, 'void', 'outdated', NULL),
+                 ('no', 3, 'denied', 'old', 'not now'), ('yes', 4, 'approved', NULL, NULL),
+                 ('waits', 5, 'pending', NULL, NULL)) AS one (id, round, status, replaces, reason);
+"""
+
+
+async def test_approvals_that_were_decided_before_there_were_votes_keep_their_decisions(
+    tmp_path: Path,
+) -> None:
+    (shipped,) = [source.folder for source in sources() if source.package == "graphs"]
+    files = {file.name: file.read_text() for file in shipped.iterdir() if file.name[:4] <= "0002"}
+    folder = tmp_path / "sql"
+    for package in ("first", "second"):
+        (folder / package).mkdir(parents=True)
+    before, after = sorted(files)
+    (folder / "first" / before).write_text(files[before])
+    (folder / "second" / "0001_rows.sql").write_text(_DECIDED_BEFORE)
+    async with opened(folder):
+        pass
+    (folder / "second" / "0002_approvals.sql").write_text(files[after])
+    async with open_database(
+        folder.parent / "home",
+        None,
+        migrations=[Source(package=package, folder=folder / package) for package in ("first", "second")],
+        tenant="t",
+    ) as database:
+        said = await values(
+            database, b"SELECT approval || ' ' || verdict || ' ' || coalesce(reason, '') FROM vote ORDER BY 1"
+        )
+        assert said == ["no deny not now", "outdated approve ", "yes approve "]
+        stands = await values(database, b"SELECT id || ' ' || status FROM approval ORDER BY round")
+        assert stands == ["outdated void", "old void", "no denied", "yes approved", "waits pending"]
