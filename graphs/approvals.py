@@ -1,17 +1,16 @@
 """Approvals: who decided what about which exact action. One row is one card, at one version."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import rfc8785
 from psycopg.types.json import Jsonb
 
 from connectors.base import Change, Payload
 from connectors.directory import Person
 from graphs import ids
+from graphs.digests import differences, digest
 from graphs.policy.engine import Context, Resource
 from graphs.ports import Connection
 from graphs.records import (
@@ -76,31 +75,6 @@ class Proposal:
     def _approvers_ids(self) -> str:
         """Another group of the same name is another one."""
         return ", ".join(self.approvers[name] for name in sorted(self.approvers))
-
-
-def digest(tenant: str, action: Mapping[str, Any]) -> str:
-    """SHA-256 over the canonical JSON (RFC 8785) of the tenant and the action, in hexadecimal."""
-    return hashlib.sha256(rfc8785.dumps({"tenant": tenant, **action})).hexdigest()
-
-
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Difference, ...]:
-    """Name what is no longer as it was, one line for each value."""
-    old, new = dict(_leaves(before)), dict(_leaves(after))
-    return tuple(
-        Difference(name=name, before=old.get(name, ""), after=new.get(name, ""))
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-    )
-
-
-def _leaves(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str]]:
-    for key, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from _leaves(inner, f"{path}{key}.")
-        elif isinstance(inner, list):
-            yield f"{path}{key}", ", ".join(str(one) for one in inner)
-        else:
-            yield f"{path}{key}", str(inner)
 
 
 async def propose(

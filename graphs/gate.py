@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from connectors.directory import Directory, Person
 from connectors.errors import Conflict, Denied, Invalid, NotFound, Unavailable
-from graphs import approvals, audit, authority, effects
+from graphs import approvals, audit, authority, digests, effects
 from graphs.approvals import Proposal
 from graphs.calls import Calls
 from graphs.effects import Effect, Fenced, Held, Late, Unknown
@@ -254,8 +254,8 @@ class Gate:
             return approval, rulings[0]
         approved = await approvals.action_of(conn, card)
         now = proposal.action(held.run, version=held.version, level=level, decide_by=approval.decide_by)
-        if not approval.intact or approvals.digest(await _tenant(conn), now) != approval.digest:
-            raise Changed(approvals.differences(approved, now))
+        if not approval.intact or digests.digest(await _tenant(conn), now) != approval.digest:
+            raise Changed(digests.differences(approved, now))
         return approval, rulings[0]
 
     def _entitled(self, approval: Approval, voters: Sequence[tuple[Vote, Person | None]]) -> Sequence[Person]:

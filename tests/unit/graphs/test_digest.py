@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from connectors.base import Change
 from connectors.directory import Membership
-from graphs.approvals import Proposal, differences, digest
+from graphs.approvals import Proposal
+from graphs.digests import differences, digest
 from graphs.records import Actor, Clause, Run, RunStatus
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)

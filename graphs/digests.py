@@ -1,0 +1,34 @@
+"""What an approval is bound to, as one number, and what differs between two of them. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import rfc8785
+
+from graphs.records import Difference
+
+
+def digest(tenant: str, action: Mapping[str, Any]) -> str:
+    """SHA-256 over the canonical JSON (RFC 8785) of the tenant and the action, in hexadecimal."""
+    return hashlib.sha256(rfc8785.dumps({"tenant": tenant, **action})).hexdigest()
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """Name what is no longer as it was, one line for each value."""
+    old, new = dict(_leaves(before)), dict(_leaves(after))
+    return tuple(
+        Difference(name=name, before=old.get(name, ""), after=new.get(name, ""))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    )
+
+
+def _leaves(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str]]:
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from _leaves(inner, f"{path}{key}.")
+        elif isinstance(inner, list):
+            yield f"{path}{key}", ", ".join(str(one) for one in inner)
+        else:
+            yield f"{path}{key}", str(inner)
