@@ -21,6 +21,9 @@ __all__ = ["Database", "DatabaseUnavailable", "Pool", "open_database", "open_own
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
 _OPTIONS = f"-c search_path={SCHEMA} -c timezone=UTC"
+_IDLE = (
+    "-c idle_in_transaction_session_timeout=20000"  # a process that was stopped lets go of the rows it holds
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +53,7 @@ async def open_database(
     async with AsyncExitStack() as stack:
         application, owner = await _places(stack, home, url, owner_url)
         await _migrate(application, owner, sources() if migrations is None else migrations)
-        conninfo = external.application(application, f"{_OPTIONS} -c countersign.tenant={tenant}")
+        conninfo = external.application(application, f"{_OPTIONS} {_IDLE} -c countersign.tenant={tenant}")
         if url is not None:  # a pool would hide why it cannot connect
             async with external.connection(conninfo, ""):
                 pass

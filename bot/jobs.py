@@ -146,7 +146,9 @@ class Jobs:
         Under a lock: a second worker with an older list would put a job back that somebody is at work on.
         """
         async with self._pool.connection() as conn:
-            cursor = await conn.execute("SELECT pg_try_advisory_xact_lock(%s) AS alone", (_TAKEOVER,))
+            cursor = await conn.execute(
+                "SELECT pg_try_advisory_xact_lock(%s) AS alone, clock_timestamp() AS now", (_TAKEOVER,)
+            )
             row = await cursor.fetchone()
             if row is None or not row["alone"]:
                 return
@@ -154,7 +156,7 @@ class Jobs:
             for job in await manager.get_stalled_jobs(queue=self._queue, seconds_since_heartbeat=STALLED):
                 logger.warning("A worker died; %s is taken over", job.call_string)
                 try:
-                    await manager.retry_job(job)
+                    await manager.retry_job(job, retry_at=row["now"])  # not by this machine's clock
                 except ConnectorException:
                     logger.info("%s has ended after all", job.call_string)
 

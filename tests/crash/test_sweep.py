@@ -12,7 +12,7 @@ from tests.crash.sweep.sweep import Case
 pytestmark = pytest.mark.crash
 
 SEED = 20261124
-CASES = 10
+CASES = 7
 
 
 def registered() -> set[str]:
