@@ -327,7 +327,7 @@ async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
 def workflows(tenant: str) -> tuple[Workflow, ...]:
     """Return the workflows of access, for the one group of a case."""
     rules = Rules(
-        groups={group(tenant): RequestableGroup(approvers="data-owners", max_days=30)},
+        groups={group(tenant): RequestableGroup(approvers=("data-owners",), max_days=30)},
         clause_document="it-access.md",
         clause_anchor="temporary-access-to-data",
     )
