@@ -200,9 +200,14 @@ async def settle(
     return _effect(row)
 
 
-async def fence(conn: Connection, run: str, token: int) -> None:
-    """Hold the run's row until commit, if `token` is still the latest. Raises Fenced otherwise."""
-    cursor = await conn.execute("SELECT token FROM run WHERE id = %s FOR UPDATE", (run,))
+async def fence(conn: Connection, run: str, token: int, *, shared: bool = False) -> None:
+    """Hold the run's row until commit, if `token` is still the latest. Raises Fenced otherwise.
+
+    Whoever would take the run waits so long. `shared`, for what does not write the row itself: others that
+    hold it so do not wait.
+    """
+    lock = "SHARE" if shared else "UPDATE"
+    cursor = await conn.execute(f"SELECT token FROM run WHERE id = %s FOR {lock}".encode(), (run,))
     row = await cursor.fetchone()
     if row is None or row["token"] != token:
         raise Fenced("another worker has taken the run")

@@ -111,7 +111,7 @@ class SealedSaver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         """Save a checkpoint, if the worker still holds the run."""
         async with self._pool.connection() as conn, conn.transaction():
-            await effects.fence(conn, *_holder(config))
+            await effects.fence(conn, *_holder(config), shared=True)
             return await self._put(
                 conn, config, checkpoint, get_serializable_checkpoint_metadata(config, metadata)
             )
@@ -121,7 +121,7 @@ class SealedSaver(BaseCheckpointSaver[str]):
     ) -> None:
         """Save what a node has written, if the worker still holds the run."""
         async with self._pool.connection() as conn, conn.transaction():
-            await effects.fence(conn, *_holder(config))
+            await effects.fence(conn, *_holder(config), shared=True)
             await self._put_writes(conn, config, writes, task_id, task_path)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.database import Database, open_owner
+from connectors.base import Mint
 from connectors.directory import Person
 from connectors.keys import Keys
 from connectors.registry import Connectors, DirectorySettings, connect
@@ -170,9 +171,6 @@ async def open_office(
     database: Database, home: Path, server: Running, *, rules: Rules = RULES, keys: Keys | None = None
 ) -> AsyncIterator[Office]:
     """Open the runs over a real database and a real directory server."""
-    if not database.book.is_open:
-        database.book.open(Vault(Keys.fresh()))
-    desk = Desk()
     settings = DirectorySettings(
         url=server.url,
         token=server.read_token,
@@ -182,21 +180,39 @@ async def open_office(
     )
     async with (
         connect(directory=settings) as (connectors, mint),
-        Runs.open(
-            pool=database.pool,
-            saver_pool=database.saver_pool,
-            workflows=(it_access.workflow(rules), it_access_end.workflow()),
-            clock=DatabaseClock(),
-            queue=desk,
-            notifier=desk,
-            evidence=desk,
-            directory=connectors.directory,
-            registry=connectors.registry,
-            mint=mint,
-            policy=Policy.shipped(),
-            seal=Seal(keys or Keys.fresh(), TENANT),
-        ) as runs,
+        open_over(database, home, connectors, mint, rules=rules, keys=keys) as office,
     ):
+        yield office
+
+
+@asynccontextmanager
+async def open_over(
+    database: Database,
+    home: Path,
+    connectors: Connectors,
+    mint: Mint,
+    *,
+    rules: Rules = RULES,
+    keys: Keys | None = None,
+) -> AsyncIterator[Office]:
+    """Open the runs over a real database and whatever is connected."""
+    if not database.book.is_open:
+        database.book.open(Vault(Keys.fresh()))
+    desk = Desk()
+    async with Runs.open(
+        pool=database.pool,
+        saver_pool=database.saver_pool,
+        workflows=(it_access.workflow(rules), it_access_end.workflow()),
+        clock=DatabaseClock(),
+        queue=desk,
+        notifier=desk,
+        evidence=desk,
+        directory=connectors.directory,
+        registry=connectors.registry,
+        mint=mint,
+        policy=Policy.shipped(),
+        seal=Seal(keys or Keys.fresh(), TENANT),
+    ) as runs:
         yield Office(runs=runs, desk=desk, database=database, connectors=connectors, home=home)
 
 

@@ -1,0 +1,267 @@
+"""What governance costs: a governed effect beside the same node in bare LangGraph, and what waiting costs.
+
+Both resume a waiting run on the same PostgreSQL, turn by turn, and make the same change in a directory that
+answers at once; what is left is policy, approval check, ledger, audit, and sealed and fenced checkpoints.
+The queue is not in it, and the run ends where it would read back. Compare the ratios; seconds are this
+machine's.
+"""
+
+import resource
+import secrets
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command, interrupt
+from typing_extensions import TypedDict
+
+from bot.database import Database, open_database, open_owner
+from bot.storage.embedded import Embedded
+from connectors.base import Mint
+from connectors.directory import Added, AddToGroup, Directory, Group, Membership, Person
+from connectors.registry import Connectors, Registry
+from connectors.sandbox import company
+from graphs.records import Verdict
+from tests.figures.record import Figure
+from tests.scenario import desk
+
+DEAREST = 2.0  # times the bare node
+GROUP = "billing-db"
+
+
+class Instant(Directory):
+    """The company's people and groups, in memory: it answers at once."""
+
+    def __init__(self) -> None:
+        self.issuer = company.ISSUER
+        self.members: dict[str, set[str]] = {GROUP: set(), "data-owners": set()}
+        self.members["data-owners"] = {company.GRACE.id, company.BEN.id}
+
+    async def person(self, person_id: str, *, within: float | None = None) -> Person:
+        found = next(one for one in company.PEOPLE if one.id == person_id)
+        groups = frozenset(name for name, members in self.members.items() if person_id in members)
+        return Person(
+            id=found.id,
+            issuer=self.issuer,
+            user_name=found.id,
+            name=found.name,
+            email=f"{found.id}@larkfield.example",
+            title="",
+            active=True,
+            manager=None,
+            groups=groups,
+        )
+
+    async def group_by_name(self, name: str, *, within: float | None = None) -> Group:
+        return Group(id=name, name=name, members=frozenset(self.members[name]))
+
+    async def set_member(self, group_id: str, person_id: str, *, member: bool) -> bool:
+        (self.members[group_id].add if member else self.members[group_id].discard)(person_id)
+        return True
+
+
+class Timed(AddToGroup):
+    """Adds, and notes the moment at which the workflow begins to read back."""
+
+    read_back_at = 0.0
+    watched = False
+
+    async def find(self, data: Membership, key: str) -> Added | None:
+        if Timed.watched and not Timed.read_back_at:
+            Timed.read_back_at = time.perf_counter()
+        return await super().find(data, key)
+
+
+class State(TypedDict, total=False):
+    run: str
+    approval: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """The two beside each other."""
+
+    office: desk.Office
+    people: Instant
+    bare: Any  # a compiled graph
+    mint: Mint
+    ada: Person
+    grace: Person
+
+    async def governed(self) -> float:
+        """Return the seconds of one governed effect, from the decision to where it would be read back."""
+        run = await self.office.runs.start(
+            workflow="it_access",
+            values={"group": GROUP, "days": "3", "reason": "close the quarter"},
+            requester=self.ada,
+            origin={"channel": "C1", "thread_ts": "1.1", "user": "U1"},
+            key=secrets.token_hex(8),
+        )
+        await self.office.work()
+        card = self.office.desk.cards[-1]
+        await self.office.runs.decide(card, Verdict.APPROVE, by=self.grace)
+        Timed.read_back_at, Timed.watched = 0.0, True
+        began = time.perf_counter()
+        await self.office.work()
+        Timed.watched = False
+        assert (await self.office.runs.run(run)).status.value == "done"
+        await self.people.set_member(GROUP, self.ada.id, member=False)
+        return Timed.read_back_at - began
+
+    async def ungoverned(self) -> float:
+        """Return the seconds of the same resume and the same change, by LangGraph alone."""
+        config = {"configurable": {"thread_id": secrets.token_hex(8)}}
+        await self.bare.ainvoke({"run": "r"}, config, durability="sync")
+        began = time.perf_counter()
+        waiting = (await self.bare.aget_state(config)).interrupts[0]
+        await self.bare.ainvoke(Command(resume={waiting.id: "yes"}), config, durability="sync")
+        seconds = time.perf_counter() - began
+        await self.people.set_member(GROUP, self.ada.id, member=False)
+        return seconds
+
+
+@asynccontextmanager
+async def open_bench(folder: Path) -> AsyncIterator[Bench]:
+    """Open a database, the governed workflow and the bare one over the same directory."""
+    people = Instant()
+    operation = Timed(people)
+    async with Embedded(folder), open_database(folder, None) as database:
+        mint = Mint()
+        try:
+            connectors = Connectors(directory=people, registry=Registry([operation]))
+            async with desk.open_over(database, folder, connectors, mint) as office:
+                ada, grace = await people.person(company.ADA.id), await people.person(company.GRACE.id)
+                bare = _bare(database, operation, mint, ada)
+                yield Bench(office=office, people=people, bare=bare, mint=mint, ada=ada, grace=grace)
+        finally:
+            mint.retire()
+
+
+def _bare(database: Database, operation: AddToGroup, mint: Mint, who: Person) -> Any:
+    """The same steps from a wait to a write, as LangGraph's own documentation would have them."""
+
+    def approve(state: State) -> Command[str]:
+        interrupt({"approval": "a"})
+        return Command(goto="decided")
+
+    async def decided(state: State) -> Command[str]:
+        return Command(goto="grant")
+
+    async def grant(state: State) -> State:
+        data, key = Membership(group=GROUP, person=who.id), secrets.token_hex(8)
+        with mint.permit(operation.name, data, key, "apply").open():
+            await operation.apply(data, key)
+        return {"approval": "done"}
+
+    graph = StateGraph(State)
+    graph.add_node("approve", approve, destinations=("decided",))
+    graph.add_node("decided", decided, destinations=("grant",))
+    graph.add_node("grant", grant)
+    graph.add_edge(START, "approve")
+    graph.add_edge("grant", END)
+    return graph.compile(checkpointer=AsyncPostgresSaver(database.saver_pool))  # type: ignore[arg-type]
+
+
+async def measure(*, quick: bool) -> AsyncIterator[Figure]:
+    """Take turns, then let many approvals wait."""
+    with tempfile.TemporaryDirectory(prefix="cost-") as name:
+        folder = Path(name)
+        async with open_bench(folder) as bench:
+            await bench.governed(), await bench.ungoverned()  # warm
+            ours, bare = [], []
+            for _ in range(8 if quick else 100):
+                ours.append(await bench.governed())
+                bare.append(await bench.ungoverned())
+            for rank in (50, 95):
+                yield _ratio(rank, ours, bare)
+            async for figure in _waiting(bench, folder, count=2_000 if quick else 100_000):
+                yield figure
+
+
+def _ratio(rank: int, ours: Sequence[float], bare: Sequence[float]) -> Figure:
+    governed, alone = _at(rank, ours), _at(rank, bare)
+    return Figure(
+        promise="cost",
+        what=f"p{rank} of a governed effect beside the same node in bare LangGraph"
+        f" ({governed * 1000:.0f} and {alone * 1000:.0f} ms)",
+        tried=len(ours),
+        wrong=0,
+        value=round(governed / alone, 2),
+        goal=f"at most {DEAREST:g} times",
+        holds=governed <= DEAREST * alone,
+    )
+
+
+def _at(rank: int, values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[rank - 1]
+
+
+async def _waiting(bench: Bench, folder: Path, *, count: int) -> AsyncIterator[Figure]:
+    """Let so many approvals wait as rows, and see what that costs a process, and how soon it starts."""
+    await bench.people.set_member(GROUP, bench.ada.id, member=False)
+    run = await bench.office.runs.start(
+        workflow="it_access",
+        values={"group": GROUP, "days": "3", "reason": "close the quarter"},
+        requester=bench.ada,
+        origin={},
+        key=secrets.token_hex(8),
+    )
+    await bench.office.work()
+    threads, memory = threading.active_count(), _resident()
+    await _copy(folder, run, count)
+    began = time.perf_counter()
+    async with (
+        open_database(folder, None) as database,
+        desk.open_over(database, folder, bench.office.connectors, bench.mint) as one,
+    ):
+        await one.runs.sweep()
+        seconds = time.perf_counter() - began
+    yield Figure(
+        promise="cost",
+        what=f"seconds until a process is ready and has swept while {count:,} approvals wait"
+        f" ({threading.active_count() - threads} threads, {(_resident() - memory) / 1024:.0f} MB more)",
+        tried=count,
+        wrong=0,
+        value=round(seconds, 2),
+        goal="at most 5, with no thread more",
+        holds=seconds <= 5 and threading.active_count() <= threads,
+    )
+
+
+async def _copy(folder: Path, run: str, count: int) -> None:
+    """Copy a waiting run, its approval, its timer and its checkpoints."""
+    names = {
+        "run": ("id", "key"),
+        "approval": ("id", "run"),
+        "timer": ("run",),
+        "checkpoints": ("thread_id",),
+    }
+    async with open_owner(folder, None) as conn:
+        for table, changed in names.items():
+            cursor = await conn.execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_name = %s"
+                " AND table_schema = 'countersign' AND identity_generation IS NULL",
+                (table,),
+            )
+            columns = [str(row[0]) for row in await cursor.fetchall()]
+            values = ", ".join(f"{one} || '-' || n" if one in changed else f'"{one}"' for one in columns)
+            quoted = ", ".join(f'"{one}"' for one in columns)
+            own = {"run": "id", "checkpoints": "thread_id"}.get(table, "run")
+            query = (
+                f"INSERT INTO {table} ({quoted}) SELECT {values} FROM {table},"
+                f" generate_series(1, {count}) AS n WHERE {own} = %s"
+            )
+            await conn.execute(query.encode(), (run,))
+        await conn.execute("ANALYZE")
+
+
+def _resident() -> float:
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
