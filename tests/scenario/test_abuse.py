@@ -1,0 +1,74 @@
+"""Abuse of every operation and workflow; `make figures ARGS=abuse` tries the whole matrix."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from connectors.registry import DirectorySettings, connect
+from connectors.sandbox import process
+from graphs.policy.engine import Policy
+from tests.abuse import people
+from tests.abuse.arena import OPERATIONS, WORKFLOWS, Arena, opened, scenes, workflows
+from tests.abuse.records import FIELDS, leaves
+from tests.figures import abuse as figures
+
+SAMPLE, HISTORIES = 24, 15
+
+
+async def _registered() -> set[str]:
+    nowhere = DirectorySettings(url="http://127.0.0.1:9", token="none", write_token="none")
+    async with connect(directory=nowhere) as (connectors, _):
+        return {operation.name for operation in connectors.registry}
+
+
+@asynccontextmanager
+async def arena(home: Path, state: Path, policy: Policy | None = None) -> AsyncIterator[Arena]:
+    async with process.directory(state, faults=True) as server, opened(home, server, policy=policy) as found:
+        try:
+            yield found
+        finally:
+            await found.owner("UPDATE clock SET shift = interval '0'")
+
+
+def test_every_operation_and_every_workflow_that_people_ask_for_is_abused() -> None:
+    assert asyncio.run(_registered()) == set(OPERATIONS)
+    asked_for = {one.name for one in workflows() if one.fields and not one.name.startswith("any ")}
+    assert asked_for == set(WORKFLOWS)
+    assert {one.operation for one in scenes()} == set(OPERATIONS)
+    assert len(figures.ABUSES) == len({one.__name__ for one in figures.ABUSES}) >= 40
+
+
+async def test_no_abuse_has_an_effect_that_nobody_approved(database_home: Path, tmp_path: Path) -> None:
+    async with arena(database_home, tmp_path / "directory") as found:
+        for scene in scenes():
+            assert await figures.honest(found, scene) == 1, scene
+            asked = await found.ask()
+            ((action,),) = await found.rows("SELECT action FROM approval WHERE id = %s", asked.card)
+            assert set(leaves(action)) == set(FIELDS), "an abuse for each field that an approval is bound to"
+        tried = await figures.matrix(found, figures.pairs(count=SAMPLE))
+    assert [one for one in tried if one.wrongful] == []
+    assert len(tried) == SAMPLE
+
+
+async def test_random_histories_keep_the_promises(database_home: Path, tmp_path: Path) -> None:
+    async with arena(database_home, tmp_path / "directory") as found:
+        played = await figures.played_through(found, count=HISTORIES)
+    assert [one for one in played if one.wrong] == []
+    assert sum(one.effects for one in played) >= 1
+
+
+async def test_a_planted_hole_is_found(database_home: Path, tmp_path: Path) -> None:
+    shipped = Policy.shipped()
+    own = (
+        "principal.identities.containsAny(resource.requester) ||\n"
+        "  principal.identities.containsAny(resource.beneficiary)"
+    )
+    assert own in shipped.text
+    planted = Policy(schema=shipped.schema, text=shipped.text.replace(own, "false", 1))
+    async with arena(database_home, tmp_path / "directory", planted) as found:
+        tried = [
+            await figures.attempt(found, scene, people.the_requester_decides_from_a_linked_account)
+            for scene in scenes()
+        ]
+    assert all(one.landed == one.wrongful == 1 for one in tried)
