@@ -14,8 +14,9 @@ from langgraph.types import Command
 
 from connectors.base import Result, parse
 from graphs import approvals, audit, cases, effects, steps
+from graphs.admission import Changed, Refused
 from graphs.effects import Effect, Held
-from graphs.gate import Changed, Refused, Withdrawn
+from graphs.gate import Withdrawn
 from graphs.kit import Case
 from graphs.ports import Connection
 from graphs.records import Approval, RunStatus

@@ -15,8 +15,8 @@ from langgraph.types import Command, StateSnapshot
 
 from connectors.errors import Ambiguous, ConnectorError, Resting, Unavailable
 from graphs import approvals, audit, cases, doubts, steps
+from graphs.admission import Refused
 from graphs.effects import Fenced, Late, Unknown
-from graphs.gate import Refused
 from graphs.kit import Case, Kit
 from graphs.ports import Connection
 from graphs.records import ApprovalStatus, Notice, RunStatus

@@ -1,53 +1,28 @@
 """The one door to every connector write.
 
-In order: policy, authority level, the approval still valid for this digest, the intent in ledger and audit,
-the call with its key, the result in ledger and audit. Only the gate holds the mint, and no connector writes
-without a permit from it.
+In order: policy, authority level, the approval still valid for this digest (`admission.py` reads all of it
+anew), the intent in ledger and audit, the call with its key, the result in ledger and audit. Only the gate
+holds the mint, and no connector writes without a permit from it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
-from connectors.directory import Directory, Person
 from connectors.errors import Conflict, Denied, Invalid, NotFound, Unavailable
-from graphs import approvals, audit, authority, digests, effects
+from graphs import audit, effects
+from graphs.admission import Admission, Changed, Refused, approval_of
 from graphs.approvals import Proposal
 from graphs.calls import Calls
 from graphs.effects import Effect, Fenced, Held, Late, Unknown
-from graphs.policy.engine import Policy, Ruling
-from graphs.ports import Clock, Connection
-from graphs.records import Actor, Approval, ApprovalStatus, Difference, Resolution, Void, Vote
+from graphs.policy.engine import Ruling
+from graphs.ports import Connection
+from graphs.records import Approval, Resolution
 
 Also = Callable[[Connection, Effect], Awaitable[None]]
-
-
-class Refused(Exception):
-    """The gate did not let the action through. `key` names the reason for `bot` to put into words."""
-
-    def __init__(self, key: str, **facts: str) -> None:
-        super().__init__(key)
-        self.key = key
-        self.facts: Mapping[str, str] = facts
-
-
-_OTHERWISE = Void(key="changed")
-
-
-class Changed(Exception):
-    """What was approved is no longer what would be done, or no longer approved: a new card has to ask.
-
-    `differences` is what has changed about the action, `why` the reason for people.
-    """
-
-    def __init__(self, differences: tuple[Difference, ...] = (), *, why: Void = _OTHERWISE) -> None:
-        super().__init__(", ".join(one.name for one in differences) or why.key)
-        self.differences = differences
-        self.why = why
 
 
 class Withdrawn(Exception):
@@ -59,9 +34,7 @@ class Gate:
     """Carries out approved actions, exactly once or honestly unknown."""
 
     pool: AsyncConnectionPool[Connection]
-    clock: Clock
-    policy: Policy
-    directory: Directory
+    admission: Admission
     calls: Calls
 
     async def execute(
@@ -82,10 +55,10 @@ class Gate:
         """
         async with self.pool.connection() as conn:
             effect = await effects.find(conn, approval, "apply")
-            record = await _approval(conn, approval)
+            record = await approval_of(conn, approval)
         if effect is not None and not _is_of(effect, record):
             refusal = Refused("record_changed")
-            await self._refused(held, approval, refusal)
+            await self.admission.refuse(held, approval, refusal)
             raise refusal
         if effect is None:
             effect = await self._intend(held, approval, await again(), lasts)
@@ -105,14 +78,14 @@ class Gate:
         try:
             done, effect, interrupted = await self._intend_undo(held, approval)
         except Refused as refusal:
-            await self._refused(held, approval, refusal)
+            await self.admission.refuse(held, approval, refusal)
             raise
         if not interrupted:
             return await self._call(held, effect, done=done)
 
         async def ready(effect: Effect) -> Effect:
             async with self.pool.connection() as conn:
-                record, ruling = await self._reversal(conn, approval)
+                record, ruling = await self.admission.reversal(conn, approval)
                 return await _reopened(conn, held, effect, record.digest, ruling)
 
         return await self._settle(held, effect, ready=ready, done=done)
@@ -126,7 +99,7 @@ class Gate:
                 raise Refused("nothing_to_reverse")
             if not self.calls.undoable(done):
                 raise Refused("cannot_be_undone", system=done.operation)
-            record, ruling = await self._reversal(conn, approval)
+            record, ruling = await self.admission.reversal(conn, approval)
             if not _is_of(done, record) or not _is_of(effect or done, record):
                 raise Refused("record_changed")
             if effect is not None:
@@ -144,15 +117,9 @@ class Gate:
             await _record(conn, effect, record.digest, ruling)
         return done, effect, False
 
-    async def _reversal(self, conn: Connection, approval: str) -> tuple[Approval, Ruling]:
-        record = await _approval(conn, approval)
-        ruling = self.policy.rule("revert", None, approvals.resource(record))
-        require(ruling)
-        return record, ruling
-
     async def _intend(self, held: Held, card: str, proposal: Proposal, lasts: timedelta | None) -> Effect:
         """Check everything against the world as it is now, and write the intent."""
-        async with self._checked(held, card, proposal) as (conn, approval, ruling):
+        async with self.admission.checked(held, card, proposal) as (conn, approval, ruling):
             effect = await effects.intend(
                 conn,
                 approval=card,
@@ -179,100 +146,12 @@ class Gate:
         What a person wants done although its window has passed needs a new card: raises Changed.
         """
         try:
-            async with self._checked(held, card, proposal) as (conn, approval, ruling):
+            async with self.admission.checked(held, card, proposal) as (conn, approval, ruling):
                 return await _reopened(conn, held, effect, approval.digest, ruling)
         except Refused as refusal:
             if refusal.key == "window_passed" and effect.resolved is Resolution.DID_NOT:
                 raise Changed(()) from refusal
             raise
-
-    @asynccontextmanager
-    async def _checked(
-        self, held: Held, card: str, proposal: Proposal | None
-    ) -> AsyncIterator[tuple[Connection, Approval, Ruling]]:
-        """Open the transaction in which everything still holds. A refusal is written to the audit."""
-        async with self.pool.connection() as conn:
-            decided = await _approval(conn, card)
-        requester = await self._person(decided.requester)
-        voters = [(vote, await self._person(vote.by)) for vote in decided.assents]
-        try:
-            async with self.pool.connection() as conn:
-                approval, ruling = await self._admit(
-                    conn, held, card, proposal, requester=requester, voters=voters
-                )
-                yield conn, approval, ruling
-        except Refused as refusal:
-            await self._refused(held, card, refusal)
-            raise
-
-    async def _refused(self, held: Held, card: str, refusal: Refused) -> None:
-        async with self.pool.connection() as conn:
-            await audit.append(
-                conn,
-                "effect.refused",
-                run=held.run.id,
-                facts={
-                    "approval": card,
-                    "reason": refusal.key,
-                    "policies": refusal.facts.get("policies", ""),
-                    "policy": self.policy.hash,
-                    "fault": refusal.facts.get("fault", ""),
-                },
-                detail={"facts": dict(refusal.facts)},
-            )
-
-    async def _admit(
-        self,
-        conn: Connection,
-        held: Held,
-        card: str,
-        proposal: Proposal | None,
-        *,
-        requester: Person | None,
-        voters: Sequence[tuple[Vote, Person | None]],
-    ) -> tuple[Approval, Ruling]:
-        approval = await _approval(conn, card)
-        if approval.status is ApprovalStatus.VOID:  # by this very run, which was then interrupted
-            raise Changed(why=approval.void or _OTHERWISE)
-        if approval.status is not ApprovalStatus.APPROVED or approval.run != held.run.id:
-            raise Refused("not_approved")
-        if requester is None:
-            raise Refused("person_inactive")
-        if await self.clock.now(conn) > _execute_by(approval):
-            raise Refused("window_passed")
-        entitled = self._entitled(approval, voters)
-        level = await authority.level(conn, approval.operation)
-        context = {
-            **approvals.context(approval, level=int(level)),
-            "requester_active": requester.active,
-        }
-        resource = approvals.resource(approval)
-        rulings = [self.policy.rule("execute", voter, resource, context) for voter in entitled]
-        for ruling in rulings:
-            require(ruling)
-        if proposal is None:
-            return approval, rulings[0]
-        approved = await approvals.action_of(conn, card)
-        now = proposal.action(held.run, version=held.version, level=level, decide_by=approval.decide_by)
-        if not approval.intact or digests.digest(await _tenant(conn), now) != approval.digest:
-            raise Changed(digests.differences(approved, now))
-        return approval, rulings[0]
-
-    def _entitled(self, approval: Approval, voters: Sequence[tuple[Vote, Person | None]]) -> Sequence[Person]:
-        """Return those whose approval still counts. Raises Changed where they are no longer a quorum."""
-        entitled, lost = [], []
-        asked = approvals.resource(approval), approvals.context(approval)
-        for vote, person in voters:
-            ruling = self.policy.rule("approve", person, *asked) if person else None
-            if ruling is not None and ruling.fault:
-                require(ruling)  # nobody has lost anything: the rules could not be asked
-            if person is not None and ruling is not None and ruling.allowed:
-                entitled.append(person)
-            else:
-                lost.append(vote.by.name)
-        if len({person.human for person in entitled}) < approval.quorum:
-            raise Changed(why=Void(key="voter_lost", facts={"by": ", ".join(lost)}))
-        return entitled
 
     async def _settle(
         self,
@@ -373,35 +252,10 @@ class Gate:
             )
         return settled
 
-    async def _person(self, actor: Actor) -> Person | None:
-        """Read a person anew. None when they are gone or belong to another directory."""
-        try:
-            return await self.directory.person_of(actor.subject)
-        except NotFound:
-            return None
-
-
-def require(ruling: Ruling) -> None:
-    """Raise Refused where the policies refuse, or could not be asked."""
-    if not ruling.allowed:
-        raise Refused("rules_not_checked" if ruling.fault else "not_authorised", **ruling.facts)
-
 
 def _is_of(effect: Effect, approval: Approval) -> bool:
     """Whether the ledger's row is about exactly what was approved, and the approval's as it was written."""
     return approval.intact and (effect.operation, effect.payload) == (approval.operation, approval.sends)
-
-
-def _execute_by(approval: Approval) -> datetime:
-    assert approval.decided_at is not None
-    return approval.decided_at + timedelta(seconds=approval.execute_within)
-
-
-async def _approval(conn: Connection, card: str) -> Approval:
-    approval = await approvals.load(conn, card)
-    if approval is None:
-        raise Refused("not_approved")
-    return approval
 
 
 async def _reopened(conn: Connection, held: Held, effect: Effect, digest: str, ruling: Ruling) -> Effect:
@@ -410,13 +264,6 @@ async def _reopened(conn: Connection, held: Held, effect: Effect, digest: str, r
     effect = await effects.reopen(conn, effect, held.token)
     await _record(conn, effect, digest, ruling)
     return effect
-
-
-async def _tenant(conn: Connection) -> str:
-    cursor = await conn.execute("SELECT current_setting('countersign.tenant') AS tenant")
-    row = await cursor.fetchone()
-    assert row is not None
-    return str(row["tenant"])
 
 
 async def _record(conn: Connection, effect: Effect, digest: str, ruling: Ruling) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from connectors.directory import Directory, Group
 from connectors.errors import NotFound
-from graphs.gate import Refused
+from graphs.admission import Refused
 from graphs.policy.engine import Context, Policy, Resource
 
 

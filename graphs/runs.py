@@ -11,8 +11,9 @@ from connectors.base import Mint
 from connectors.directory import Directory, Person
 from connectors.registry import Registry
 from graphs import approvals, audit, cases, clauses, doubts, drive, edits, forms, quorum, votes
+from graphs.admission import Admission, Refused
 from graphs.calls import Calls
-from graphs.gate import Gate, Refused
+from graphs.gate import Gate
 from graphs.kit import Kit, Workflow
 from graphs.policy.engine import Policy
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
@@ -76,9 +77,7 @@ class Runs:
             raise VersionMissing(f"open runs need {names}; start the release that has it")
         gate = Gate(
             pool=pool,
-            clock=clock,
-            policy=policy,
-            directory=directory,
+            admission=Admission(pool=pool, clock=clock, policy=policy, directory=directory),
             calls=Calls(registry=registry, mint=mint),
         )
         saver = SealedSaver(saver_pool, seal)

@@ -14,8 +14,8 @@ from langgraph.types import Command, interrupt
 
 from connectors.directory import Person
 from graphs import approvals, audit, authority, cards, cases, edits, forms, quorum, votes
+from graphs.admission import Changed, Refused, require
 from graphs.approvals import Proposal
-from graphs.gate import Changed, Refused, require
 from graphs.kit import Case
 from graphs.policy.engine import INACTIVE, Resource
 from graphs.ports import Connection

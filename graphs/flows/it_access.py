@@ -11,9 +11,9 @@ from langgraph.types import Command
 from connectors.directory import Membership
 from connectors.errors import NotFound
 from graphs import acting, approvals, cases, steps
+from graphs.admission import Refused
 from graphs.approvals import Proposal
 from graphs.effects import Effect, Held
-from graphs.gate import Refused
 from graphs.kit import Case, Workflow
 from graphs.ports import ClauseMissing, Connection
 from graphs.records import Approval, Field, RunStatus, Shown

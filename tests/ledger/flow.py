@@ -6,9 +6,9 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command
 
 from graphs import acting, approvals, effects, steps
+from graphs.admission import Refused
 from graphs.approvals import Proposal
 from graphs.effects import Effect
-from graphs.gate import Refused
 from graphs.kit import Case, Workflow
 from graphs.records import Approval, Field, RunStatus, Shown
 from graphs.steps import State

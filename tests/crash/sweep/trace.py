@@ -126,7 +126,7 @@ def caller() -> str | None:
         name = frame.f_code.co_name
         if module == SealedSaver.__module__:  # its points are around all of it
             return None
-        if module.startswith(OURS) and name not in {"writing", "_checked"}:
+        if module.startswith(OURS) and name not in {"writing", "checked"}:
             qualified = frame.f_code.co_qualname.replace(".<locals>", "")
             return f"{module.removeprefix('graphs.')}.{qualified}"
         frame = frame.f_back  # type: ignore[assignment]

@@ -1,0 +1,186 @@
+"""What must still hold when an approved action is about to be carried out or taken back.
+
+Everything is read anew: the approval and its window, the people, the policy, the authority level, and the
+action as it would be now. Nothing here acts; the gate does, in the transaction that was opened here.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from psycopg_pool import AsyncConnectionPool
+
+from connectors.directory import Directory, Person
+from connectors.errors import NotFound
+from graphs import approvals, audit, authority, digests
+from graphs.approvals import Proposal
+from graphs.effects import Held
+from graphs.policy.engine import Policy, Ruling
+from graphs.ports import Clock, Connection
+from graphs.records import Actor, Approval, ApprovalStatus, Difference, Void, Vote
+
+_OTHERWISE = Void(key="changed")
+
+
+class Refused(Exception):
+    """The gate did not let the action through. `key` names the reason for `bot` to put into words."""
+
+    def __init__(self, key: str, **facts: str) -> None:
+        super().__init__(key)
+        self.key = key
+        self.facts: Mapping[str, str] = facts
+
+
+class Changed(Exception):
+    """What was approved is no longer what would be done, or no longer approved: a new card has to ask.
+
+    `differences` is what has changed about the action, `why` the reason for people.
+    """
+
+    def __init__(self, differences: tuple[Difference, ...] = (), *, why: Void = _OTHERWISE) -> None:
+        super().__init__(", ".join(one.name for one in differences) or why.key)
+        self.differences = differences
+        self.why = why
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Admission:
+    """Lets an approved action through to the gate's call, or says why not."""
+
+    pool: AsyncConnectionPool[Connection]
+    clock: Clock
+    policy: Policy
+    directory: Directory
+
+    @asynccontextmanager
+    async def checked(
+        self, held: Held, card: str, proposal: Proposal | None
+    ) -> AsyncIterator[tuple[Connection, Approval, Ruling]]:
+        """Open the transaction in which everything still holds. A refusal is written to the audit.
+
+        Without a proposal the action is not compared with what was approved. Raises Refused or Changed.
+        """
+        async with self.pool.connection() as conn:
+            decided = await approval_of(conn, card)
+        requester = await self._person(decided.requester)
+        voters = [(vote, await self._person(vote.by)) for vote in decided.assents]
+        try:
+            async with self.pool.connection() as conn:
+                approval, ruling = await self._admit(
+                    conn, held, card, proposal, requester=requester, voters=voters
+                )
+                yield conn, approval, ruling
+        except Refused as refusal:
+            await self.refuse(held, card, refusal)
+            raise
+
+    async def reversal(self, conn: Connection, approval: str) -> tuple[Approval, Ruling]:
+        """Return the approval and the ruling under which what it approved is taken back. Raises Refused."""
+        record = await approval_of(conn, approval)
+        ruling = self.policy.rule("revert", None, approvals.resource(record))
+        require(ruling)
+        return record, ruling
+
+    async def refuse(self, held: Held, card: str, refusal: Refused) -> None:
+        """Write to the audit that the action was not let through."""
+        async with self.pool.connection() as conn:
+            await audit.append(
+                conn,
+                "effect.refused",
+                run=held.run.id,
+                facts={
+                    "approval": card,
+                    "reason": refusal.key,
+                    "policies": refusal.facts.get("policies", ""),
+                    "policy": self.policy.hash,
+                    "fault": refusal.facts.get("fault", ""),
+                },
+                detail={"facts": dict(refusal.facts)},
+            )
+
+    async def _admit(
+        self,
+        conn: Connection,
+        held: Held,
+        card: str,
+        proposal: Proposal | None,
+        *,
+        requester: Person | None,
+        voters: Sequence[tuple[Vote, Person | None]],
+    ) -> tuple[Approval, Ruling]:
+        approval = await approval_of(conn, card)
+        if approval.status is ApprovalStatus.VOID:  # by this very run, which was then interrupted
+            raise Changed(why=approval.void or _OTHERWISE)
+        if approval.status is not ApprovalStatus.APPROVED or approval.run != held.run.id:
+            raise Refused("not_approved")
+        if requester is None:
+            raise Refused("person_inactive")
+        if await self.clock.now(conn) > _execute_by(approval):
+            raise Refused("window_passed")
+        entitled = self._entitled(approval, voters)
+        level = await authority.level(conn, approval.operation)
+        context = {
+            **approvals.context(approval, level=int(level)),
+            "requester_active": requester.active,
+        }
+        resource = approvals.resource(approval)
+        rulings = [self.policy.rule("execute", voter, resource, context) for voter in entitled]
+        for ruling in rulings:
+            require(ruling)
+        if proposal is None:
+            return approval, rulings[0]
+        approved = await approvals.action_of(conn, card)
+        now = proposal.action(held.run, version=held.version, level=level, decide_by=approval.decide_by)
+        if not approval.intact or digests.digest(await _tenant(conn), now) != approval.digest:
+            raise Changed(digests.differences(approved, now))
+        return approval, rulings[0]
+
+    def _entitled(self, approval: Approval, voters: Sequence[tuple[Vote, Person | None]]) -> Sequence[Person]:
+        """Return those whose approval still counts. Raises Changed where they are no longer a quorum."""
+        entitled, lost = [], []
+        asked = approvals.resource(approval), approvals.context(approval)
+        for vote, person in voters:
+            ruling = self.policy.rule("approve", person, *asked) if person else None
+            if ruling is not None and ruling.fault:
+                require(ruling)  # nobody has lost anything: the rules could not be asked
+            if person is not None and ruling is not None and ruling.allowed:
+                entitled.append(person)
+            else:
+                lost.append(vote.by.name)
+        if len({person.human for person in entitled}) < approval.quorum:
+            raise Changed(why=Void(key="voter_lost", facts={"by": ", ".join(lost)}))
+        return entitled
+
+    async def _person(self, actor: Actor) -> Person | None:
+        """Read a person anew. None when they are gone or belong to another directory."""
+        try:
+            return await self.directory.person_of(actor.subject)
+        except NotFound:
+            return None
+
+
+def require(ruling: Ruling) -> None:
+    """Raise Refused where the policies refuse, or could not be asked."""
+    if not ruling.allowed:
+        raise Refused("rules_not_checked" if ruling.fault else "not_authorised", **ruling.facts)
+
+
+async def approval_of(conn: Connection, card: str) -> Approval:
+    """Return the approval of a card. Raises Refused where there is none."""
+    approval = await approvals.load(conn, card)
+    if approval is None:
+        raise Refused("not_approved")
+    return approval
+
+
+def _execute_by(approval: Approval) -> datetime:
+    assert approval.decided_at is not None
+    return approval.decided_at + timedelta(seconds=approval.execute_within)
+
+
+async def _tenant(conn: Connection) -> str:
+    cursor = await conn.execute("SELECT current_setting('countersign.tenant') AS tenant")
+    row = await cursor.fetchone()
+    assert row is not None
+    return str(row["tenant"])
