@@ -316,11 +316,13 @@ class Runs:
     async def sweep(self) -> int:
         """Turn the timers that are due into jobs, and return how many there were.
 
-        Approvals that wait on a clause which has changed become void.
+        Then approvals that wait on a clause which has changed become void. The timers come first: whatever is
+        wrong with the clauses, what was granted for a time ends.
         """
-        await clauses.sweep(self._kit)
         async with self._kit.pool.connection() as conn:
-            return await cases.ring(conn, self._kit.queue)
+            rung = await cases.ring(conn, self._kit.queue)
+        await clauses.sweep(self._kit)
+        return rung
 
     async def run(self, run: str) -> Run:
         """Return the run as it stands. Raises cases.NoSuchRun."""

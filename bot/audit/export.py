@@ -47,6 +47,7 @@ async def export(conn: Connection, write: Write, end: End, progress: Progress = 
         write(canonical({"format": FORMAT, "tenant": tenant, "after": end.seq}) + b"\n")
     written = 0
     async for lines, count in _lines(conn, end, until):
+        await conn.commit()  # whoever reads the file may be slow, and no transaction stays open so long
         write(lines)
         written += count
         progress(written, until - end.seq)
@@ -60,6 +61,7 @@ async def export_ocsf(conn: Connection, write: Write, end: End, progress: Progre
     async for kept in kept_events(conn, after=end.seq):
         if kept.seq > until:
             break
+        await conn.commit()  # as above
         write(canonical(ocsf.activity(json.loads(kept.body), digest=kept.hash, tenant=tenant)) + b"\n")
         written += 1
         progress(written, until - end.seq)

@@ -56,6 +56,7 @@ async def pack(conn: Connection, trace: str, file: BinaryIO) -> int:
     await checkpoints.sign(conn)
     tenant = await head.tenant(conn)
     evidence = await _gather(conn, tenant, trace)
+    await conn.commit()  # lets others write on, however slow the disk is
     if not evidence.events:
         return 0
     files = {

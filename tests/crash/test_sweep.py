@@ -1,18 +1,16 @@
 """A seeded part of the crash sweep (`make crash-sweep` does all of it), and that it can fail."""
 
-import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from graphs.flows import it_access
 from tests.crash.sweep import scenes, sweep
-from tests.crash.sweep.sweep import Case
+from tests.crash.sweep.sweep import Case, How, Outcome, Verdict
+from tests.figures import crash
 
 pytestmark = pytest.mark.crash
-
-SEED = 20261124
-CASES = 7
 
 
 def registered() -> set[str]:
@@ -27,17 +25,10 @@ def test_every_workflow_has_its_scene() -> None:
 
 
 async def test_killed_at_any_of_these_points_a_run_ends_with_each_effect_once(tmp_path: Path) -> None:
-    async with sweep.opened(tmp_path / "sweep", seed=SEED) as bench:
-        points = await bench.points("post", "keyed")
-        assert any("before the PUT" in point for point in points)
-        chosen = [
-            Case(scene="post", kind=kind, how="killed", point="post: after the PUT of calls.Calls.make #1")
-            for kind in ("keyed", "findable", "blind")
-        ]
-        rest = [Case(scene="post", kind="keyed", how="killed", point=point) for point in points]
-        chosen += random.Random(SEED).sample(rest, CASES - len(chosen))
-        outcomes = [outcome async for outcome in sweep.swept(bench, chosen)]
+    async with sweep.opened(tmp_path / "sweep", seed=crash.SEED) as bench:
+        outcomes = [outcome async for outcome in sweep.swept(bench, await crash.sample(bench))]
     assert [outcome for outcome in outcomes if not outcome.holds] == []
+    assert all(figure.holds for figure in crash.figures(outcomes))
     assert {outcome.verdict for outcome in outcomes if outcome.case.kind == "blind"} == {"unknown"}
 
 
@@ -54,3 +45,32 @@ async def test_killed_at_any_of_these_points_a_run_ends_with_each_effect_once(tm
 def test_a_wrong_end_is_seen(status: str, landed: list[str], verdict: str) -> None:
     case = Case(scene="post", kind="keyed", how="killed", point="")
     assert sweep.judged(case, status, {"a": landed, "b": [], "c": []}) == verdict
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "verdict", "wrong"),
+    [
+        ("killed", "done", "once", None),
+        ("killed", "done", "duplicate", "twice"),
+        ("killed", "done", "lost", "lost"),
+        ("killed", "still executing", "unsteady", "no end"),
+        ("killed", "unknown", "unknown", "unknown"),
+        ("stopped", "done", "duplicate", "second effect"),
+    ],
+)
+def test_a_figure_says_what_did_not_hold(how: How, status: str, verdict: Verdict, wrong: str | None) -> None:
+    case = Case(scene="post", kind="keyed", how=how, point="")
+    good = Outcome(
+        case=replace(case, how="killed"), verdict="once", again="", seconds=1.0, status="done", landed=""
+    )
+    bad = replace(good, case=case, verdict=verdict, status=status)
+    broken = [figure.what for figure in crash.figures([good, bad]) if not figure.holds]
+    assert len(broken) == (wrong is not None)
+    assert all(str(wrong) in what for what in broken)
+
+
+def test_a_figure_says_who_took_too_long() -> None:
+    case = Case(scene="post", kind="keyed", how="killed", point="")
+    slow = Outcome(case=case, verdict="once", again="", seconds=31.0, status="done", landed="")
+    assert not crash.steady([slow]).holds
+    assert crash.steady([replace(slow, seconds=12.0)]).holds

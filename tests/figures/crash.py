@@ -1,17 +1,23 @@
-"""E5: processes ended at traced points of every workflow, and what the outside systems say of it."""
+"""E5: processes ended at traced points of every workflow, and what the outside systems say of it.
+
+A quick sample takes half a minute, longer than those of other measures: a process has to be found dead first.
+"""
 
 import random
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tests.crash.sweep import scenes, sweep
 from tests.crash.sweep.sweep import Case, Outcome
 from tests.figures.record import Figure, none_wrong
+from tests.ledger.system import KINDS
 
 SEED = 5
-QUICK, FULL = 6, 150
-STEADY = 30.0
+QUICK, FULL = 5, 150
+TIMED = 3  # kills with the product's own times
+STEADY = 30.0  # seconds
 
 
 async def measure(*, quick: bool) -> AsyncIterator[Figure]:
@@ -19,57 +25,67 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         async with sweep.opened(Path(folder) / "sweep", seed=SEED) as bench:
-            cases = await _cases(bench, quick=quick)
-            outcomes = [outcome async for outcome in sweep.swept(bench, cases)]
-        if not quick:
-            async with sweep.opened(Path(folder) / "ordinary", seed=SEED, times=scenes.ORDINARY) as bench:
-                yield steady([await bench.try_(_killed("keyed")) for _ in range(3)])
-    killed = [one for one in outcomes if one.case.how != "stopped"]
-    least = len(killed)
-    for word in ("duplicate", "lost", "unsteady"):
-        wrong = sum(one.verdict == word for one in killed)
-        yield none_wrong(
-            "E5", f"ended at a traced point: {word}", tried=len(killed), wrong=wrong, least=least
-        )
-    sure = [one for one in killed if one.case.kind != "blind"]
-    wrong = sum(one.verdict == "unknown" for one in sure)
-    yield none_wrong("E5", "unknown though keyed or findable", tried=len(sure), wrong=wrong)
-    stopped = [one for one in outcomes if one.case.how == "stopped"]
-    if stopped:
-        wrong = sum(not one.holds for one in stopped)
+            cases = await sample(bench) if quick else await _all(bench)
+            for figure in figures([outcome async for outcome in sweep.swept(bench, cases)]):
+                yield figure
+            if not quick:
+                ordinary = replace(bench, times=scenes.ORDINARY)
+                yield steady([await ordinary.try_(_during_the_call("keyed")) for _ in range(TIMED)])
+
+
+async def sample(bench: sweep.Bench) -> list[Case]:
+    """Every kind of operation at the worst moment, and some points of one scene."""
+    points = await bench.points("post", "keyed")
+    others = random.Random(SEED).sample(points, QUICK - len(KINDS))
+    return [
+        *map(_during_the_call, KINDS),
+        *(Case(scene="post", kind="keyed", how="killed", point=one) for one in others),
+    ]
+
+
+async def _all(bench: sweep.Bench) -> list[Case]:
+    return random.Random(SEED).sample(await sweep.cases(bench), FULL)
+
+
+def _during_the_call(kind: str) -> Case:
+    return Case(scene="post", kind=kind, how="killed", point="post: after the PUT of calls.Calls.make #1")
+
+
+def figures(outcomes: Sequence[Outcome]) -> Iterable[Figure]:
+    """Say how often it did not hold, of so many kinds of operation and points."""
+    ended = [one for one in outcomes if one.case.how != "stopped"]
+    kinds = {one.case.kind for one in ended}
+    points = {(one.case.scene, one.case.point) for one in ended}
+    where = f"ended at one of {len(points)} points, {len(kinds)} kinds of operation"
+    for verdict, what in (
+        ("duplicate", "an effect twice"),
+        ("lost", "an effect lost"),
+        ("unsteady", "no end of the run"),
+    ):
+        wrong = sum(one.verdict == verdict for one in ended)
+        yield none_wrong("E5", f"{where}: {what}", tried=len(ended), wrong=wrong)
+    sure = [one for one in ended if one.case.kind != "blind"]
+    wrong = sum(one.status == "unknown" for one in sure)
+    yield none_wrong("E5", f"{where}: unknown though not blind", tried=len(sure), wrong=wrong)
+    if stopped := [one for one in outcomes if one.case.how == "stopped"]:
         yield none_wrong(
             "E5",
             "stopped and overtaken: a second effect that nobody hears of, or any of a keyed one",
             tried=len(stopped),
-            wrong=wrong,
+            wrong=sum(not one.holds for one in stopped),
         )
 
 
-async def _cases(bench: sweep.Bench, *, quick: bool) -> list[Case]:
-    chance = random.Random(SEED)
-    if not quick:
-        return chance.sample(await sweep.cases(bench), FULL)
-    points = await bench.points("post", "keyed")
-    chosen = chance.sample(points, QUICK - 1)
-    return [
-        _killed("findable"),
-        *(Case(scene="post", kind="keyed", how="killed", point=one) for one in chosen),
-    ]
-
-
-def _killed(kind: str) -> Case:
-    return Case(scene="post", kind=kind, how="killed", point="post: after the PUT of calls.Calls.make #1")
-
-
-def steady(outcomes: list[Outcome]) -> Figure:
+def steady(outcomes: Sequence[Outcome]) -> Figure:
     """Say how long it took from the last start to the end, with the product's own times."""
     longest = max(one.seconds for one in outcomes)
+    wrong = sum(not one.holds or one.seconds >= STEADY for one in outcomes)
     return Figure(
         promise="E5",
         what="seconds from the restart after a kill to the end of the run, the longest",
         tried=len(outcomes),
-        wrong=sum(one.seconds > STEADY for one in outcomes),
+        wrong=wrong,
         value=round(longest, 1),
         goal=f"below {STEADY:g}",
-        holds=longest < STEADY,
+        holds=wrong == 0,
     )

@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from typer.testing import CliRunner
 
 from bot.audit import verifier
@@ -61,6 +63,18 @@ async def granted(office: Office) -> str:
     await office.runs.decide(office.desk.cards[0], Verdict.APPROVE, by=grace)
     await office.work()
     return run
+
+
+class Slow(io.BytesIO):
+    """A file of which somebody looks how each write goes."""
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        super().__init__()
+        self._look = look
+
+    def write(self, data: Any, /) -> int:
+        self._look()
+        return super().write(data)
 
 
 async def fill(database: Database, count: int) -> None:
@@ -209,6 +223,23 @@ async def test_an_interrupted_export_goes_on_without_duplicates(database: Databa
         async with database.pool.connection() as conn:
             await export(conn, file.write, resume(file, await head.tenant(conn)))
         assert file.getvalue() == whole
+
+
+async def test_what_leaves_the_record_may_be_read_slowly(office: Office) -> None:
+    """The server cuts off who leaves a transaction open and asks nothing; a reader may take an hour."""
+    run = await granted(office)
+    async with office.database.pool.connection() as conn:
+        seen = []
+
+        def read(_: bytes) -> int:
+            seen.append(conn.info.transaction_status)
+            return 0
+
+        await export(conn, read, End())
+        await export_ocsf(conn, read, End())
+        await pack(conn, run, Slow(lambda: seen.append(conn.info.transaction_status)))
+    assert len(seen) > 20
+    assert set(seen) == {TransactionStatus.IDLE}
 
 
 async def test_events_leave_as_ocsf_and_name_nobody(office: Office) -> None:

@@ -180,6 +180,23 @@ async def test_an_edition_that_leaves_the_clause_as_it_was_changes_nothing(offic
     assert (await office.pending(run)).id == first.id
 
 
+async def test_what_was_granted_ends_even_when_the_clauses_cannot_be_read(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, first = await asked(office)
+    await office.click(first.id, GRACE)
+    assert (await office.runs.run(run)).status is RunStatus.DONE
+
+    async def broken() -> str:
+        raise OSError("the disk of the editions is gone")
+
+    monkeypatch.setattr(office.desk, "edition", broken)
+    with pytest.raises(OSError, match="the disk"):
+        await office.later(timedelta(days=9, hours=1))
+    await office.work()
+    assert await office.members("billing-db") == set()
+
+
 async def test_a_clause_that_is_gone_ends_the_requests_that_wait_on_it(office: Office) -> None:
     run, _ = await asked(office)
     office.desk.missing, office.desk.serves = True, "e2"

@@ -1,5 +1,6 @@
 """Effects of every kind whose call was cut off, and the people who say what happened."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -36,6 +37,11 @@ class House:
     database: Database
     home: Path
     ledger: httpx.AsyncClient
+    mark: str  # of this test's entries: the ledger's server has those of all
+
+    def ref(self, name: str) -> str:
+        """The reference of an entry, which no other test has."""
+        return f"{self.mark}-{name}"
 
     async def work(self) -> None:
         while self.desk.waiting:
@@ -44,7 +50,7 @@ class House:
     async def ask(self, operation: str, *refs: str) -> str:
         run = await self.runs.start(
             workflow=flow.NAME,
-            values={"operation": f"ledger.post_{operation}", "refs": " ".join(refs)},
+            values={"operation": f"ledger.post_{operation}", "refs": " ".join(map(self.ref, refs))},
             requester=self.people.known["ledger#ada"],
             origin={},
             key=secrets.token_hex(8),
@@ -67,11 +73,11 @@ class House:
         return found
 
     async def fault(self, act: str, kind: str, ref: str, fault: str) -> None:
-        body = {"act": act, "path": f"/{kind}/{ref}", "kind": fault}
+        body = {"act": act, "path": f"/{kind}/{self.ref(ref)}", "kind": fault}
         (await self.ledger.put("/faults", json=body)).raise_for_status()
 
     async def landed(self, ref: str) -> list[str]:
-        return list((await self.ledger.get(f"/log/{ref}")).json()["landed"])
+        return list((await self.ledger.get(f"/log/{self.ref(ref)}")).json()["landed"])
 
     async def status(self, run: str) -> str:
         return (await self.runs.run(run)).status.value
@@ -100,11 +106,20 @@ class House:
         return doubt
 
 
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the ledger's server is, one for all tests."""
+    with asyncio.Runner() as runner:
+        server = running(tmp_path_factory.mktemp("ledger"))
+        yield runner.run(server.__aenter__())
+        runner.run(server.__aexit__(None, None, None))
+
+
 @pytest.fixture
-async def house(database: Database, database_home: Path, tmp_path: Path) -> AsyncIterator[House]:
+async def house(database: Database, database_home: Path, ledger: str) -> AsyncIterator[House]:
     mint, desk, people = Mint(), Desk(), People()
     try:
-        async with running(tmp_path) as url, httpx.AsyncClient(base_url=url, timeout=1) as client:
+        async with httpx.AsyncClient(base_url=ledger, timeout=1) as client:
             operations = registry(client)
             async with Runs.open(
                 pool=database.pool,
@@ -127,6 +142,7 @@ async def house(database: Database, database_home: Path, tmp_path: Path) -> Asyn
                     database=database,
                     home=database_home,
                     ledger=client,
+                    mark=secrets.token_hex(4),
                 )
     finally:
         mint.retire()
@@ -235,14 +251,7 @@ async def test_taking_back_what_did_not_happen_does_nothing(house: House) -> Non
 
 
 async def test_undo_is_not_offered_where_it_cannot_be(house: House) -> None:
-    run = await house.runs.start(
-        workflow=flow.NAME,
-        values={"operation": "ledger.post_final", "refs": "a"},
-        requester=house.people.known["ledger#ada"],
-        origin={},
-        key="final",
-    )
-    await house.work()
+    run = await house.ask("final", "a")
     await house.fault("apply", "blind", "a", "error")
     await house.decide()
     assert not (await house.doubt()).undoable
@@ -289,18 +298,11 @@ async def test_what_came_before_a_refusal_is_taken_back_in_reverse_order(house: 
         assert await house.landed(ref) == landed
     async with house.database.pool.connection() as conn:
         undone = [one.payload["ref"] for one in await effects.of_run(conn, run) if one.act == "undo"]
-    assert undone == ["b", "a"]
+    assert undone == [house.ref("b"), house.ref("a")]
 
 
 async def test_what_cannot_be_taken_back_stays_and_is_said(house: House) -> None:
-    run = await house.runs.start(
-        workflow=flow.NAME,
-        values={"operation": "ledger.post_final", "refs": "a b"},
-        requester=house.people.known["ledger#ada"],
-        origin={},
-        key="final",
-    )
-    await house.work()
+    run = await house.ask("final", "a", "b")
     await house.decide()
     await house.decide(Verdict.DENY)
     found = await house.runs.run(run)

@@ -42,6 +42,7 @@ from tests.ledger import flow, system
 ORDINARY = "ordinary"  # times as the product has them
 QUICK = "quick"  # the same, shortened, so that a sweep ends today
 PATIENCE = 60.0
+EDITION = "e1"
 CLOSED = {"done", "refused", "failed"}
 
 
@@ -99,6 +100,9 @@ class Silent:
     async def tell(self, conn: Connection, run: str, notice: Notice) -> None:
         pass
 
+    async def edition(self) -> str:
+        return EDITION
+
     async def clause(self, document: str, anchor: str) -> Clause:
         text = "A data owner approves."
         return Clause(
@@ -109,7 +113,7 @@ class Silent:
             text=text,
             hash=hashlib.sha256(text.encode()).hexdigest(),
             url=None,
-            edition="e1",
+            edition=EDITION,
         )
 
 
@@ -129,6 +133,7 @@ class Rounds:
 
     runs: Runs
     busy: int = 0
+    fault: str = ""  # what went wrong beside the jobs that no point of the sweep has caused
 
     async def advance(self, run: str) -> None:
         self.busy += 1
@@ -147,7 +152,13 @@ class Rounds:
         pass
 
     async def sweep(self) -> None:
-        await self.runs.sweep()
+        try:
+            await self.runs.sweep()
+        except psycopg.Error:
+            raise
+        except Exception as error:
+            self.fault = repr(error)
+            raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +192,8 @@ class Stage:
             status = await self._status(run, deny)
             if status is not None:
                 return status
+            if self.rounds.fault:
+                return self.rounds.fault
             await asyncio.sleep(0.02)
         return f"still {(await self.rows('SELECT status FROM run WHERE id = %s', run))[0]['status']}"
 
