@@ -8,9 +8,11 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import procrastinate
+from procrastinate import utils
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
@@ -54,26 +56,31 @@ class _BackOff(BaseRetryStrategy):
 
     attempts: int
     longest: int
+    now: Callable[[], datetime]
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """Return when to try again, or None."""
         if job.attempts >= self.attempts:
             return None
-        return RetryDecision(retry_in={"seconds": min(self.longest, 2**job.attempts)})
+        wait = timedelta(seconds=min(self.longest, 2**job.attempts))
+        return RetryDecision(retry_at=self.now() + wait)
 
 
 class Jobs:
     """Puts jobs into the queue (`graphs.ports.Queue`), and runs them. Make it with `Jobs.open`."""
 
-    def __init__(self, app: procrastinate.App, pool: Pool, queue: str) -> None:
+    def __init__(self, app: procrastinate.App, pool: Pool, queue: str, now: datetime) -> None:
         self._app = app
         self._pool = pool
         self._queue = queue
         self._work: Work | None = None
-        self._advance = self._task("advance", self._do_advance, _BackOff(attempts=6, longest=8))
+        self._tell_time(now)
+        self._advance = self._task(
+            "advance", self._do_advance, _BackOff(attempts=6, longest=8, now=self._now)
+        )
         self._deliver = self._task("deliver", self._do_deliver, None)  # its row says when it is tried again
-        self._reply = self._task("reply", self._do_reply, _BackOff(attempts=6, longest=30))
-        self._sync = self._task("sync", self._do_sync, _BackOff(attempts=6, longest=60))
+        self._reply = self._task("reply", self._do_reply, _BackOff(attempts=6, longest=30, now=self._now))
+        self._sync = self._task("sync", self._do_sync, _BackOff(attempts=6, longest=60, now=self._now))
         # procrastinate watches its own listener and heartbeat only for as long as its deferrer of periodic
         # tasks runs, and that ends at once where there are none: so there is one, every four years.
         app.periodic(cron="0 0 29 2 *")(self._task("leap_day", _nothing, None))
@@ -83,13 +90,15 @@ class Jobs:
     async def open(cls, database: Database) -> AsyncIterator["Jobs"]:
         """Open the queue of the database's tenant."""
         async with database.pool.connection() as conn:
-            cursor = await conn.execute("SELECT current_setting('countersign.tenant') AS tenant")
+            cursor = await conn.execute(
+                "SELECT current_setting('countersign.tenant') AS tenant, clock_timestamp() AS now"
+            )
             row = await cursor.fetchone()
         assert row is not None
         connector = procrastinate.PsycopgConnector(conninfo=database.conninfo, min_size=1, max_size=4)
         app = procrastinate.App(connector=connector)
         async with app.open_async():
-            yield cls(app, database.pool, str(row["tenant"]))
+            yield cls(app, database.pool, str(row["tenant"]), row["now"])
 
     async def advance(self, conn: Connection, run: str) -> None:
         """Have `run` advanced soon, if the caller's transaction commits.
@@ -150,7 +159,9 @@ class Jobs:
                 "SELECT pg_try_advisory_xact_lock(%s) AS alone, clock_timestamp() AS now", (_TAKEOVER,)
             )
             row = await cursor.fetchone()
-            if row is None or not row["alone"]:
+            assert row is not None
+            self._tell_time(row["now"])
+            if not row["alone"]:
                 return
             manager = self._app.job_manager
             for job in await manager.get_stalled_jobs(queue=self._queue, seconds_since_heartbeat=STALLED):
@@ -159,6 +170,13 @@ class Jobs:
                     await manager.retry_job(job, retry_at=row["now"])  # not by this machine's clock
                 except ConnectorException:
                     logger.info("%s has ended after all", job.call_string)
+
+    def _tell_time(self, now: datetime) -> None:
+        """Take the time from the database, by whose clock jobs are due: this machine's own may be wrong."""
+        self._ahead = utils.utcnow() - now
+
+    def _now(self) -> datetime:
+        return utils.utcnow() - self._ahead
 
     def _task(
         self, name: str, do: Callable[..., Awaitable[None]], retry: BaseRetryStrategy | None

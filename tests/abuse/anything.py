@@ -14,9 +14,9 @@ from connectors.base import Payload
 from connectors.directory import Person
 from connectors.errors import NotFound
 from graphs import acting, approvals, steps
+from graphs.admission import Refused
 from graphs.approvals import Proposal
 from graphs.effects import Effect
-from graphs.gate import Refused
 from graphs.kit import Case, Workflow
 from graphs.records import Approval, Field, RunStatus, Shown
 from graphs.steps import State

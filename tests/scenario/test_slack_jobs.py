@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from procrastinate import utils
 
 from bot.database import Database
 from bot.events import Events
@@ -99,6 +101,19 @@ async def test_a_job_that_fails_is_tried_again(database: Database, jobs: Jobs) -
     bench = Bench(failures=2)
     async with working(jobs, bench):
         await until(lambda: bench.done == ["reply e1"])
+
+
+async def test_a_machine_whose_clock_is_an_hour_ahead_tries_again_as_soon(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = utils.utcnow
+    monkeypatch.setattr(utils, "utcnow", lambda: now() + timedelta(hours=1))
+    bench = Bench(failures=1)
+    async with Jobs.open(database) as jobs:
+        async with database.pool.connection() as conn:
+            await jobs.advance(conn, "r1")
+        async with working(jobs, bench):
+            await until(lambda: bench.done == ["advance r1"])
 
 
 async def test_the_job_of_a_worker_that_died_is_taken_over(database: Database, jobs: Jobs) -> None:

@@ -35,6 +35,7 @@ from tests.ledger import system
 
 Verdict = Literal["once", "unknown", "duplicate", "lost", "unsteady"]
 How = Literal["killed", "stopped", "full disk", "clock an hour off", "error after", "no answer after"]
+PRELOADED = ["tests.crash.sweep.scenes", "anyio._backends._asyncio"]  # so that a process starts in no time
 AT_ONCE = 5  # cases; most of one is waiting for the queue to notice the dead
 
 
@@ -233,9 +234,9 @@ def _is_stopped(pid: int | None) -> bool:
 
 
 @asynccontextmanager
-async def opened(folder: Path, *, seed: int, times: str = scenes.QUICK) -> AsyncIterator[Bench]:
+async def opened(folder: Path, *, seed: int) -> AsyncIterator[Bench]:
     """Start the servers of a sweep."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.crash.sweep.scenes"])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
     (folder / "ledger").mkdir(parents=True)
     async with (
         open_database(folder / "home", None),
@@ -261,7 +262,6 @@ async def opened(folder: Path, *, seed: int, times: str = scenes.QUICK) -> Async
             client=client,
             company=people,
             chance=random.Random(seed),
-            times=times,
         )
 
 
