@@ -1,7 +1,7 @@
 """The composition root: settings to parts, wired once, and the process that runs them."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import model, policies
+from bot import model, policies, workflows
 from bot.answering import Answering
 from bot.audit.keys import unlock
 from bot.audit.rounds import Rounds as RecordRounds
@@ -32,8 +32,19 @@ from bot.identity import Identity
 from bot.installation import Installation, SlackRefused, discover
 from bot.jobs import Jobs
 from bot.keys import open_seal
-from bot.language import vocabulary
-from bot.listeners import approvals, ask, conversation, doubts, edits, feedback, home, requests, sections
+from bot.listeners import (
+    approvals,
+    ask,
+    conversation,
+    delegation,
+    doubts,
+    edits,
+    feedback,
+    home,
+    requests,
+    reviews,
+    sections,
+)
 from bot.listeners.arrivals import Arrivals
 from bot.listeners.signatures import Signatures
 from bot.listeners.surfaces import Surfaces
@@ -41,20 +52,30 @@ from bot.messages import Messages
 from bot.outbox import Outbox
 from bot.refusals import NETWORK, key
 from bot.replies import Replies
-from bot.router import WorkflowHints
 from bot.settings import Settings, SettingsError
 from bot.shelf import open_shelf
 from bot.signals import until_signalled
 from bot.sync import Sync, ingesting
 from bot.wiring import Parts
 from connectors.registry import DirectorySettings, connect
-from graphs.flows import it_access, it_access_end
-from graphs.kit import Workflow
 from graphs.runs import Runs
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT = 10  # seconds for one call to Slack
+SURFACES = (
+    conversation,
+    home,
+    ask,
+    requests,
+    approvals,
+    edits,
+    doubts,
+    reviews,
+    delegation,
+    sections,
+    feedback,
+)
 
 
 @asynccontextmanager
@@ -85,7 +106,7 @@ async def build(
         async with Runs.open(
             pool=database.pool,
             saver_pool=database.saver_pool,
-            workflows=_workflows(settings),
+            workflows=workflows.workflows(settings),
             clock=clock,
             queue=jobs,
             notifier=outbox,
@@ -97,7 +118,7 @@ async def build(
             seal=seal,
         ) as runs:
             events = Events(database.pool)
-            hints = _hints(settings)
+            hints = workflows.hints(settings)
             yield Parts(
                 pool=database.pool,
                 slack=slack,
@@ -109,7 +130,7 @@ async def build(
                 reviews=Reviews(database.pool, shelf),
                 runs=runs,
                 outbox=outbox,
-                drawing=RecordDrawing(runs, identity, messages, _channels(settings)),
+                drawing=RecordDrawing(runs, identity, messages, workflows.channels(settings)),
                 jobs=jobs,
                 replies=Replies(
                     pool=database.pool,
@@ -145,7 +166,7 @@ def make_app(parts: Parts, *, signing_secret: str = "") -> tuple[AsyncApp, Surfa
     )
     surfaces = Surfaces(app)
     app.use(Arrivals(parts.installation, surfaces, parts.events))
-    for surface in (conversation, home, ask, requests, approvals, edits, doubts, sections, feedback):
+    for surface in SURFACES:
         surface.register(surfaces, parts)
     return app, surfaces
 
@@ -294,31 +315,5 @@ def _directory(settings: Settings, credentials: Credentials) -> DirectorySetting
     )
 
 
-def _workflows(settings: Settings) -> Iterable[Workflow]:
-    access = settings.workflows.it_access
-    if access is not None:
-        groups = {
-            name: it_access.RequestableGroup(
-                approvers=group.approvers, max_days=group.max_days, quorum=group.quorum
-            )
-            for name, group in access.groups.items()
-        }
-        rules = it_access.Rules(
-            groups=groups, clause_document=access.clause.document, clause_anchor=access.clause.anchor
-        )
-        yield it_access.workflow(rules)
-    yield it_access_end.workflow()
-
-
-def _hints(settings: Settings) -> Mapping[str, WorkflowHints]:
-    access = settings.workflows.it_access
-    return {} if access is None else {it_access.NAME: vocabulary.it_access(access.groups)}
-
-
 def _schedules(settings: Settings) -> Mapping[str, str]:
     return {source.name: source.schedule for source in settings.sources if source.schedule}
-
-
-def _channels(settings: Settings) -> Mapping[str, str]:
-    access = settings.workflows.it_access
-    return {} if access is None else {it_access.NAME: access.channel}

@@ -4,6 +4,7 @@ import typer
 
 from bot.commands import (
     audit,
+    delegate,
     editions,
     effects,
     evaluate,
@@ -12,6 +13,7 @@ from bot.commands import (
     policy,
     process,
     readers,
+    reviews,
     secrets,
     sources,
 )
@@ -30,7 +32,9 @@ app.command()(knowledge.ingest)
 app.command()(knowledge.ask_command(readers.reader))
 app.command()(evaluate.evaluate)
 app.command()(sources.sources)
+app.command()(reviews.reviews)
 app.add_typer(audit.app, name="audit")
+app.add_typer(delegate.app, name="delegate")
 app.add_typer(editions.app, name="editions")
 app.add_typer(effects.app, name="effects")
 app.add_typer(gaps.app, name="gaps")

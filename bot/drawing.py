@@ -1,25 +1,36 @@
 """From a row of the outbox to what it shows now."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
 
 from bot.blocks import approval as approvals
+from bot.blocks import beside, progress
 from bot.blocks import doubt as doubts
-from bot.blocks import progress
+from bot.blocks import review as review_card
 from bot.blocks.parts import Message
 from bot.identity import Identity
 from bot.messages import Messages, Row
 from bot.outbox import Letter, Nowhere
-from graphs.records import Approval, Doubt, Notice, Run
+from graphs import reviews
+from graphs.records import Alarm, Approval, Beside, Doubt, Notice, Review, Run
 from graphs.runs import Runs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Channels:
+    """The ids of the channels in which things are posted, by workflow."""
+
+    cards: Mapping[str, str]
+    reviews: Mapping[str, str]
+    alarms: Mapping[str, str]
 
 
 class RecordDrawing:
     """Draws cards, progress and notices from their records, and replies as they were written."""
 
-    def __init__(
-        self, runs: Runs, identity: Identity, messages: Messages, channels: Mapping[str, str]
-    ) -> None:
-        """Take the approvers' channel of each workflow in `channels`."""
+    def __init__(self, runs: Runs, identity: Identity, messages: Messages, channels: Channels) -> None:
+        """Take where cards, reviews and alarms are posted."""
         self._runs = runs
         self._identity = identity
         self._messages = messages
@@ -27,24 +38,26 @@ class RecordDrawing:
 
     async def draw(self, row: Row) -> Letter:
         """Return the letter. Raises Nowhere."""
-        match row.kind:
-            case "card":
-                return await self._card(row)
-            case "doubt":
-                return await self._doubt(row)
-            case "progress":
-                run = await self._runs.run(row.ref)
-                channel, thread = _origin(run)
-                return Letter(channel=channel, thread=thread, message=progress.progress(run))
-            case "notice":
-                return await self._notice(row)
-            case "reply":
-                return _reply(row)
+        if row.kind == "reply":
+            return _reply(row)
+        draw = {
+            "card": self._card,
+            "doubt": self._doubt,
+            "progress": self._progress,
+            "notice": self._notice,
+            "beside": self._beside,
+            "review": self._review,
+            "alarm": self._alarm,
+        }
+        return await draw[row.kind](row)
+
+    async def _progress(self, row: Row) -> Letter:
+        run = await self._runs.run(row.ref)
+        channel, thread = _origin(run)
+        return Letter(channel=channel, thread=thread, message=progress.progress(run))
 
     async def _card(self, row: Row) -> Letter:
-        approval = await self._runs.approval(row.ref)
-        if approval is None:
-            raise Nowhere(f"there is no approval {row.ref}")
+        approval = await self._approval_of(row.ref)
         users = await self._identity.users(_subjects(approval))
         editable = bool(self._runs.editable(approval.workflow))
         return Letter(
@@ -62,7 +75,7 @@ class RecordDrawing:
         return Letter(channel=channel, thread=None, message=doubts.card(doubt, users=users))
 
     def _channel(self, approval: Approval) -> str:
-        channel = self._channels.get(approval.workflow)
+        channel = self._channels.cards.get(approval.workflow)
         if channel is None:
             raise Nowhere(f"no channel is set for approvals of {approval.workflow}")
         return channel
@@ -78,6 +91,58 @@ class RecordDrawing:
             if root is not None:
                 channel, thread = root.channel, root.ts
         return Letter(channel=channel, thread=thread, message=message)
+
+    async def _beside(self, row: Row) -> Letter:
+        """Say something in the thread of a card, to those who can do something about it."""
+        place = await self._messages.place(row.ref)
+        if place is None:
+            raise Nowhere(f"{row.ref} is not there")
+        kind, _, name = row.ref.partition(":")
+        news: Beside = "escalated" if (row.payload or {})["key"] == "escalated" else "reminder"
+        if kind == "review":
+            review = await self._review_of(name)
+            users = await self._identity.members((review.reviewers,))
+            part = {person.subject for person in reviews.took_part(review.approval)}
+            said = beside.review_waits(review, _without(users, part))
+        else:
+            approval = await self._approval_of(name)
+            second = approval.escalation.groups if approval.escalation and news == "escalated" else ()
+            users = await self._identity.members((*approval.approvers, *second))
+            said = beside.waits(approval, news, _without(users, _involved(approval)))
+        return Letter(channel=place.channel, thread=place.ts, message=said)
+
+    async def _review(self, row: Row) -> Letter:
+        review = await self._review_of(row.ref)
+        channel = self._channels.reviews.get(review.approval.workflow)
+        if channel is None:
+            raise Nowhere(f"no channel is set for reviews of {review.approval.workflow}")
+        users = await self._identity.users(
+            _subjects(review.approval) | ({review.by.subject} if review.by else set())
+        )
+        return Letter(channel=channel, thread=None, message=review_card.card(review, users=users))
+
+    async def _alarm(self, row: Row) -> Letter:
+        run = await self._runs.run(row.ref)
+        channel = self._channels.alarms.get(run.workflow)
+        if channel is None:
+            raise Nowhere(f"no channel is set for alarms of {run.workflow}")
+        payload = row.payload or {}
+        users = await self._identity.users({run.requester.subject})
+        alarm = cast("Alarm", payload["key"])  # as `Outbox.alarm` wrote it
+        said = beside.alarm(run, alarm, payload["facts"], users)
+        return Letter(channel=channel, thread=None, message=said)
+
+    async def _review_of(self, name: str) -> Review:
+        review = await self._runs.review_of(name)
+        if review is None:
+            raise Nowhere(f"there is no review {name}")
+        return review
+
+    async def _approval_of(self, name: str) -> Approval:
+        approval = await self._runs.approval(name)
+        if approval is None:
+            raise Nowhere(f"there is no approval {name}")
+        return approval
 
 
 def _origin(run: Run) -> tuple[str, str | None]:
@@ -96,9 +161,20 @@ def _reply(row: Row) -> Letter:
 
 
 def _subjects(approval: Approval) -> set[str]:
-    people = (approval.requester, approval.beneficiary, *(vote.by for vote in approval.votes))
+    """Return everybody whom a card names."""
+    held = (vote.stands_for for vote in approval.votes if vote.stands_for is not None)
+    people = (approval.requester, approval.beneficiary, *(vote.by for vote in approval.votes), *held)
     return {person.subject for person in people}
 
 
 def _resolver(doubt: Doubt) -> set[str]:
     return set() if doubt.by is None else {doubt.by.subject}
+
+
+def _involved(approval: Approval) -> set[str]:
+    """Return those who cannot decide, or have."""
+    return _subjects(approval) | {author.subject for author in approval.authors}
+
+
+def _without(users: Mapping[str, str], subjects: set[str]) -> list[str]:
+    return sorted(user for subject, user in users.items() if subject not in subjects)

@@ -1,7 +1,7 @@
 """Who a Slack user is: the person of the company directory, or nobody we act for."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from slack_sdk.errors import SlackApiError
@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.database import Pool
 from bot.refusals import NETWORK, key
-from connectors.directory import Person
+from connectors.directory import Group, Person
 from connectors.errors import ConnectorError, NotFound
 
 CLICK = 1.5  # seconds that a click can wait for the directory; Slack wants its answer within three
@@ -33,8 +33,13 @@ class Unknown(Exception):
 class People(Protocol):
     """What of the directory is needed here."""
 
+    issuer: str
+
     async def person_by_email(self, email: str, *, within: float | None = None) -> Person:
         """Return the one person with that e-mail address, read now."""
+
+    async def group_by_name(self, name: str, *, within: float | None = None) -> Group:
+        """Return the one group of that name, read now."""
 
 
 class Identity:
@@ -70,6 +75,20 @@ class Identity:
                 (self._team, sorted(subjects)),
             )
             return {row["subject"]: row["slack_user"] for row in await cursor.fetchall()}
+
+    async def members(self, groups: Iterable[str]) -> Mapping[str, str]:
+        """Return the Slack user ids of the groups' members whom we have met, by subject.
+
+        Raises ConnectorError, but a group that is not there has no members.
+        """
+        subjects: set[str] = set()
+        for name in groups:
+            try:
+                group = await self._people.group_by_name(name, within=JOB)
+            except NotFound:
+                continue
+            subjects |= {f"{self._people.issuer}#{member}" for member in group.members}
+        return await self.users(subjects)
 
     async def _email(self, user: str, within: float) -> str:
         try:

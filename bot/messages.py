@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from bot.database import Pool
 from graphs.ports import Connection
 
-Kind = Literal["card", "doubt", "progress", "notice", "reply"]
+Kind = Literal["card", "doubt", "progress", "notice", "reply", "beside", "review", "alarm"]
 
 GRACE = 10  # seconds that a delivery has before the sweep starts another
 LONGEST = 60  # seconds between two attempts
@@ -97,10 +97,15 @@ class Messages:
         return None if row is None else Row(**row)
 
     async def is_behind(self, row: Row) -> bool:
-        """Whether something said earlier about the same run is still to be posted."""
-        if row.kind != "notice":
+        """Whether what was said earlier about the same run, or what this stands under, is not posted yet."""
+        if row.kind not in {"notice", "beside"}:
             return False
         async with self._pool.connection() as conn:
+            if row.kind == "beside":
+                cursor = await conn.execute(
+                    "SELECT 1 FROM message WHERE id = %s AND state = 'due' AND ts IS NULL", (row.ref,)
+                )
+                return await cursor.fetchone() is not None
             cursor = await conn.execute(
                 "SELECT 1 FROM message WHERE ref = %s AND kind IN ('progress', 'notice') AND seq < %s"
                 " AND state = 'due' AND ts IS NULL LIMIT 1",

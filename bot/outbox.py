@@ -16,10 +16,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.blocks.parts import Message
-from bot.messages import Messages, Place, Row
+from bot.messages import Kind, Messages, Place, Row
 from bot.refusals import NETWORK, come_back_in, is_put_off, is_unsure, key
+from connectors.errors import ConnectorError
 from graphs.ports import Connection
-from graphs.records import Notice
+from graphs.records import Alarm, Beside, Notice
 
 logger = logging.getLogger(__name__)
 
@@ -80,10 +81,32 @@ class Outbox:
 
     async def tell(self, conn: Connection, run: str, notice: Notice) -> None:
         """Have something new said in the run's thread, once."""
-        name = f"notice:{run}:{notice.key}"
+        await self._say(conn, f"notice:{run}", "notice", run, notice)
+
+    async def _say(self, conn: Connection, prefix: str, kind: Kind, ref: str, notice: Notice) -> bool:
+        name = f"{prefix}:{notice.key}"
         payload = {"key": notice.key, "facts": dict(notice.facts)}
-        if await self._messages.want(conn, name=name, kind="notice", ref=run, payload=payload):
+        wanted = await self._messages.want(conn, name=name, kind=kind, ref=ref, payload=payload)
+        if wanted:
             await self._defer(conn, name)
+        return wanted
+
+    async def review(self, conn: Connection, review: str) -> None:
+        """Have the review's card posted, or drawn again as the record now stands."""
+        await self._messages.want(conn, name=f"review:{review}", kind="review", ref=review)
+        await self._defer(conn, f"review:{review}")
+
+    async def beside_card(self, conn: Connection, approval: str, news: Beside) -> None:
+        """Have something new said in the thread of the approval's card, once."""
+        await self._say(conn, f"beside:{approval}", "beside", f"card:{approval}", Notice(key=news))
+
+    async def beside_review(self, conn: Connection, review: str, number: int) -> None:
+        """Have said in the thread of the review's card that it waits: its reminder of that number, once."""
+        await self._say(conn, f"beside:{review}", "beside", f"review:{review}", Notice(key=str(number)))
+
+    async def alarm(self, conn: Connection, run: str, alarm: Alarm, facts: Mapping[str, str]) -> bool:
+        """Have said aloud what happens with emergency access, once. Says whether it is new."""
+        return await self._say(conn, f"alarm:{run}", "alarm", run, Notice(key=alarm, facts=facts))
 
     async def reply(
         self,
@@ -164,6 +187,9 @@ class Outbox:
             await self._messages.failed(name, _said(error))
         except SlackApiError as error:
             await self._refused(row, error)
+        except ConnectorError as error:  # whom to mention is asked of the directory
+            logger.warning("%s cannot be drawn and is tried again: %s", name, _said(error))
+            await self._messages.later(name, error=error.key)
         except NETWORK as error:
             logger.warning("Slack did not answer; %s is tried again: %s", name, _said(error))
             await self._messages.later(name, error=_said(error))
@@ -184,7 +210,7 @@ class Outbox:
                 await self._messages.shown(row.id, row.wanted)
             return
         await self._messages.landed(row.id, place)
-        if row.kind in {"card", "progress"}:
+        if row.kind in {"card", "progress", "review"}:
             await self._update(row, letter, place)
         await self._messages.shown(row.id, row.wanted)
 

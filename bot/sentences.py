@@ -38,6 +38,11 @@ ANSWERS: Mapping[Answered, str] = {
     Answered.TOO_FEW_LEFT: "Whoever changes this may not approve it, and without you too few could. "
     "Nothing was changed.",
     Answered.NOT_CHANGED: "This changes nothing, or it does not fit. Nothing was changed.",
+    Answered.FOR_REQUESTER: "You stand in for somebody who has a part in this request, so you cannot "
+    "decide on it for them. Nothing was done.",
+    Answered.TOOK_PART: "You had a part in this, so somebody else has to sign it off.",
+    Answered.UNREACHABLE: "I cannot check for whom you stand in at the moment, because the company "
+    "directory does not answer. Nothing was done. Please try again in a minute.",
     Answered.REASON_MISSING: "A denial needs a reason.",
     Answered.DAMAGED: "The record of this card is not as it was written, so I cannot act on it. "
     "Nothing was done. Please tell whoever runs me.",
@@ -62,6 +67,7 @@ _REASONS: Mapping[str, str] = {
     "clause_missing": "the policy section that governs such requests cannot be found, so I may not go on",
     "already_member": "they are a member already",
     "too_long": "that is longer than the policy allows",
+    "too_many_minutes": "that is longer than the policy allows",
     "expired": "nobody decided in time",
     "window_passed": "it was approved, but could not be carried out in time",
     "not_authorised": "the rules do not allow it",

@@ -4,12 +4,23 @@ This is the only module that reads the environment.
 """
 
 import os
+import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.source_settings import AnySource
@@ -36,6 +47,26 @@ _MODELS = {
 
 class SettingsError(Exception):
     """The settings cannot be used. The message is a sentence that says what to change."""
+
+
+def _channel_id(channel: str) -> str:
+    if channel[:1] not in {"C", "G"} or not channel.isalnum() or not channel.isupper():
+        raise ValueError("must be the id of a channel, such as C0123456789 (not its name)")
+    return channel
+
+
+def _span(value: object) -> object:
+    """Read a length of time such as "15m", "24h" or "3d"; bounds are checked after it."""
+    if isinstance(value, timedelta):
+        return value
+    found = re.fullmatch(r"([1-9]\d{0,3})([mhd])", value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('must be a length of time such as "15m", "24h" or "3d"')
+    return timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[found[2]]: int(found[1])})
+
+
+ChannelId = Annotated[str, AfterValidator(_channel_id)]
+Span = Annotated[timedelta, BeforeValidator(_span)]
 
 
 class Section(BaseModel):
@@ -65,6 +96,15 @@ class ClauseSettings(Section):
     anchor: str = Field(min_length=1)
 
 
+class TimeSettings(Section):
+    """How long an approval waits, and what happens before its time is over."""
+
+    decide: Span = Field(default=timedelta(hours=24), ge=timedelta(minutes=5), le=timedelta(days=30))
+    execute: Span = Field(default=timedelta(minutes=15), ge=timedelta(minutes=1), le=timedelta(hours=24))
+    remind: int = Field(default=50, ge=0, le=95)  # percent of the time to decide; 0: never
+    escalate: int = Field(default=75, ge=5, le=95)  # percent of the time to decide
+
+
 class GroupSettings(Section):
     """A group that people may ask to join, and who decides: `quorum` members of the groups `approvers`."""
 
@@ -72,6 +112,7 @@ class GroupSettings(Section):
     approvers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
     quorum: int = Field(default=1, ge=1, le=10)
     max_days: int = Field(default=30, ge=1, le=366)
+    escalate_to: str = ""  # a group whose members may decide as well, late. Empty: none
 
     @field_validator("approvers", mode="before")
     @classmethod
@@ -82,22 +123,37 @@ class GroupSettings(Section):
 class AccessSettings(Section):
     """The IT access workflow."""
 
-    channel: str
+    channel: ChannelId
     clause: ClauseSettings
     groups: dict[str, GroupSettings] = Field(min_length=1)
+    times: TimeSettings = TimeSettings()
 
-    @field_validator("channel")
-    @classmethod
-    def _channel_id(cls, channel: str) -> str:
-        if channel[:1] not in {"C", "G"} or not channel.isalnum() or not channel.isupper():
-            raise ValueError("must be the id of a channel, such as C0123456789 (not its name)")
-        return channel
+
+class EmergencyGroupSettings(Section):
+    """A group that may be entered in an emergency, and whose members approve it, two of them."""
+
+    approvers: str = Field(min_length=1)
+    max_minutes: int = Field(default=60, ge=1, le=60)
+
+
+class EmergencySettings(Section):
+    """Emergency access: where it is asked for, said aloud and reviewed."""
+
+    channel: ChannelId
+    alarm_channel: ChannelId
+    review_channel: ChannelId
+    reviewers: str = Field(min_length=1)
+    clause: ClauseSettings
+    groups: dict[str, EmergencyGroupSettings] = Field(min_length=1)
+    times: TimeSettings = TimeSettings(decide=timedelta(hours=1))
+    review_every: Span = Field(default=timedelta(hours=24), ge=timedelta(hours=1), le=timedelta(days=7))
 
 
 class WorkflowSettings(Section):
     """The workflows that are switched on."""
 
     it_access: AccessSettings | None = None
+    break_glass: EmergencySettings | None = None
 
 
 class ModelSettings(Section):

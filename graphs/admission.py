@@ -13,12 +13,14 @@ from psycopg_pool import AsyncConnectionPool
 
 from connectors.directory import Directory, Person
 from connectors.errors import NotFound
-from graphs import approvals, audit, authority, digests
+from graphs import approvals, audit, authority, digests, rights
 from graphs.approvals import Proposal
 from graphs.effects import Held
-from graphs.policy.engine import Policy, Ruling
+from graphs.policy import views
+from graphs.policy.engine import Context, Policy, Ruling
 from graphs.ports import Clock, Connection
 from graphs.records import Actor, Approval, ApprovalStatus, Difference, Void, Vote
+from graphs.rights import Right
 
 _OTHERWISE = Void(key="changed")
 
@@ -64,7 +66,7 @@ class Admission:
         async with self.pool.connection() as conn:
             decided = await approval_of(conn, card)
         requester = await self._person(decided.requester)
-        voters = [(vote, await self._person(vote.by)) for vote in decided.assents]
+        voters = await rights.used(self.directory, decided.assents)
         try:
             async with self.pool.connection() as conn:
                 approval, ruling = await self._admit(
@@ -78,7 +80,7 @@ class Admission:
     async def reversal(self, conn: Connection, approval: str) -> tuple[Approval, Ruling]:
         """Return the approval and the ruling under which what it approved is taken back. Raises Refused."""
         record = await approval_of(conn, approval)
-        ruling = self.policy.rule("revert", None, approvals.resource(record))
+        ruling = self.policy.rule("revert", None, views.approval(record))
         require(ruling)
         return record, ruling
 
@@ -107,7 +109,7 @@ class Admission:
         proposal: Proposal | None,
         *,
         requester: Person | None,
-        voters: Sequence[tuple[Vote, Person | None]],
+        voters: Sequence[tuple[Vote, Right | None]],
     ) -> tuple[Approval, Ruling]:
         approval = await approval_of(conn, card)
         if approval.status is ApprovalStatus.VOID:  # by this very run, which was then interrupted
@@ -118,14 +120,16 @@ class Admission:
             raise Refused("person_inactive")
         if await self.clock.now(conn) > _execute_by(approval):
             raise Refused("window_passed")
-        entitled = self._entitled(approval, voters)
+        entitled = await self._entitled(conn, approval, voters)
         level = await authority.level(conn, approval.operation)
         context = {
-            **approvals.context(approval, level=int(level)),
+            **views.context(approval, level=int(level)),
             "requester_active": requester.active,
         }
-        resource = approvals.resource(approval)
-        rulings = [self.policy.rule("execute", voter, resource, context) for voter in entitled]
+        resource = views.approval(approval)
+        rulings = [
+            self.policy.rule("execute", right.by, resource, {**context, **told}) for right, told in entitled
+        ]
         for ruling in rulings:
             require(ruling)
         if proposal is None:
@@ -136,19 +140,27 @@ class Admission:
             raise Changed(digests.differences(approved, now))
         return approval, rulings[0]
 
-    def _entitled(self, approval: Approval, voters: Sequence[tuple[Vote, Person | None]]) -> Sequence[Person]:
-        """Return those whose approval still counts. Raises Changed where they are no longer a quorum."""
-        entitled, lost = [], []
-        asked = approvals.resource(approval), approvals.context(approval)
-        for vote, person in voters:
-            ruling = self.policy.rule("approve", person, *asked) if person else None
-            if ruling is not None and ruling.fault:
+    async def _entitled(
+        self, conn: Connection, approval: Approval, voters: Sequence[tuple[Vote, Right | None]]
+    ) -> Sequence[tuple[Right, Context]]:
+        """Return the rights that still count, with how they were used. Raises Changed without a quorum."""
+        entitled: list[tuple[Right, Context]] = []
+        lost = []
+        asked, context = views.approval(approval), views.context(approval)
+        for vote, right in voters:
+            told = None if right is None else await rights.circumstances(conn, approval, right, at=vote.at)
+            if right is None or told is None:
+                lost.append(vote.by.name)
+                continue
+            ruling = self.policy.rule("approve", right.by, asked, {**context, **told})
+            if ruling.fault:
                 require(ruling)  # nobody has lost anything: the rules could not be asked
-            if person is not None and ruling is not None and ruling.allowed:
-                entitled.append(person)
+            if ruling.allowed:
+                entitled.append((right, told))
             else:
                 lost.append(vote.by.name)
-        if len({person.human for person in entitled}) < approval.quorum:
+        people = {right.by.human for right, _ in entitled}, {right.holder.human for right, _ in entitled}
+        if min(map(len, people)) < approval.quorum:
             raise Changed(why=Void(key="voter_lost", facts={"by": ", ".join(lost)}))
         return entitled
 

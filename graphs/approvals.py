@@ -1,7 +1,7 @@
 """Approvals: who decided what about which exact action. One row is one card, at one version."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,6 @@ from connectors.base import Change, Payload
 from connectors.directory import Person
 from graphs import ids
 from graphs.digests import differences, digest
-from graphs.policy.engine import Context, Resource
 from graphs.ports import Connection
 from graphs.records import (
     Actor,
@@ -19,6 +18,7 @@ from graphs.records import (
     ApprovalStatus,
     Clause,
     Difference,
+    Escalation,
     Run,
     Shown,
     Verdict,
@@ -45,6 +45,9 @@ class Proposal:
     reason: str
     decide_within: timedelta
     execute_within: timedelta
+    remind_after: timedelta | None = None  # from when it is asked, as the next one is
+    escalate_after: timedelta = timedelta(0)
+    escalation: Mapping[str, str] = field(default_factory=dict)  # who may decide as well from then on
 
     def __post_init__(self) -> None:
         names = self.terms.keys() & type(self.payload).model_fields.keys()
@@ -52,6 +55,12 @@ class Proposal:
 
     def action(self, run: Run, *, version: int, level: int, decide_by: datetime) -> dict[str, Any]:
         """Return exactly what an approval of this is bound to, as plain JSON."""
+        asked_at = decide_by - self.decide_within
+        second = {
+            "groups": sorted(self.escalation),
+            "ids": _ids(self.escalation),
+            "at": _text(asked_at + self.escalate_after),
+        }
         return {
             "workflow": run.workflow,
             "version": version,
@@ -64,17 +73,22 @@ class Proposal:
             "authors": sorted(author.subject for author in run.authors),
             "approvers": sorted(self.approvers),
             "quorum": self.quorum,
+            "escalation": second if self.escalation else {},
             "clause": self.clause.hash,
             "level": level,
-            "preconditions": {**dict(self.change.basis), "approvers_id": self._approvers_ids},
-            "decide_by": decide_by.isoformat(timespec="milliseconds"),
+            "preconditions": {**dict(self.change.basis), "approvers_id": _ids(self.approvers)},
+            "decide_by": _text(decide_by),
             "execute_within": int(self.execute_within.total_seconds()),
         }
 
-    @property
-    def _approvers_ids(self) -> str:
-        """Another group of the same name is another one."""
-        return ", ".join(self.approvers[name] for name in sorted(self.approvers))
+
+def _ids(groups: Mapping[str, str]) -> str:
+    """Name groups by their ids: another group of the same name is another one."""
+    return ", ".join(groups[name] for name in sorted(groups))
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
 
 
 async def propose(
@@ -106,9 +120,9 @@ async def propose(
     }
     card_id = ids.fresh()
     await conn.execute(
-        "INSERT INTO approval (id, run, round, digest, action, card, replaces, decide_by,"
-        " clause_document, clause_anchor, clause_hash, clause_seen)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO approval (id, run, round, digest, action, card, replaces, decide_by, remind_at,"
+        " escalate_at, clause_document, clause_anchor, clause_hash, clause_seen)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             card_id,
             run.id,
@@ -118,6 +132,8 @@ async def propose(
             Jsonb(card),
             former["id"] if former else None,
             decide_by,
+            here["now"] + proposal.remind_after if proposal.remind_after else None,
+            action["escalation"].get("at"),
             proposal.clause.document,
             proposal.clause.anchor,
             proposal.clause.hash,
@@ -141,7 +157,8 @@ async def _former(conn: Connection, run: str) -> Mapping[str, Any] | None:
 def _changed(former: Mapping[str, Any] | None, action: Mapping[str, Any]) -> Iterable[Difference]:
     if former is None:
         return ()
-    return (one for one in differences(former["action"], action) if one.name != "decide_by")
+    moved = {"decide_by", "escalation.at"}  # with the time at which it is asked
+    return (one for one in differences(former["action"], action) if one.name not in moved)
 
 
 _APPROVALS = (
@@ -221,6 +238,8 @@ def _approval(row: Mapping[str, Any], votes: Mapping[str, list[Vote]]) -> Approv
         created_at=row["created_at"],
         decide_by=row["decide_by"],
         execute_within=action["execute_within"],
+        remind_at=row["remind_at"],
+        escalation=_escalation(action.get("escalation")),
         votes=tuple(votes[row["id"]]),
         decided_at=row["decided_at"],
         void=Void(**row["void"]) if row["void"] else None,
@@ -229,6 +248,12 @@ def _approval(row: Mapping[str, Any], votes: Mapping[str, list[Vote]]) -> Approv
         differences=tuple(Difference(**one) for one in card["differences"]),
         clause_before=row["former_clause"] or "",
     )
+
+
+def _escalation(second: Mapping[str, Any] | None) -> Escalation | None:
+    if not second:
+        return None
+    return Escalation(groups=tuple(second["groups"]), at=datetime.fromisoformat(second["at"]))
 
 
 async def vote(
@@ -323,66 +348,6 @@ async def expire(conn: Connection, card: str) -> bool:
 def names(approval: Approval) -> str:
     """Name those who approved, for people to read."""
     return ", ".join(vote.by.name for vote in approval.assents)
-
-
-def resource(approval: Approval) -> Resource:
-    """Return the approval as the policies see it."""
-    return _resource(
-        approval.id,
-        workflow=approval.workflow,
-        operation=approval.operation,
-        requester=approval.requester,
-        beneficiary=approval.beneficiary,
-        authors=approval.authors,
-        approvers=approval.approvers,
-    )
-
-
-def proposed(proposal: Proposal, run: Run, *, level: int) -> tuple[Resource, Context]:
-    """Return what would become an approval as the policies would see it."""
-    resource = _resource(
-        "",
-        workflow=run.workflow,
-        operation=proposal.operation,
-        requester=run.requester,
-        beneficiary=proposal.beneficiary,
-        authors=run.authors,
-        approvers=tuple(proposal.approvers),
-    )
-    return resource, {
-        "parameters": {**proposal.terms, **proposal.payload.model_dump(mode="json")},
-        "level": level,
-    }
-
-
-def _resource(
-    card: str,
-    *,
-    workflow: str,
-    operation: str,
-    requester: Actor,
-    beneficiary: Actor,
-    authors: tuple[Actor, ...],
-    approvers: tuple[str, ...],
-) -> Resource:
-    return (
-        "Approval",
-        card,
-        {
-            "workflow": workflow,
-            "operation": operation,
-            "requester": requester.identities,
-            "beneficiary": beneficiary.identities,
-            "authors": [name for author in authors for name in author.identities],
-            "approvers": list(approvers),
-        },
-    )
-
-
-def context(approval: Approval, *, level: int | None = None) -> dict[str, Any]:
-    """Return what the policies are told besides; `level` is that of the card where none is given."""
-    parameters = {**approval.terms, **approval.sends}
-    return {"parameters": parameters, "level": approval.level if level is None else level}
 
 
 def actor(person: Person) -> Actor:

@@ -10,6 +10,7 @@ from connectors.directory import Person
 from graphs import approvals, audit, effects
 from graphs.effects import Effect
 from graphs.kit import Kit
+from graphs.policy import views
 from graphs.policy.engine import OWN
 from graphs.ports import Connection
 from graphs.records import Actor, Answered, Doubt, Resolution
@@ -62,7 +63,7 @@ async def resolve(kit: Kit, doubt: str, answer: Resolution, *, by: Person) -> An
         found = await load(kit, conn, doubt)
         if found is None or (answer is Resolution.UNDO and not found.undoable):
             return Answered.NO_SUCH_CARD
-        ruling = kit.policy.rule("resolve", by, approvals.resource(found.approval))
+        ruling = kit.policy.rule("resolve", by, views.approval(found.approval))
         actor = approvals.actor(by)
         facts = {
             "doubt": doubt,

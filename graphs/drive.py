@@ -14,7 +14,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
 
 from connectors.errors import Ambiguous, ConnectorError, Resting, Unavailable
-from graphs import approvals, audit, cases, doubts, steps
+from graphs import approvals, audit, cases, doubts, reminders, reviews, steps
 from graphs.admission import Refused
 from graphs.effects import Fenced, Late, Unknown
 from graphs.kit import Case, Kit
@@ -99,13 +99,22 @@ async def _next(case: Case, snapshot: StateSnapshot) -> tuple[bool, Any]:
 async def _ready(case: Case, waited_for: Mapping[str, Any]) -> bool:
     if "form" in waited_for:
         return (await case.row()).submissions >= int(waited_for["form"])
-    card = waited_for["approval"]
     async with case.kit.pool.connection() as conn:
+        if "review" in waited_for:
+            return await _reviewed(conn, case, waited_for["review"])
+        card = waited_for["approval"]
+        await reminders.due(conn, case.kit.notifier, card)
         if await approvals.expire(conn, card):
             await case.kit.notifier.card(conn, card)
             await audit.append(conn, "approval.expired", run=case.id, facts={"approval": card}, detail={})
         approval = await approvals.load(conn, card)
     return approval is not None and approval.status is not ApprovalStatus.PENDING
+
+
+async def _reviewed(conn: Connection, case: Case, review: str) -> bool:
+    await reviews.remind(conn, case.kit.notifier, review)
+    found = await reviews.load(conn, review)
+    return found is not None and found.finding is not None
 
 
 async def _too_early(conn: Connection, kit: Kit, row: cases.Row) -> bool:

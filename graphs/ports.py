@@ -1,11 +1,12 @@
 """What `graphs` needs of the bot around it. `bot/app.py` joins them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from psycopg import AsyncConnection
 
-from graphs.records import Clause, Notice
+from graphs.records import Alarm, Beside, Clause, Notice
 
 Connection = AsyncConnection[dict[str, Any]]
 
@@ -42,6 +43,18 @@ class Notifier(Protocol):
 
     async def tell(self, conn: Connection, run: str, notice: Notice) -> None:
         """Have something new said in the run's thread."""
+
+    async def beside_card(self, conn: Connection, approval: str, news: Beside) -> None:
+        """Have something new said in the thread of the approval's card, once."""
+
+    async def review(self, conn: Connection, review: str) -> None:
+        """Have the review's card posted, or drawn again as the record now stands."""
+
+    async def beside_review(self, conn: Connection, review: str, number: int) -> None:
+        """Have said in the thread of the review's card that it waits: its reminder of that number, once."""
+
+    async def alarm(self, conn: Connection, run: str, alarm: Alarm, facts: Mapping[str, str]) -> bool:
+        """Have said aloud what happens with emergency access, once. Says whether it is new."""
 
 
 class Evidence(Protocol):

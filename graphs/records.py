@@ -35,6 +35,13 @@ class Resolution(StrEnum):
     UNDO = "undo"  # whichever it is, it is to be taken back
 
 
+class Finding(StrEnum):
+    """What a reviewer says of an emergency."""
+
+    IN_ORDER = "in_order"
+    NOT_IN_ORDER = "not_in_order"
+
+
 class RunStatus(StrEnum):
     """Where a run stands. COLLECTING to RETRYING are open, the others are its end."""
 
@@ -73,6 +80,9 @@ class Answered(StrEnum):
     NOT_CHECKED = "not_checked"  # the rules could not be asked
     TOO_FEW_LEFT = "too_few_left"  # who changes it may not approve it, and without them too few could
     NOT_CHANGED = "not_changed"  # an edit that changes nothing, or does not fit
+    FOR_REQUESTER = "for_requester"  # they stand in for somebody who has a part in it
+    TOOK_PART = "took_part"  # in what is to be reviewed
+    UNREACHABLE = "unreachable"  # the directory does not say whom they stand in for
     REASON_MISSING = "reason_missing"  # a denial gives its reason
     NO_SUCH_CARD = "no_such_card"
     DAMAGED = "damaged"  # the record is not what it was when the card was made
@@ -147,6 +157,25 @@ class Void:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Delegation:
+    """Who decides for whom, until when."""
+
+    id: str
+    holder: Actor
+    stand_in: Actor
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Escalation:
+    """Who may decide as well, from when on."""
+
+    groups: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Approval:
     """One approval at one version of its content: what a card shows. `id` is on its buttons."""
 
@@ -174,6 +203,8 @@ class Approval:
     created_at: datetime
     decide_by: datetime
     execute_within: int  # seconds, from `decided_at`
+    remind_at: datetime | None = None
+    escalation: Escalation | None = None
     votes: tuple[Vote, ...] = ()  # oldest first
     decided_at: datetime | None = None  # when the quorum was reached, or one denied
     void: Void | None = None
@@ -208,6 +239,21 @@ class Doubt:
     answer: Resolution | None = None
     by: Actor | None = None
     at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """What was done in an emergency, and what somebody found about it. `id` is on the buttons of its card."""
+
+    id: str
+    run: str  # that waits for it
+    approval: Approval
+    reviewers: str  # the directory group whose members may sign it off
+    created_at: datetime
+    finding: Finding | None = None
+    by: Actor | None = None
+    at: datetime | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -258,6 +304,10 @@ class Run:
     def can_be_asked_again(self) -> bool:
         """Whether it ended because an approver or the time said no, so that asking anew may help."""
         return self.status is RunStatus.REFUSED and self.reason in {"denied", "expired", "window_passed"}
+
+
+Beside = Literal["reminder", "escalated"]  # what is said in the thread of an approval that waits
+Alarm = Literal["asked", "granted", "ended", "not_ended", "not_in_order"]  # of emergency access
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,12 +9,28 @@ from psycopg_pool import AsyncConnectionPool
 
 from connectors.base import Mint
 from connectors.directory import Directory, Person
+from connectors.errors import ConnectorError
 from connectors.registry import Registry
-from graphs import approvals, audit, cases, clauses, doubts, drive, edits, forms, quorum, votes
+from graphs import (
+    approvals,
+    audit,
+    cases,
+    clauses,
+    delegations,
+    doubts,
+    drive,
+    edits,
+    forms,
+    quorum,
+    reviews,
+    rights,
+    votes,
+)
 from graphs.admission import Admission, Refused
 from graphs.calls import Calls
 from graphs.gate import Gate
 from graphs.kit import Kit, Workflow
+from graphs.policy import views
 from graphs.policy.engine import Policy
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
 from graphs.records import (
@@ -24,12 +40,17 @@ from graphs.records import (
     ApprovalStatus,
     Doubt,
     Field,
+    Finding,
     Resolution,
+    Review,
     Run,
     Verdict,
     Void,
 )
+from graphs.rights import Right
 from graphs.sealed import Seal, SealedSaver
+
+HOLDERS = 1.0  # seconds for all for whom somebody stands in; who clicked has been read, and Slack waits three
 
 
 class UnknownWorkflow(Exception):
@@ -187,11 +208,21 @@ class Runs:
 
         `by` is the person as the directory has them at this moment.
         """
+        try:
+            held = await self._rights(by)
+        except ConnectorError:
+            return Answered.UNREACHABLE
         async with self._kit.pool.connection() as conn:
             approval = await approvals.load(conn, card)
             if approval is None:
                 return Answered.NO_SUCH_CARD
-            return await votes.cast(self._kit, conn, approval, verdict, by=by, reason=reason)
+            return await votes.cast(self._kit, conn, approval, verdict, by=by, reason=reason, held=held)
+
+    async def _rights(self, by: Person) -> list[Right]:
+        """Return a person's own right, and those of the people for whom they stand in, read now."""
+        async with self._kit.pool.connection() as conn:
+            lent = await delegations.lent_to(conn, by.human)
+        return [rights.own(by), *await rights.lent(self._kit.directory, by, lent, within=HOLDERS)]
 
     async def changeable(
         self, card: str, *, by: Person
@@ -257,7 +288,7 @@ class Runs:
 
     async def _objection(self, conn: Connection, approval: Approval, by: Person) -> Answered | None:
         """Say why this person may not change what is asked for: only who could approve it may."""
-        asked = approvals.resource(approval), approvals.context(approval)
+        asked = views.approval(approval), views.context(approval)
         ruling = self._kit.policy.rule("approve", by, *asked)
         if not (ruling.allowed and approval.intact):
             return await votes.refuse(conn, approval, ruling, by, "edit")
@@ -272,7 +303,7 @@ class Runs:
             await quorum.require(
                 self._kit.directory,
                 self._kit.policy,
-                (approvals.resource(without), approvals.context(without)),
+                (views.approval(without), views.context(without)),
                 groups=approval.approvers,
                 quorum=approval.quorum,
             )
@@ -308,6 +339,15 @@ class Runs:
         """Return the doubt that a card names, or None."""
         async with self._kit.pool.connection() as conn:
             return await doubts.load(self._kit, conn, doubt)
+
+    async def review(self, review: str, finding: Finding, *, by: Person, reason: str = "") -> Answered:
+        """Take a click on a review's card. See `reviews.sign`."""
+        return await reviews.sign(self._kit, review, finding, by=by, reason=reason)
+
+    async def review_of(self, review: str) -> Review | None:
+        """Return the review that a card names, or None."""
+        async with self._kit.pool.connection() as conn:
+            return await reviews.load(conn, review)
 
     async def advance(self, run: str) -> None:
         """Work on a run until it pauses or ends: the job."""

@@ -17,6 +17,7 @@ from graphs import approvals, audit, authority, cards, cases, edits, forms, quor
 from graphs.admission import Changed, Refused, require
 from graphs.approvals import Proposal
 from graphs.kit import Case
+from graphs.policy import views
 from graphs.policy.engine import INACTIVE, Resource
 from graphs.ports import Connection
 from graphs.records import Approval, ApprovalStatus, Field, Notice, RunStatus, Verdict
@@ -107,7 +108,7 @@ def plan(propose: Propose) -> Node:
             await quorum.require(
                 case.kit.directory,
                 case.kit.policy,
-                approvals.proposed(proposal, row.run, level=level),
+                views.proposed(proposal, row.run, level=level),
                 groups=proposal.approvers,
                 quorum=proposal.quorum,
             )
@@ -134,7 +135,10 @@ async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
     await cases.note(
         conn, case.id, "planned", mark=f"planned {approval.id}", approvers=", ".join(approval.approvers)
     )
-    await cases.wake(conn, case.id, approval.decide_by)
+    escalates_at = approval.escalation.at if approval.escalation is not None else None
+    for due_at in (approval.remind_at, escalates_at, approval.decide_by):
+        if due_at is not None:
+            await cases.wake(conn, case.id, due_at)
     await notifier.card(conn, approval.id)
     if approval.replaced:
         why = approval.replaced

@@ -1,28 +1,42 @@
 """Taking one person's word on an approval: the policies are asked, and the vote counts once."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from connectors.directory import Person
-from graphs import approvals, audit
+from graphs import approvals, audit, rights
 from graphs.kit import Kit
-from graphs.policy.engine import AUTHORS, INACTIVE, OWN, Ruling
+from graphs.policy.engine import AUTHORS, INACTIVE, OWN, THROUGH, Ruling
 from graphs.ports import Connection
 from graphs.records import Answered, Approval, ApprovalStatus, Verdict
+from graphs.rights import Right
 
 
 async def cast(
-    kit: Kit, conn: Connection, approval: Approval, verdict: Verdict, *, by: Person, reason: str | None = None
+    kit: Kit,
+    conn: Connection,
+    approval: Approval,
+    verdict: Verdict,
+    *,
+    by: Person,
+    reason: str | None = None,
+    held: Sequence[Right] = (),
 ) -> Answered:
-    """Count a vote in the caller's transaction, if this person may decide. Only RECORDED changed anything."""
+    """Count a vote in the caller's transaction, if this person may decide. Only RECORDED changed anything.
+
+    `held` are the rights that they have, their own first; without it, their own.
+    """
     card, actor = approval.id, approvals.actor(by)
-    ruling = kit.policy.rule("approve", by, approvals.resource(approval), approvals.context(approval))
+    now = await kit.clock.now(conn)
+    right, ruling = await rights.choose(conn, kit.policy, approval, held or [rights.own(by)], at=now)
+    holder = approvals.actor(right.stands_for) if right.stands_for else None
     if not (ruling.allowed and approval.intact):
         return await refuse(conn, approval, ruling, by, verdict.value)
     if approval.status is not ApprovalStatus.PENDING:
         return ANSWERS[approval.status]
     if verdict is Verdict.DENY and not (reason or "").strip():
         return Answered.REASON_MISSING
-    if not await approvals.vote(conn, card, verdict, by=actor, reason=reason):
+    if not await approvals.vote(conn, card, verdict, by=actor, reason=reason, stands_for=holder):
         return await too_late(kit, conn, card)
     counted = await approvals.load(conn, card)
     assert counted is not None
@@ -42,7 +56,11 @@ async def cast(
             "quorum": counted.quorum,
             **ruling.facts,
         },
-        detail={"by": asdict(actor), "reason": reason or ""},
+        detail={
+            "by": asdict(actor),
+            "reason": reason or "",
+            **({"stands_for": asdict(holder)} if holder else {}),
+        },
     )
     return Answered.RECORDED
 
@@ -84,4 +102,9 @@ ANSWERS = {
     ApprovalStatus.EXPIRED: Answered.EXPIRED,
     ApprovalStatus.VOID: Answered.REPLACED,
 }
-_REFUSALS = {INACTIVE: Answered.NOT_ACTIVE, OWN: Answered.OWN_REQUEST, AUTHORS: Answered.OWN_CHANGE}
+_REFUSALS = {
+    INACTIVE: Answered.NOT_ACTIVE,
+    OWN: Answered.OWN_REQUEST,
+    AUTHORS: Answered.OWN_CHANGE,
+    THROUGH: Answered.FOR_REQUESTER,
+}

@@ -21,12 +21,21 @@ TURNED: Mapping[str, tuple[str, ...]] = {
     "contains": ("containsAny",),
     "containsAny": ("containsAll",),
 }
-ACTIONS = ("request", "read", "approve", "execute", "resolve", "revert")
+ACTIONS = ("request", "read", "approve", "execute", "resolve", "revert", "review")
 ALIKE: Mapping[str, tuple[str, ...]] = {  # attributes of one type, which a slip would confuse
     "requester": ("beneficiary", "authors", "approvers", "workflow"),
     "beneficiary": ("requester", "authors", "approvers", "workflow"),
     "authors": ("requester", "beneficiary", "approvers", "workflow"),
-    "approvers": ("requester", "authors", "operation"),
+    "approvers": ("requester", "authors", "operation", "escalation"),
+    "escalation": ("approvers", "authors"),
+    "reviewers": ("took_part",),
+    "took_part": ("reviewers",),
+    "escalated": (),
+    "quorum": (),
+    "workflow": ("operation",),
+    "holder": (),
+    "minutes": ("days",),
+    "parameters": (),
     "subject": (),
     "active": (),
     "requester_active": (),

@@ -183,16 +183,26 @@ def _end(approval: Approval, users: Mapping[str, str], editable: bool) -> Iterat
 
 def _votes(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
     """Say who decided what, and when."""
-    shown = [_vote(vote, users) for vote in approval.votes[:SEVERAL]]
+    shown = [voted(vote, users) for vote in approval.votes[:SEVERAL]]
     if shown:
         yield parts.section(join(*shown, by="\n"))
     if approval.denial is not None and approval.denial.reason:
         yield parts.section(quoted(approval.denial.reason, 1200))
 
 
-def _vote(vote: Vote, users: Mapping[str, str]) -> Markup:
+def voted(vote: Vote, users: Mapping[str, str]) -> Markup:
+    """Say what one person said, for whom, and when."""
     verb = ours("Approved by ") if vote.verdict is Verdict.APPROVE else ours("Denied by ")
-    return join(verb, person(vote.by, users), ours(", "), date(vote.at))
+    held = vote.stands_for
+    holder = ours("") if held is None else join(ours(" for "), person(held, users))
+    return join(verb, person(vote.by, users), holder, ours(", "), date(vote.at))
+
+
+def _later(approval: Approval) -> Iterator[Markup]:
+    """Say from when on a second group may decide, and which."""
+    if approval.escalation is not None:
+        groups = safe(", ".join(approval.escalation.groups), 300)
+        yield join(ours("From "), date(approval.escalation.at), ours(" also members of "), groups)
 
 
 def _asked(approval: Approval, editable: bool) -> Iterator[Block]:
@@ -200,6 +210,7 @@ def _asked(approval: Approval, editable: bool) -> Iterator[Block]:
     groups = safe(", ".join(approval.approvers), 300)
     yield parts.context(
         join(ours("Who may decide: members of "), groups, ours(", except whoever asked or wrote it")),
+        *_later(approval),
         ours(f"Approvals: {len(approval.assents)} of {approval.quorum} needed"),
         join(ours("Decide by "), date(approval.decide_by)),
         ours(f"Carried out within {minutes} min of the approval, or not at all"),

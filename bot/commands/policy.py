@@ -133,12 +133,12 @@ class _Explained:
 
 
 async def _explain(settings: Settings, policy: "Policy", card: str, email: str | None) -> _Explained:
-    from graphs import approvals  # noqa: PLC0415  # likewise
+    from graphs.policy import views  # noqa: PLC0415  # likewise
 
     approval = await _find(settings, card)
     async with _directory(settings) as directory:
         people = [await directory.person_by_email(email)] if email else await _members(directory, approval)
-    resource, context = approvals.resource(approval), approvals.context(approval)
+    resource, context = views.approval(approval), views.context(approval)
     rulings = [(person, policy.rule("approve", person, resource, context)) for person in people]
     return _Explained(approval=approval, people=rulings)
 

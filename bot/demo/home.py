@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.demo.world import APPROVALS
+from bot.demo.world import ALARMS, APPROVALS
 from connectors.sandbox import company
 from connectors.secrets import Secrets, demo_key, open_secrets
 
@@ -17,6 +17,16 @@ slack_api_url = "{slack}/api/"
 [directory]
 url = "{directory}"
 issuer = "{issuer}"
+
+[workflows.break_glass]
+channel = "{channel}"
+alarm_channel = "{alarms}"
+review_channel = "{alarms}"
+reviewers = "people-team"
+clause = {{ document = "it-access.md", anchor = "emergency-access" }}
+
+[workflows.break_glass.groups]
+prod-logs = {{ approvers = "data-owners", max_minutes = 60 }}
 
 [workflows.it_access]
 channel = "{channel}"
@@ -63,7 +73,9 @@ def mark(home: Path) -> None:
 
 def configure(home: Path, *, slack: str, directory: str) -> None:
     """Write the settings for where the workspace and the directory are this time."""
-    text = _SETTINGS.format(slack=slack, directory=directory, issuer=company.ISSUER, channel=APPROVALS)
+    text = _SETTINGS.format(
+        slack=slack, directory=directory, issuer=company.ISSUER, channel=APPROVALS, alarms=ALARMS
+    )
     (home / "countersign.toml").write_text(text, encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ TEAM = "T0LARKFIELD"
 APP = "A0COUNTERSIGN"
 BOT = "U0COUNTERSIGN"
 APPROVALS = "C0APPROVALS"
+ALARMS = "C0ALARMS"
 
 _COLORS = ("2f6f8f", "8a4f7d", "3f7d4e", "a3562f", "4a5fa5", "7a6a1f", "6b6b6b")
 _ZONES = {"Halifax": "America/Halifax", "Utrecht": "Europe/Amsterdam"}
@@ -23,6 +24,7 @@ def world(manifest: Mapping[str, Any], *, bot_token: str, app_token: str) -> Wor
     )
     employed = frozenset(user(one) for one in company.PEOPLE if one.active and not one.guest)
     approvers = frozenset(user(one) for one in company.PEOPLE if "data-owners" in one.groups)
+    reviewers = frozenset(user(one) for one in company.PEOPLE if "people-team" in one.groups)
     finance = frozenset(user(one) for one in company.PEOPLE if "finance" in one.groups)
     everyone = employed | {user(one) for one in company.PEOPLE if one.active}
     return World(
@@ -43,6 +45,13 @@ def world(manifest: Mapping[str, Any], *, bot_token: str, app_token: str) -> Wor
                 topic="Requests for access to data wait here for a data owner",
                 private=True,
                 members=approvers | {BOT},
+            ),
+            Channel(
+                id=ALARMS,
+                name="access-alarms",
+                topic="Emergency access is said aloud here, and reviewed afterwards",
+                private=True,
+                members=approvers | reviewers | {BOT},
             ),
             Channel(id="C0FINANCE", name="finance", private=True, members=finance),
         ),

@@ -35,7 +35,7 @@ def register(on: Surfaces, parts: Parts) -> None:
 
 
 class _Opening:
-    """Opens the form of the only workflow, or asks which."""
+    """Opens the form of the only workflow, or of the one that the words are about, or asks which."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -49,14 +49,14 @@ class _Opening:
             return
         if await private.person(parts, body) is None:
             return
-        if len(titles) > 1:
-            await private.show(parts, body, forms.choose(titles))
-            return
-        workflow = next(iter(titles))
-        hints = parts.workflows.get(workflow)
         text = str(body.get("text") or "")
-        known = read_slots(text, hints).slots if hints is not None and text.strip() else {}
-        await private.show(parts, body, _form(parts, workflow, known))
+        hints = parts.workflows.items() if text.strip() else ()
+        known = {name: read_slots(text, words).slots for name, words in hints}
+        meant = [name for name, slots in known.items() if slots] if len(titles) > 1 else list(titles)
+        if len(meant) == 1:
+            await private.show(parts, body, _form(parts, meant[0], known.get(meant[0], {})))
+        else:
+            await private.show(parts, body, forms.choose(titles))
 
 
 class _Choosing:

@@ -8,15 +8,14 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from connectors.directory import Membership
-from connectors.errors import NotFound
-from graphs import acting, approvals, cases, steps
+from graphs import acting, approvals, cases, memberships, steps
 from graphs.admission import Refused
 from graphs.approvals import Proposal
 from graphs.effects import Effect, Held
 from graphs.kit import Case, Workflow
-from graphs.ports import ClauseMissing, Connection
-from graphs.records import Approval, Field, RunStatus, Shown
+from graphs.memberships import Deadlines, Governed
+from graphs.ports import Connection
+from graphs.records import Approval, Field, RunStatus
 from graphs.steps import State
 
 NAME = "it_access"
@@ -31,6 +30,7 @@ class RequestableGroup:
     approvers: tuple[str, ...]
     max_days: int
     quorum: int = 1
+    escalate_to: tuple[str, ...] = ()  # groups whose members may decide as well, late
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,8 +40,7 @@ class Rules:
     groups: Mapping[str, RequestableGroup]
     clause_document: str
     clause_anchor: str
-    decide_within: timedelta = field(default=timedelta(hours=24))
-    execute_within: timedelta = field(default=timedelta(minutes=15))
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
 
 def workflow(rules: Rules) -> Workflow:
@@ -93,21 +92,14 @@ class _Access:
     async def check(self, state: State, runtime: Runtime[Case]) -> Command[str]:
         """Is the person allowed to ask, and does the request stay within the group's limit?"""
         case = runtime.context
-        run = (await case.row()).run
-        values = run.values
+        values = (await case.row()).run.values
         rule = self._rules.groups.get(values["group"])
         if rule is None:
             return steps.refuse(Refused("not_requestable", group=values["group"]))
         if int(values["days"]) > rule.max_days:
             return steps.refuse(Refused("too_long", group=values["group"], most=str(rule.max_days)))
         try:
-            person = await case.kit.directory.person_of(run.requester.subject)
-        except NotFound:
-            return steps.refuse(Refused("person_inactive"))
-        try:
-            await steps.may_request(
-                case, NAME, person, {"group": values["group"], "days": int(values["days"])}
-            )
+            await memberships.may_request(case, NAME, {"group": values["group"], "days": int(values["days"])})
         except Refused as refusal:
             return steps.refuse(refusal)
         async with case.writing() as conn:
@@ -116,47 +108,21 @@ class _Access:
 
     async def propose(self, case: Case) -> Proposal:
         """Read the world and say exactly what would be done. Raises Refused where it cannot be."""
-        kit, run = case.kit, (await case.row()).run
-        name, days = run.values["group"], int(run.values["days"])
+        values = (await case.row()).run.values
+        name, days = values["group"], int(values["days"])
         rule = self._rules.groups.get(name)
         if rule is None:
             raise Refused("not_requestable", group=name)
-        try:
-            person = await kit.directory.person_of(run.requester.subject)
-        except NotFound as error:
-            raise Refused("person_inactive") from error
-        if not person.active:
-            raise Refused("person_inactive")
-        payload = Membership(group=name, person=person.id)
-        try:
-            change = await kit.registry.operation(OPERATION).preview(payload)
-            approvers = {one: (await kit.directory.group_by_name(one)).id for one in rule.approvers}
-        except NotFound as error:
-            raise Refused("no_such_group", group=name) from error
-        if not change.needed:
-            raise Refused("already_member", group=name)
-        try:
-            clause = await kit.evidence.clause(self._rules.clause_document, self._rules.clause_anchor)
-        except ClauseMissing as error:
-            raise Refused("clause_missing") from error
-        return Proposal(
-            operation=OPERATION,
-            payload=payload,
-            terms={"days": days},
-            change=change,
-            clause=clause,
-            beneficiary=approvals.actor(person),
-            approvers=approvers,
+        governed = Governed(
+            clause_document=self._rules.clause_document,
+            clause_anchor=self._rules.clause_anchor,
+            approvers=rule.approvers,
             quorum=rule.quorum,
-            lines=(
-                Shown(label="Person", value=f"{person.name} ({person.email})"),
-                Shown(label="Access to", value=name),
-                Shown(label="For", value=f"{days} day{'' if days == 1 else 's'}, then it ends by itself"),
-            ),
-            reason=run.values["reason"],
-            decide_within=self._rules.decide_within,
-            execute_within=self._rules.execute_within,
+            deadlines=self._rules.deadlines,
+            escalation=rule.escalate_to,
         )
+        lasts = f"{days} day{'' if days == 1 else 's'}"
+        return await memberships.propose(case, governed, group=name, terms={"days": days}, lasts=lasts)
 
 
 def _lasts(held: Held) -> timedelta:

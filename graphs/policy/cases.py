@@ -12,7 +12,7 @@ from graphs.policy.engine import Action, Attribute, Context, Policy, Ruling
 
 Attributes = dict[str, Attribute]
 Told = dict[str, Attribute | Attributes]
-Kind = Literal["Workflow", "Run", "Approval"]
+Kind = Literal["Workflow", "Run", "Approval", "Review"]
 
 
 class CasesInvalid(Exception):

@@ -12,13 +12,15 @@ from typing import Any, Literal, Protocol, Self
 
 import cedarpy
 
-Action = Literal["request", "read", "approve", "execute", "resolve", "revert"]
+Action = Literal["request", "read", "approve", "execute", "resolve", "revert", "review"]
 Attribute = str | int | bool | list[str]
 Context = Mapping[str, Attribute | Mapping[str, Attribute]]
 Resource = tuple[str, str, Mapping[str, Attribute]]  # type, id, attributes
 Fault = Literal["failed", "late", "unclear"]
 OWN = "nobody-decides-on-their-own-request"
 AUTHORS = "nobody-decides-on-what-they-wrote"
+THROUGH = "nobody-decides-through-a-stand-in-on-what-they-asked-for"
+TOOK_PART = "nobody-reviews-what-they-took-part-in"
 INACTIVE = "inactive-people-do-nothing"
 WITHIN = 1.0  # seconds; a decision takes a seventh of a millisecond
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from connectors.registry import Connectors, DirectorySettings, connect
 from connectors.sandbox import company
 from connectors.sandbox.process import Running
 from graphs.audit import Vault
-from graphs.flows import it_access, it_access_end
+from graphs.flows import break_glass, break_glass_end, it_access, it_access_end
 from graphs.flows.it_access import RequestableGroup
 from graphs.kit import Workflow
 from graphs.policy.engine import Policy
@@ -49,11 +49,14 @@ class Scene:
     workflow: str
     for_others: bool  # whether somebody may ask for another person
     member_before: bool  # how the world is before: an operation that takes away needs something to take
+    first: tuple[str, ...] = ()  # who has approved already when a case begins
 
     def values(self, target: str, person: str, *, days: int = 3) -> dict[str, str]:
         """Return what the requester fills in."""
         if self.workflow == it_access.NAME:
             return {"group": target, "days": str(days), "reason": "close the quarter"}
+        if self.workflow == break_glass.NAME:
+            return {"group": target, "minutes": "30", "reason": "the sensor cloud is down"}
         return {"target": target, "person": person, "days": str(days)}
 
 
@@ -103,6 +106,18 @@ def workflows() -> Iterator[Workflow]:
     }
     yield it_access.workflow(replace(RULES, groups=groups))
     yield it_access_end.workflow()
+    emergencies = {
+        name: break_glass.EmergencyGroup(approvers=group.approvers) for name, group in groups.items()
+    }
+    yield break_glass.workflow(
+        break_glass.Rules(
+            groups=emergencies,
+            clause_document=RULES.clause_document,
+            clause_anchor=RULES.clause_anchor,
+            reviewers="people-team",
+        )
+    )
+    yield break_glass_end.workflow()
     for name, (payload, _) in OPERATIONS.items():
         yield anything.workflow(f"any {name}", name, payload)
 
@@ -185,6 +200,8 @@ class Arena:
         run = await self.start(who, self.scene.values(target, person, days=days))
         await self.work()
         (approval,) = await self.approvals(run)
+        for first in self.scene.first:
+            assert await self.click(approval.id, first) is Answered.RECORDED
         return Asked(run=run, card=approval.id, target=target)
 
     async def start(self, who: str, values: Mapping[str, str]) -> str:

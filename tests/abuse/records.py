@@ -12,9 +12,9 @@ from tests.abuse.arena import ADA, BEN, GRACE, TOMAS, Abuse, Arena, Asked
 # Every field of what an approval is bound to, by its path in the record; an unknown one fails a test.
 FIELDS = (
     "workflow", "version", "operation", "parameters.group", "parameters.person", "terms.days", "target",
-    "requester", "beneficiary", "authors", "approvers", "quorum", "clause", "level", "preconditions.group",
-    "preconditions.person", "preconditions.active", "preconditions.member", "preconditions.approvers_id",
-    "decide_by", "execute_within",
+    "requester", "beneficiary", "authors", "approvers", "quorum", "escalation", "clause", "level",
+    "preconditions.group", "preconditions.person", "preconditions.active", "preconditions.member",
+    "preconditions.approvers_id", "decide_by", "execute_within",
 )  # fmt: skip
 
 
@@ -22,7 +22,8 @@ def leaves(value: Mapping[str, Any], path: str = "") -> list[str]:
     """Return the paths of all values of a record."""
     found: list[str] = []
     for key, inner in value.items():
-        found += leaves(inner, f"{path}{key}.") if isinstance(inner, Mapping) else [f"{path}{key}"]
+        is_inner = isinstance(inner, Mapping) and inner
+        found += leaves(inner, f"{path}{key}.") if is_inner else [f"{path}{key}"]
     return found
 
 
@@ -35,6 +36,7 @@ def _worse(path: str, old: Any, arena: Arena) -> Any:
         "approvers": ["everyone"],
         "authors": ["larkfield#nobody"],
         "quorum": 0,
+        "escalation": {"groups": ["everyone"], "ids": "x", "at": "2020-01-01T00:00:00.000+00:00"},
         "parameters.person": "0" * 32,
         "decide_by": "2099-01-01T00:00:00.000+00:00",
     }.get(path, old + 1 if isinstance(old, int) else f"{old}x")

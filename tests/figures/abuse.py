@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.storage.embedded import Embedded
 from connectors.sandbox import process
-from tests.abuse import clicks, people, records
+from tests.abuse import clicks, emergencies, people, records
 from tests.abuse.arena import GRACE, Abuse, Arena, Scene, opened, scenes
 from tests.figures.record import Figure, none_wrong
 from tests.histories import History, play
@@ -65,7 +65,8 @@ async def attempt(arena: Arena, scene: Scene, abuse: Abuse) -> Tried:
 def pairs(*, count: int | None = None, seed: int = 7) -> list[tuple[Scene, Abuse]]:
     """Return every abuse with every scene, or a sample of `count` in which no abuse comes twice."""
     if count is None:
-        return [(scene, abuse) for scene in scenes() for abuse in ABUSES]
+        in_emergencies = [(emergencies.SCENE, abuse) for abuse in emergencies.ABUSES]
+        return [(scene, abuse) for scene in scenes() for abuse in ABUSES] + in_emergencies
     chance = random.Random(seed)
     return [(chance.choice(scenes()), abuse) for abuse in chance.sample(ABUSES, count)]
 

@@ -22,8 +22,17 @@ from tests.figures.record import Figure, none_wrong
 
 PEOPLE = ("ada", "grace", "ben")
 HUMANS = ("", "", "employee 7", "employee 8")  # two accounts may have one; many have none
+GROUPED = ("approvers", "escalation", "reviewers", "groups")  # lists of groups; others are of people
 GROUPS = ("data-owners", "Data-Owners", "people-team")
-EQUIVALENT: Mapping[str, str] = {}  # mutants that decide as the policies do, each with the reason
+EQUIVALENT: Mapping[str, str] = {  # mutants that decide as the policies do, each with the reason
+    f"{name}: {what}": "no other action is told of a holder"
+    for name in (
+        "stand-ins-decide",
+        "stand-ins-have-what-the-holder-has",
+        "nobody-decides-through-a-stand-in-on-what-they-asked-for",
+    )
+    for what in ("any action", *(f"also {one}" for one in ("request", "read", "resolve", "revert", "review")))
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,14 +58,14 @@ def questions(count: int, seed: int) -> Iterator[Question]:
     chance = random.Random(seed)
     for _ in range(count):
         action = chance.choice(
-            ("request", "read", "approve", "approve", "execute", "execute", "resolve", "revert")
+            ("request", "read", "approve", "approve", "execute", "execute", "resolve", "revert", "review")
         )
         made = Question(
             who=_who(chance, action),
             action=action,
             kind=oracle.DONE_TO[action],
             resource=_filled(oracle.MADE_OF[oracle.DONE_TO[action]], chance),
-            context=_filled(oracle.TOLD[action], chance),
+            context=_told(action, chance),
         )
         yield _spoilt(made, chance) if chance.random() < 0.1 else made
 
@@ -67,6 +76,13 @@ def _who(chance: random.Random, action: str) -> Someone | None:
     groups = frozenset(group for group in GROUPS if chance.random() < 0.6)
     human, active = chance.choice(HUMANS), chance.random() < 0.8
     return Someone(subject=chance.choice(PEOPLE), human=human, groups=groups, active=active)
+
+
+def _told(action: str, chance: random.Random) -> dict[str, Any]:
+    told = _filled(oracle.TOLD[action], chance)
+    if action in {"approve", "execute"} and chance.random() < 0.4:
+        told["holder"] = _filled(oracle.HOLDER, chance)
+    return told
 
 
 def _filled(wanted: Mapping[str, type], chance: random.Random) -> dict[str, Any]:
@@ -80,11 +96,13 @@ def _value(name: str, kind: type, chance: random.Random) -> Any:
     if kind is bool:
         return chance.random() < 0.8
     if kind is int:
-        return chance.choice((0, 1, 2, 2, 3, 4))
+        return chance.choice((59, 60, 61)) if name == "minutes" else chance.choice((0, 1, 2, 2, 3, 4))
     if kind is list:
         return chance.sample(
-            GROUPS if name == "approvers" else (*PEOPLE, *HUMANS[2:]), chance.choice((0, 1, 1, 2))
+            GROUPS if name in GROUPED else (*PEOPLE, *HUMANS[2:]), chance.choice((0, 1, 1, 2))
         )
+    if name == "workflow":
+        return chance.choice(("it_access", "break_glass"))
     return chance.choice(PEOPLE)
 
 

@@ -2,9 +2,9 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from graphs import approvals
 from graphs.audit import Vault
 from graphs.flows import it_access, it_access_end
 from graphs.flows.it_access import RequestableGroup, Rules
+from graphs.kit import Workflow
 from graphs.policy.engine import Policy
 from graphs.ports import ClauseMissing, Connection
-from graphs.records import Answered, Approval, ApprovalStatus, Clause, Notice, Verdict
+from graphs.records import Alarm, Answered, Approval, ApprovalStatus, Beside, Clause, Notice, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal
 
@@ -48,6 +49,9 @@ class Desk:
     cards: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     told: list[tuple[str, Notice]] = field(default_factory=list)
+    beside: list[tuple[str, str]] = field(default_factory=list)
+    reviews: list[str] = field(default_factory=list)
+    alarms: list[tuple[str, str]] = field(default_factory=list)
 
     async def advance(self, conn: Connection, run: str) -> None:
         self.waiting.append(run)
@@ -63,6 +67,21 @@ class Desk:
 
     async def tell(self, conn: Connection, run: str, notice: Notice) -> None:
         self.told.append((run, notice))
+
+    async def beside_card(self, conn: Connection, approval: str, news: Beside) -> None:
+        self.beside.append((approval, news))
+
+    async def review(self, conn: Connection, review: str) -> None:
+        self.reviews.append(review)
+
+    async def beside_review(self, conn: Connection, review: str, number: int) -> None:
+        self.beside.append((review, str(number)))
+
+    async def alarm(self, conn: Connection, run: str, alarm: Alarm, facts: Mapping[str, str]) -> bool:
+        if (run, alarm) in self.alarms:
+            return False
+        self.alarms.append((run, alarm))
+        return True
 
     async def clause(self, document: str, anchor: str) -> Clause:
         self.reads += 1
@@ -168,7 +187,13 @@ class Office:
 
 @asynccontextmanager
 async def open_office(
-    database: Database, home: Path, server: Running, *, rules: Rules = RULES, keys: Keys | None = None
+    database: Database,
+    home: Path,
+    server: Running,
+    *,
+    rules: Rules = RULES,
+    keys: Keys | None = None,
+    more: Iterable[Workflow] = (),
 ) -> AsyncIterator[Office]:
     """Open the runs over a real database and a real directory server."""
     settings = DirectorySettings(
@@ -180,7 +205,7 @@ async def open_office(
     )
     async with (
         connect(directory=settings) as (connectors, mint),
-        open_over(database, home, connectors, mint, rules=rules, keys=keys) as office,
+        open_over(database, home, connectors, mint, rules=rules, keys=keys, more=more) as office,
     ):
         yield office
 
@@ -194,6 +219,7 @@ async def open_over(
     *,
     rules: Rules = RULES,
     keys: Keys | None = None,
+    more: Iterable[Workflow] = (),
 ) -> AsyncIterator[Office]:
     """Open the runs over a real database and whatever is connected."""
     if not database.book.is_open:
@@ -202,7 +228,7 @@ async def open_over(
     async with Runs.open(
         pool=database.pool,
         saver_pool=database.saver_pool,
-        workflows=(it_access.workflow(rules), it_access_end.workflow()),
+        workflows=(it_access.workflow(rules), it_access_end.workflow(), *more),
         clock=DatabaseClock(),
         queue=desk,
         notifier=desk,
@@ -214,8 +240,3 @@ async def open_over(
         seal=Seal(keys or Keys.fresh(), TENANT),
     ) as runs:
         yield Office(runs=runs, desk=desk, database=database, connectors=connectors, home=home)
-
-
-def narrowed(rules: Rules, **changes: timedelta) -> Rules:
-    """Return the rules with other times."""
-    return replace(rules, **changes)

@@ -13,7 +13,7 @@ import yaml
 from bot import app as bot_app
 from bot.credentials import Credentials
 from bot.database import Database, open_owner
-from bot.demo.world import APPROVALS, world
+from bot.demo.world import ALARMS, APPROVALS, world
 from bot.settings import Settings
 from bot.wiring import Parts
 from bot.workspace.client import WorkspaceClient
@@ -113,7 +113,9 @@ class Office:
         return {(await directory.person(one)).name for one in found.members}  # type: ignore[attr-defined]
 
 
-def settings(home: Path, *, slack: str, directory: str, model: str | None = None) -> Settings:
+def settings(
+    home: Path, *, slack: str, directory: str, model: str | None = None, emergencies: bool = False
+) -> Settings:
     """Return the settings of the scenarios. `model`: where a language model is asked."""
     groups = {"billing-db": {"approvers": "data-owners", "max_days": 30}}
     access = {
@@ -125,20 +127,38 @@ def settings(home: Path, *, slack: str, directory: str, model: str | None = None
         "home": home,
         "slack_api_url": slack,
         "directory": {"url": directory, "issuer": company.ISSUER},
-        "workflows": {"it_access": access},
+        "workflows": {"it_access": access, "break_glass": _EMERGENCY if emergencies else None},
     }
     if model is not None:
         given["model"] = {"provider": "openai", "name": "m", "base_url": model}
     return Settings(**given)
 
 
+_EMERGENCY = {
+    "channel": APPROVERS,
+    "alarm_channel": ALARMS,
+    "review_channel": ALARMS,
+    "reviewers": "people-team",
+    "clause": {"document": "it-access.md", "anchor": "temporary-access-to-data"},
+    "groups": {"prod-logs": {"approvers": "data-owners"}},
+}
+
+
 @asynccontextmanager
 async def open_office(
-    database: Database, database_home: Path, home: Path, directory: Running, *, model: str | None = None
+    database: Database,
+    database_home: Path,
+    home: Path,
+    directory: Running,
+    *,
+    model: str | None = None,
+    emergencies: bool = False,
 ) -> AsyncIterator[Office]:
     """Run everything for as long as the block lasts."""
     async with (
-        open_parts(database, home, url=directory.url, token=directory.token, model=model) as (server, parts),
+        open_parts(
+            database, home, url=directory.url, token=directory.token, model=model, emergencies=emergencies
+        ) as (server, parts),
         WorkspaceClient(server.url) as people,
     ):
         ready = asyncio.Event()
@@ -158,14 +178,22 @@ async def open_office(
 
 @asynccontextmanager
 async def open_parts(
-    database: Database, home: Path, *, url: str, token: str, model: str | None = None
+    database: Database,
+    home: Path,
+    *,
+    url: str,
+    token: str,
+    model: str | None = None,
+    emergencies: bool = False,
 ) -> AsyncIterator[tuple[Server, Parts]]:
     """Wire the bot to a workspace and a directory; nothing listens and nothing works yet."""
     manifest = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
     async with (
         running(world(manifest, bot_token=BOT_TOKEN, app_token=APP_TOKEN)) as server,
         bot_app.build(
-            settings(home, slack=server.api_url, directory=url, model=model), _credentials(token), database
+            settings(home, slack=server.api_url, directory=url, model=model, emergencies=emergencies),
+            _credentials(token),
+            database,
         ) as parts,
     ):
         yield server, parts

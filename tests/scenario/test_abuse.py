@@ -1,6 +1,7 @@
 """Abuse of every operation and workflow; `make figures ARGS=abuse` tries the whole matrix."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,12 +9,12 @@ from pathlib import Path
 from connectors.registry import DirectorySettings, connect
 from connectors.sandbox import process
 from graphs.policy.engine import Policy
-from tests.abuse import people
+from tests.abuse import emergencies, people
 from tests.abuse.arena import OPERATIONS, WORKFLOWS, Arena, opened, scenes, workflows
 from tests.abuse.records import FIELDS, leaves
 from tests.figures import abuse as figures
 
-SAMPLE, HISTORIES = 24, 15
+SAMPLE, EMERGENCIES, HISTORIES = 24, 6, 15
 
 
 async def _registered() -> set[str]:
@@ -34,7 +35,7 @@ async def arena(home: Path, state: Path, policy: Policy | None = None) -> AsyncI
 def test_every_operation_and_every_workflow_that_people_ask_for_is_abused() -> None:
     assert asyncio.run(_registered()) == set(OPERATIONS)
     asked_for = {one.name for one in workflows() if one.fields and not one.name.startswith("any ")}
-    assert asked_for == set(WORKFLOWS)
+    assert asked_for == {*WORKFLOWS, emergencies.SCENE.workflow}
     assert {one.operation for one in scenes()} == set(OPERATIONS)
     assert len(figures.ABUSES) == len({one.__name__ for one in figures.ABUSES}) >= 40
 
@@ -49,6 +50,19 @@ async def test_no_abuse_has_an_effect_that_nobody_approved(database_home: Path, 
         tried = await figures.matrix(found, figures.pairs(count=SAMPLE))
     assert [one for one in tried if one.wrongful] == []
     assert len(tried) == SAMPLE
+
+
+async def test_no_abuse_makes_one_person_enough_in_an_emergency(database_home: Path, tmp_path: Path) -> None:
+    async with arena(database_home, tmp_path / "directory") as found:
+        assert await figures.honest(found, emergencies.SCENE) == 1
+        asked = await found.ask()
+        ((action,),) = await found.rows("SELECT action FROM approval WHERE id = %s", asked.card)
+        assert set(leaves(action)) == set(emergencies.FIELDS)
+        chosen = random.Random(SAMPLE).sample(emergencies.ABUSES[5:], EMERGENCIES)
+        tried = await figures.matrix(
+            found, [(emergencies.SCENE, abuse) for abuse in (*emergencies.ABUSES[:5], *chosen)]
+        )
+    assert [one for one in tried if one.wrongful] == []
 
 
 async def test_random_histories_keep_the_promises(database_home: Path, tmp_path: Path) -> None:

@@ -227,6 +227,8 @@ async def test_a_run_whose_worker_fails_in_an_unforeseen_way_is_looked_at_again(
     await office.later(timedelta(minutes=2))
     assert len(office.desk.cards) == 1
     async with office.database.pool.connection() as conn:
-        cursor = await conn.execute("SELECT count(*) AS timers FROM timer")
-        row = await cursor.fetchone()
-    assert row == {"timers": 1}, "only the one for the time to decide is left"
+        cursor = await conn.execute("SELECT due_at FROM timer ORDER BY due_at")
+        timers = [row["due_at"] for row in await cursor.fetchall()]
+    waiting = await office.runs.approval(office.desk.cards[0])
+    assert waiting is not None
+    assert timers == [waiting.remind_at, waiting.decide_by], "only those of the approval are left"

@@ -5,7 +5,6 @@ find what is done already. It imports no Slack and no index, so that it starts i
 """
 
 import asyncio
-import hashlib
 import json
 import logging
 import time
@@ -29,21 +28,27 @@ from connectors.directory import Directory, Person
 from connectors.keys import Keys
 from connectors.registry import DirectorySettings, Registry, connect
 from graphs.audit import Vault
-from graphs.flows import it_access, it_access_end
+from graphs.flows import break_glass, break_glass_end, it_access, it_access_end
 from graphs.flows.it_access import RequestableGroup, Rules
 from graphs.kit import Workflow
-from graphs.ports import Connection
-from graphs.records import Clause, Notice, Verdict
+from graphs.records import Finding, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal
+from tests.crash.sweep.silent import DatabaseClock, Silent
 from tests.crash.sweep.trace import Mode, Tracer
 from tests.ledger import flow, system
 
 ORDINARY = "ordinary"  # times as the product has them
 QUICK = "quick"  # the same, shortened, so that a sweep ends today
 PATIENCE = 60.0
-EDITION = "e1"
 CLOSED = {"done", "refused", "failed"}
+NAMES = {"ada": "ada", "grace": "grace"}  # in the ledger's company
+ACCOUNTS = {  # in the directory's
+    "ada": "ada.okafor",
+    "grace": "grace.lindqvist",
+    "ben": "ben.castellanos",
+    "ines": "ines.moreau",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,48 +88,6 @@ def _move_clock(seconds: int) -> None:
     real, now = time.time, utils.utcnow
     time.time = lambda: real() + seconds
     utils.utcnow = lambda: datetime.fromtimestamp(now().timestamp() + seconds, tz=now().tzinfo)
-
-
-class Silent:
-    """Notifier and evidence: what is posted has tests of its own."""
-
-    async def card(self, conn: Connection, approval: str) -> None:
-        pass
-
-    async def doubt(self, conn: Connection, doubt: str) -> None:
-        pass
-
-    async def progress(self, conn: Connection, run: str) -> None:
-        pass
-
-    async def tell(self, conn: Connection, run: str, notice: Notice) -> None:
-        pass
-
-    async def edition(self) -> str:
-        return EDITION
-
-    async def clause(self, document: str, anchor: str) -> Clause:
-        text = "A data owner approves."
-        return Clause(
-            document=document,
-            anchor=anchor,
-            title="Policy",
-            section="Access",
-            text=text,
-            hash=hashlib.sha256(text.encode()).hexdigest(),
-            url=None,
-            edition=EDITION,
-        )
-
-
-class DatabaseClock:
-    """The clock of the database."""
-
-    async def now(self, conn: Connection) -> datetime:
-        row = await (await conn.execute("SELECT moment() AS now")).fetchone()
-        assert row is not None
-        now: datetime = row["now"]
-        return now
 
 
 @dataclass(kw_only=True)
@@ -169,7 +132,8 @@ class Stage:
     database: Database
     tracer: Tracer
     requester: Person
-    approver: Person
+    approvers: tuple[Person, ...]
+    reviewer: Person
     rounds: Rounds
     job: Job
 
@@ -199,6 +163,7 @@ class Stage:
 
     async def _status(self, run: str, deny: str) -> str | None:
         await self._decide(run, deny)
+        await self._review(run)
         ((row),) = await self.rows("SELECT status FROM run WHERE id = %s", run)
         status = str(row["status"])
         if status not in CLOSED | {"unknown"}:
@@ -216,7 +181,13 @@ class Stage:
             denied = bool(deny) and row["action"]["parameters"].get("ref") == deny
             verdict, reason = (Verdict.DENY, "no") if denied else (Verdict.APPROVE, None)
             card = str(row["id"])
-            await insist(lambda: self.runs.decide(card, verdict, by=self.approver, reason=reason))  # noqa: B023
+            for by in self.approvers:
+                await insist(lambda: self.runs.decide(card, verdict, by=by, reason=reason))  # noqa: B023
+
+    async def _review(self, run: str) -> None:
+        for row in await self.rows("SELECT id FROM review WHERE run = %s AND status = 'open'", run):
+            review = str(row["id"])
+            await insist(lambda: self.runs.review(review, Finding.IN_ORDER, by=self.reviewer))  # noqa: B023
 
 
 async def insist(do: Callable[[], Awaitable[Any]]) -> Any:
@@ -240,12 +211,22 @@ async def take_back(stage: Stage) -> str:
 async def access(stage: Stage) -> str:
     """Access for a day, approved, and its end."""
     values = {"group": group(stage.job.tenant), "days": "1", "reason": "sweep"}
-    status = await stage.play(it_access.NAME, values)
+    return await _and_its_end(stage, it_access.NAME, values, it_access_end.NAME)
+
+
+async def emergency(stage: Stage) -> str:
+    """Emergency access, approved by two people, its end, and its review."""
+    values = {"group": group(stage.job.tenant), "minutes": "1", "reason": "sweep"}
+    return await _and_its_end(stage, break_glass.NAME, values, break_glass_end.NAME)
+
+
+async def _and_its_end(stage: Stage, workflow: str, values: Mapping[str, str], end: str) -> str:
+    status = await stage.play(workflow, values)
     if status != "done":
         return status
-    stage.tracer.phase = it_access_end.NAME
-    ((ending),) = await stage.rows("SELECT id FROM run WHERE workflow = %s", it_access_end.NAME)
-    async with stage.database.pool.connection() as conn:  # the day is over
+    stage.tracer.phase = end
+    ((ending),) = await stage.rows("SELECT id FROM run WHERE workflow = %s", end)
+    async with stage.database.pool.connection() as conn:  # the time is over
         await conn.execute(
             "UPDATE run SET due_at = moment() WHERE id = %s AND status = 'scheduled'", (ending["id"],)
         )
@@ -262,7 +243,9 @@ SCENES: Mapping[str, tuple[Scene, tuple[str, ...], tuple[str, ...]]] = {  # what
     "post": (post, (flow.NAME,), system.KINDS),
     "take_back": (take_back, (flow.NAME,), system.KINDS),
     "it_access": (access, (it_access.NAME, it_access_end.NAME), ("findable",)),
+    "break_glass": (emergency, (break_glass.NAME, break_glass_end.NAME), ("findable",)),
 }
+COMPANY = {"it_access", "break_glass"}  # the scenes that are played over the directory
 
 
 def ref(tenant: str, name: str) -> str:
@@ -299,7 +282,7 @@ async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
         database = await stack.enter_async_context(open_database(job.home, None, tenant=job.tenant))
         database.book.open(Vault(Keys.parse(job.keys)))
         jobs = await stack.enter_async_context(Jobs.open(database))
-        is_access = job.scene == "it_access"
+        is_access = job.scene in COMPANY
         directory, registry, mint = await (_company(stack, job) if is_access else _ledger(stack, job))
         silent = Silent()
         runs = await stack.enter_async_context(
@@ -318,18 +301,19 @@ async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
                 seal=Seal(Keys.parse(job.keys), job.tenant),
             )
         )
-        requester, approver = (
-            ("ada.okafor@larkfield.example", "grace.lindqvist@larkfield.example")
-            if is_access
-            else ("ada@larkfield.example", "grace@larkfield.example")
-        )
+        known = {
+            name: await directory.person_by_email(f"{account}@larkfield.example")
+            for name, account in (ACCOUNTS if is_access else NAMES).items()
+        }
+        quorum = ("grace", "ben") if job.scene == break_glass.NAME else ("grace",)
         yield (
             Stage(
                 runs=runs,
                 database=database,
                 tracer=tracer,
-                requester=await directory.person_by_email(requester),
-                approver=await directory.person_by_email(approver),
+                requester=known["ada"],
+                approvers=tuple(known[name] for name in quorum),
+                reviewer=known.get("ines", known["grace"]),
                 rounds=Rounds(runs=runs),
                 job=job,
             ),
@@ -339,12 +323,23 @@ async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
 
 def workflows(tenant: str) -> tuple[Workflow, ...]:
     """Return the workflows of access, for the one group of a case."""
+    emergencies = break_glass.Rules(
+        groups={group(tenant): break_glass.EmergencyGroup(approvers=("data-owners",))},
+        clause_document="it-access.md",
+        clause_anchor="emergency-access",
+        reviewers="people-team",
+    )
     rules = Rules(
         groups={group(tenant): RequestableGroup(approvers=("data-owners",), max_days=30)},
         clause_document="it-access.md",
         clause_anchor="temporary-access-to-data",
     )
-    return it_access.workflow(rules), it_access_end.workflow()
+    return (
+        it_access.workflow(rules),
+        it_access_end.workflow(),
+        break_glass.workflow(emergencies),
+        break_glass_end.workflow(),
+    )
 
 
 async def _company(stack: AsyncExitStack, job: Job) -> tuple[Directory, Registry, Mint]:

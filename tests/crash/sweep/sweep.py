@@ -27,7 +27,7 @@ from bot.database import open_database
 from connectors.keys import Keys
 from connectors.registry import DirectorySettings
 from connectors.sandbox import process as sandbox
-from graphs.flows import it_access_end
+from graphs.flows import break_glass_end, it_access_end
 from tests.crash.sweep import scenes
 from tests.crash.sweep.scenes import SCENES, Job
 from tests.crash.sweep.trace import Mode
@@ -88,7 +88,7 @@ class Bench:
     async def job(self, scene: str, kind: str) -> Job:
         """A case of its own: tenant, entries and group that no other has."""
         tenant = f"sweep-{secrets.token_hex(4)}"
-        if scene == "it_access":
+        if scene in scenes.COMPANY:
             body = {
                 "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
                 "displayName": scenes.group(tenant),
@@ -130,7 +130,7 @@ class Bench:
 
     async def landed(self, job: Job) -> dict[str, list[str]]:
         """Ask the witness which acts have landed, and how often."""
-        if job.scene == "it_access":
+        if job.scene in scenes.COMPANY:
             log = (await self.company.get("/_sandbox/log")).json()["changes"]
             name = scenes.group(job.tenant)
             return {name: [one["change"] for one in log if one["group_name"] == name]}
@@ -223,6 +223,7 @@ EXPECTED: dict[str, list[list[str]]] = {
     "post": [["apply"], [], []],
     "take_back": [["apply", "undo"], ["apply", "undo"], []],
     "it_access": [["added", "removed"]],
+    "break_glass": [["added", "removed"]],
 }
 
 
@@ -306,4 +307,4 @@ async def swept(bench: Bench, chosen: Iterable[Case]) -> AsyncIterator[Outcome]:
 def workflow_of(case: Case) -> str:
     """The workflow that was at work at a case's point."""
     phase = case.point.partition(":")[0]
-    return phase if phase == it_access_end.NAME else case.scene
+    return phase if phase in {it_access_end.NAME, break_glass_end.NAME} else case.scene

@@ -8,10 +8,14 @@ from graphs.records import (
     Approval,
     ApprovalStatus,
     Clause,
+    Delegation,
     Difference,
     Doubt,
+    Escalation,
     Field,
+    Finding,
     Resolution,
+    Review,
     Run,
     RunStatus,
     Shown,
@@ -26,6 +30,9 @@ from knowledge.documents import Section
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ADA = Actor(subject="larkfield#ada", name="Ada Okafor", email="ada.okafor@larkfield.example")
 GRACE = Actor(subject="larkfield#grace", name="Grace Lindqvist", email="grace.lindqvist@larkfield.example")
+
+TOMAS = Actor(subject="larkfield#tomas", name="Tomas Varga", email="tomas.varga@larkfield.example")
+INES = Actor(subject="larkfield#ines", name="Ines Moreau", email="ines.moreau@larkfield.example")
 
 HOSTILE = (
     "<!channel> <!here> <!everyone> <@U0GRACE> <#C0GENERAL> <!subteam^S1> @channel "
@@ -143,6 +150,47 @@ def void(text: str | None = None, key: str = "voter_lost") -> Approval:
     said = {"by": "Ben Castellanos", "changes": "For how many days: 9 → 3"}
     why = Void(key=key, facts=said if text is None else dict.fromkeys(said, text))
     return approval(text, status=ApprovalStatus.VOID, void=why)
+
+
+def escalating(text: str | None = None) -> Approval:
+    """Return an approval on which a second group may decide later."""
+    groups = ("it-leads" if text is None else text,)
+    return approval(text, escalation=Escalation(groups=groups, at=NOON + timedelta(hours=18)))
+
+
+def stood_in() -> Approval:
+    """Return an approval that Tomas has decided for Grace."""
+    vote = Vote(by=TOMAS, stands_for=GRACE, verdict=Verdict.APPROVE, at=NOON)
+    return approval(status=ApprovalStatus.APPROVED, votes=(vote,), decided_at=NOON)
+
+
+def delegation(text: str | None = None) -> Delegation:
+    """Return a delegation."""
+    holder = GRACE if text is None else Actor(subject="larkfield#grace", name=text, email=text)
+    return Delegation(
+        id="d7Hd0Gq2bN5mZx1cVt8Kpw",
+        holder=holder,
+        stand_in=TOMAS,
+        starts_at=NOON,
+        ends_at=NOON + timedelta(days=3),
+    )
+
+
+def review(text: str | None = None, finding: Finding | None = None) -> Review:
+    """Return the review of an emergency, open or signed off by Ines."""
+    vote = Vote(by=TOMAS, stands_for=GRACE, verdict=Verdict.APPROVE, at=NOON)
+    given: dict[str, Any] = {
+        "id": "v7Hd0Gq2bN5mZx1cVt8Kpw",
+        "run": "e7Hd0Gq2bN5mZx1cVt8Kpw",
+        "approval": approval(
+            text, status=ApprovalStatus.APPROVED, votes=(vote,), decided_at=NOON, title="Emergency access"
+        ),
+        "reviewers": "people-team" if text is None else text,
+        "created_at": NOON,
+    }
+    if finding is not None:
+        given |= {"finding": finding, "by": INES, "at": NOON, "reason": "" if text is None else text}
+    return Review(**given)
 
 
 FIELDS = (

@@ -4,15 +4,25 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from bot.blocks import answer, approval, doubt, feedback, progress, request
+from bot.blocks import answer, approval, beside, delegation, doubt, feedback, progress, request, review
 from bot.blocks import help as words
 from bot.blocks.parts import Message
-from graphs.records import ApprovalStatus, Field, Notice, Resolution, RunStatus, Verdict
+from graphs.records import (
+    Alarm,
+    ApprovalStatus,
+    Beside,
+    Field,
+    Finding,
+    Notice,
+    Resolution,
+    RunStatus,
+    Verdict,
+)
 from tests.unit.bot import records
 from tests.unit.bot.slack_schemas import check_message, check_view, sayings
 
@@ -56,6 +66,23 @@ def messages(text: str | None) -> Iterator[Message]:
             facts={"by": text or "Grace", "reason": text or "no", "most": text or "3"},
         )
         yield progress.progress(found)
+    for finding in (None, *Finding):
+        yield review.card(records.review(text, finding=finding), users={})
+    yield from (delegation.news(records.delegation(text)), delegation.no_more(records.delegation(text)))
+    for users in ((), ("U0ADA",) * 12):
+        for news in get_args(Beside):
+            yield beside.waits(records.escalating(text), news, users)
+        yield beside.review_waits(records.review(text), users)
+    until = "2026-03-05T12:00:00+00:00"
+    for alarm in get_args(Alarm):
+        given = {
+            "minutes": text or "30",
+            "by": text or "Grace",
+            "reason": text or "",
+            "until": until,
+            "at": until,
+        }
+        yield beside.alarm(records.run(text), alarm, given, {})
     facts = dict.fromkeys(
         ("group", "by", "until", "reason", "system", "at"), text or "2026-03-05T12:00:00+00:00"
     )
@@ -90,6 +117,11 @@ def views(text: str | None) -> Iterator[dict[str, Any]]:
     yield answer.section(records.section(text))
     yield answer.missing_section()
     yield feedback.wrong("7f" * 16)
+    yield review.objection("c3Xo4Tn0iQ9dP2s8vLk1Yw")
+    lent = records.delegation(text)
+    yield delegation.form(None, ())
+    yield delegation.form(lent, (lent,) * 12)
+    yield from (delegation.made(lent), delegation.over(lent), delegation.over(None))
 
 
 @pytest.mark.parametrize("text", [None, *records.INPUTS.values()], ids=["ordinary", *records.INPUTS])
@@ -243,3 +275,29 @@ def _objects(blocks: Any, kind: str) -> Iterator[dict[str, Any]]:
 
 def _mrkdwn(blocks: Any) -> Iterator[str]:
     return (part["text"] for part in _objects(blocks, "mrkdwn"))
+
+
+def test_a_reminder_names_what_waits_until_when_and_mentions_ten_at_most() -> None:
+    shown = sayings(beside.waits(records.approval(), "reminder", ["U0ADA"] * 12))
+    assert shown.count("<@U0ADA>") == beside.MOST
+    assert "Access to data for Ada Okafor (Ada Okafor is a member of billing-db)" in shown.replace("*", "")
+    assert "Decide by <!date^" in shown
+
+
+def test_the_card_says_from_the_start_who_may_decide_later_and_until_when() -> None:
+    shown = sayings(approval.card(records.escalating(), users={}))
+    assert re.search(r"From <!date\^\d+\^[^>]+> also members of it-leads", shown)
+    assert re.search(r"Decide by <!date\^", shown)
+    assert "Carried out within 15 min of the approval, or not at all" in shown
+
+
+def test_a_card_says_for_whom_somebody_decided() -> None:
+    shown = sayings(approval.card(records.stood_in(), users={records.GRACE.subject: "U0GRACE"}))
+    assert "Approved by Tomas Varga (tomas.varga@larkfield.example) for <@U0GRACE>" in shown
+
+
+def test_a_review_that_is_signed_off_has_no_buttons() -> None:
+    assert len(list(_objects(review.card(records.review(), users={}).blocks, "button"))) == 2
+    signed = review.card(records.review(finding=Finding.NOT_IN_ORDER), users={})
+    assert list(_objects(signed.blocks, "button")) == []
+    assert "Signed off by Ines Moreau" in sayings(signed)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from slack_bolt.async_app import AsyncApp
 
+from bot.app import SURFACES
 from bot.blocks.help import PROMPTS
-from bot.listeners import approvals, ask, conversation, doubts, feedback, home, requests, sections
 from bot.listeners.surfaces import Surfaces
 from bot.wiring import Parts
 
@@ -46,7 +46,7 @@ def manifest() -> Any:
 @pytest.fixture(scope="module")
 def surfaces() -> Surfaces:
     found = Surfaces(AsyncApp(token="xoxb-none", signing_secret="none"))
-    for surface in (conversation, home, ask, requests, approvals, doubts, sections, feedback):
+    for surface in SURFACES:
         surface.register(found, cast(Parts, None))  # parts are for what happens later
     return found
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,58 @@ def test_reading_settings_loads_nothing_heavy() -> None:
     code = f"import sys, bot.settings; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+TIMES = f"{FILE}\n[workflows.it_access.times]\n"
+
+
+def test_the_times_of_approvals_have_defaults_and_can_be_set(tmp_path: Path) -> None:
+    usual = load(written(tmp_path, FILE)).workflows.it_access
+    assert usual is not None
+    assert (usual.times.decide, usual.times.execute) == (timedelta(hours=24), timedelta(minutes=15))
+    assert (usual.times.remind, usual.times.escalate) == (50, 75)
+    text = f'{TIMES}decide = "90m"\nexecute = "2h"\nremind = 0\nescalate = 60'
+    own = load(written(tmp_path, text)).workflows.it_access
+    assert own is not None
+    assert (own.times.decide, own.times.execute) == (timedelta(minutes=90), timedelta(hours=2))
+    assert (own.times.remind, own.times.escalate) == (0, 60)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'decide = "4m"',
+        'decide = "31d"',
+        'decide = "1.5h"',
+        "decide = 24",
+        'execute = "0m"',
+        'execute = "25h"',
+        "remind = 96",
+        "escalate = 4",
+        "escalate = 100",
+    ],
+)
+def test_times_have_bounds(tmp_path: Path, line: str) -> None:
+    with pytest.raises(SettingsError, match=f"workflows.it_access.times.{line.split(' ', maxsplit=1)[0]}"):
+        load(written(tmp_path, f"{TIMES}{line}"))
+
+
+EMERGENCY = """
+[workflows.break_glass]
+channel = "C0APPROVALS"
+alarm_channel = "C0ALARMS"
+review_channel = "C0ALARMS"
+reviewers = "security"
+clause = { document = "it-access.md", anchor = "emergency-access" }
+groups = { prod-logs = { approvers = "data-owners", max_minutes = 60 } }
+"""
+
+
+def test_an_emergency_lasts_an_hour_at_most_and_has_a_channel_for_alarms(tmp_path: Path) -> None:
+    emergency = load(written(tmp_path, EMERGENCY)).workflows.break_glass
+    assert emergency is not None
+    assert emergency.times.decide == timedelta(hours=1)
+    for wrong, named in (("60", "max_minutes"), ('"C0ALARMS"\nreview', "alarm_channel")):
+        other = {"60": "61", '"C0ALARMS"\nreview': '"#alarms"\nreview'}[wrong]
+        with pytest.raises(SettingsError, match=named):
+            load(written(tmp_path, EMERGENCY.replace(wrong, other, 1)))

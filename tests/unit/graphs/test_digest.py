@@ -51,6 +51,8 @@ PROPOSAL = Proposal(
     reason="",
     decide_within=timedelta(hours=24),
     execute_within=timedelta(minutes=15),
+    escalate_after=timedelta(hours=18),
+    escalation={"it-leads": "group-3"},
 )
 
 
@@ -74,7 +76,8 @@ def leaves(value: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str,
 def test_an_approval_covers_every_part_of_the_promise() -> None:
     assert set(action()) == {
         "workflow", "version", "operation", "parameters", "terms", "target", "requester", "beneficiary",
-        "authors", "approvers", "quorum", "clause", "level", "preconditions", "decide_by", "execute_within",
+        "authors", "approvers", "quorum", "escalation", "clause", "level", "preconditions", "decide_by",
+        "execute_within",
     }  # fmt: skip
 
 

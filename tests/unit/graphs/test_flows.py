@@ -5,13 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from graphs.flows import it_access, it_access_end
+from graphs.flows import break_glass, break_glass_end, it_access, it_access_end
 from graphs.flows.it_access import Rules
 from graphs.kit import Workflow
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "workflows.md"
 RULES = Rules(groups={}, clause_document="it-access.md", clause_anchor="temporary-access-to-data")
-WORKFLOWS = (it_access.workflow(RULES), it_access_end.workflow())
+EMERGENCIES = break_glass.Rules(
+    groups={}, clause_document="it-access.md", clause_anchor="emergency-access", reviewers="security"
+)
+WORKFLOWS = (
+    it_access.workflow(RULES),
+    it_access_end.workflow(),
+    break_glass.workflow(EMERGENCIES),
+    break_glass_end.workflow(),
+)
 
 
 def drawing(workflow: Workflow) -> str:

@@ -13,7 +13,7 @@ from connectors.registry import DirectorySettings, connect
 from graphs.policy.engine import Attribute, Policy, PolicyInvalid, Resource, Ruling
 
 SHIPPED = Policy.shipped()
-CONTEXT = {"parameters": {"group": "billing-db", "days": 3}, "level": 2}
+CONTEXT = {"parameters": {"group": "billing-db", "days": 3}, "level": 2, "escalated": False}
 LONG = """
 @id("long-access") @says("More than a week needs security.")
 forbid (principal, action == Action::"approve", resource)
@@ -47,12 +47,14 @@ def approval(requester: str = "dir#ada", beneficiary: str = "dir#ada") -> Resour
         "beneficiary": [beneficiary],
         "authors": [],
         "approvers": ["data-owners"],
+        "quorum": 1,
+        "escalation": [],
     }
     return "Approval", "card", attributes
 
 
 def approve(who: Person, policy: Policy = SHIPPED, **parameters: str | int) -> Ruling:
-    return policy.rule("approve", who, approval(), {"parameters": parameters, "level": 2})
+    return policy.rule("approve", who, approval(), {"parameters": parameters, "level": 2, "escalated": False})
 
 
 # What the policies say is in graphs/policy/cases.yaml, and tests/unit/graphs/test_policy_cases.py runs it.
@@ -136,7 +138,13 @@ def test_a_resource_that_does_not_fit_the_schema_is_refused(attributes: Mapping[
 
 @pytest.mark.parametrize(
     "context",
-    [None, {}, {"level": 2}, {**CONTEXT, "level": "2"}, {**CONTEXT, "parameters": {"unknown": "x"}}],
+    [
+        None,
+        {},
+        {"level": 2, "escalated": False},
+        {**CONTEXT, "level": "2"},
+        {**CONTEXT, "parameters": {"unknown": "x"}},
+    ],
 )
 def test_a_context_that_does_not_fit_the_schema_is_refused(context: Any) -> None:
     assert SHIPPED.rule("approve", GRACE, approval(), context).fault == "unclear"

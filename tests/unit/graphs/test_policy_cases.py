@@ -12,7 +12,10 @@ cases:
   - case: The bot ends what was granted
     who: bot
     does: revert
-    to: {Approval: {workflow: w, operation: o, requester: [a], beneficiary: [a], authors: [], approvers: [g]}}
+    to:
+      Approval:
+        {workflow: w, operation: o, requester: [a], beneficiary: [a], authors: [], approvers: [g], quorum: 1,
+         escalation: []}
     expected: allow
     by: [declared-reversals-run]
 """

@@ -1,0 +1,96 @@
+"""What is said in the thread of a card while it waits, and in the channel for alarms."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bot.blocks import approval as approvals
+from bot.blocks import parts
+from bot.blocks.parts import Message
+from bot.render import Markup, bold, date, join, mention, ours, quoted, safe
+from graphs.records import Alarm, Approval, Beside, Review, Run
+
+MOST = 10  # people who are mentioned
+
+
+def waits(approval: Approval, news: Beside, users: Sequence[str]) -> Message:
+    """Say that an approval still waits, for what and until when; and from the escalation on, for whom."""
+    begins = ours("This still waits for a decision: ")
+    if news == "escalated" and approval.escalation is not None:
+        groups = safe(", ".join(approval.escalation.groups), 150)
+        begins = join(
+            ours("Nobody has decided yet, so from now on members of "), groups, ours(" may decide too: ")
+        )
+    what = join(
+        bold(safe(approval.title, 150)),
+        ours(" for "),
+        safe(approval.beneficiary.name, 200),
+        ours(" ("),
+        safe(approval.after, 300),
+        ours("). Decide by "),
+        date(approval.decide_by),
+        ours("; after that nothing is done."),
+    )
+    return _to(users, join(begins, what))
+
+
+def review_waits(review: Review, users: Sequence[str]) -> Message:
+    """Say that a review is still to be signed off."""
+    asked = review.approval
+    what = join(
+        ours("This review still waits to be signed off: "),
+        bold(safe(asked.title, 150)),
+        ours(" of "),
+        safe(asked.requester.name, 200),
+        ours(" ("),
+        safe(asked.after, 300),
+        ours("), since "),
+        date(review.created_at),
+        ours("."),
+    )
+    return _to(users, what)
+
+
+def alarm(run: Run, key: Alarm, facts: Mapping[str, str], users: Mapping[str, str]) -> Message:
+    """Say aloud what happens with emergency access."""
+    who = approvals.person(run.requester, users)
+    group = bold(safe(run.values.get("group", "?"), 150))
+    lines = [join(bold(ours("Emergency access")), ours("\n"), _news(key, who, group, facts))]
+    if facts.get("reason"):
+        lines.append(quoted(facts["reason"], 1200))
+    summary = join(ours("Emergency access: "), safe(run.requester.name, 200), ours(", "), group)
+    blocks = [parts.section(line) for line in lines]
+    return parts.message(summary, [*blocks, parts.context(safe(f"Request {run.id}", 100))])
+
+
+def _news(key: Alarm, who: Markup, group: Markup, facts: Mapping[str, str]) -> Markup:
+    match key:
+        case "asked":
+            minutes = safe(facts.get("minutes", "?"), 20)
+            return join(who, ours(" asks for "), group, ours(" for "), minutes, ours(" minutes."))
+        case "granted":
+            until = date(datetime.fromisoformat(facts["until"]))
+            by = safe(facts.get("by", "?"), 400)
+            return join(
+                who, ours(" has "), group, ours(" until "), until, ours(". Approved by "), by, ours(".")
+            )
+        case "ended":
+            at = date(datetime.fromisoformat(facts["at"]))
+            return join(ours("The access of "), who, ours(" to "), group, ours(" has ended, "), at, ours("."))
+        case "not_ended":
+            return join(
+                ours("The access of "),
+                who,
+                ours(" to "),
+                group,
+                ours(" was taken away, and the directory still shows it. Somebody has to look at once."),
+            )
+        case "not_in_order":
+            by = safe(facts.get("by", "?"), 200)
+            return join(
+                by, ours(" found that the access of "), who, ours(" to "), group, ours(" was not in order.")
+            )
+
+
+def _to(users: Sequence[str], said: Markup) -> Message:
+    shown = join(*(mention(user) for user in users[:MOST]), said, by=" ")
+    return parts.message(said, [parts.section(shown)])

@@ -1,0 +1,84 @@
+"""From the settings to the workflows: what can be asked for, in which words, and where it is decided."""
+
+from collections.abc import Iterable, Mapping
+
+from bot.drawing import Channels
+from bot.language import vocabulary
+from bot.router import WorkflowHints
+from bot.settings import AccessSettings, EmergencySettings, Settings, TimeSettings
+from graphs.flows import break_glass, break_glass_end, it_access, it_access_end
+from graphs.kit import Workflow
+from graphs.memberships import Deadlines
+
+
+def workflows(settings: Settings) -> Iterable[Workflow]:
+    """Yield what the settings switch on, and what ends what was once granted."""
+    if settings.workflows.it_access is not None:
+        yield _access(settings.workflows.it_access)
+    if settings.workflows.break_glass is not None:
+        yield _emergency(settings.workflows.break_glass)
+    yield it_access_end.workflow()
+    yield break_glass_end.workflow()
+
+
+def hints(settings: Settings) -> Mapping[str, WorkflowHints]:
+    """Return the words by which a workflow is asked for. Emergency access has a form alone."""
+    access = settings.workflows.it_access
+    return {} if access is None else {it_access.NAME: vocabulary.it_access(access.groups)}
+
+
+def channels(settings: Settings) -> Channels:
+    """Return where cards, reviews and alarms are posted."""
+    access, emergency = settings.workflows.it_access, settings.workflows.break_glass
+    cards = {} if access is None else {it_access.NAME: access.channel}
+    if emergency is None:
+        return Channels(cards=cards, reviews={}, alarms={})
+    return Channels(
+        cards={**cards, break_glass.NAME: emergency.channel},
+        reviews={break_glass.NAME: emergency.review_channel},
+        alarms={break_glass.NAME: emergency.alarm_channel},
+    )
+
+
+def _access(access: AccessSettings) -> Workflow:
+    groups = {
+        name: it_access.RequestableGroup(
+            approvers=group.approvers,
+            max_days=group.max_days,
+            quorum=group.quorum,
+            escalate_to=(group.escalate_to,) if group.escalate_to else (),
+        )
+        for name, group in access.groups.items()
+    }
+    rules = it_access.Rules(
+        groups=groups,
+        clause_document=access.clause.document,
+        clause_anchor=access.clause.anchor,
+        deadlines=_deadlines(access.times),
+    )
+    return it_access.workflow(rules)
+
+
+def _emergency(emergency: EmergencySettings) -> Workflow:
+    groups = {
+        name: break_glass.EmergencyGroup(approvers=(group.approvers,), max_minutes=group.max_minutes)
+        for name, group in emergency.groups.items()
+    }
+    rules = break_glass.Rules(
+        groups=groups,
+        clause_document=emergency.clause.document,
+        clause_anchor=emergency.clause.anchor,
+        reviewers=emergency.reviewers,
+        review_every=emergency.review_every,
+        deadlines=_deadlines(emergency.times),
+    )
+    return break_glass.workflow(rules)
+
+
+def _deadlines(times: TimeSettings) -> Deadlines:
+    return Deadlines(
+        decide_within=times.decide,
+        execute_within=times.execute,
+        remind_after=times.decide * times.remind / 100 if times.remind else None,
+        escalate_after=times.decide * times.escalate / 100,
+    )

@@ -1,0 +1,106 @@
+"""The end of emergency access: revoke, read back, say so aloud, and wait until somebody has reviewed it."""
+
+from datetime import timedelta
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
+
+from graphs import acting, alarms, audit, cases, effects, reviews, steps
+from graphs.kit import Case, Workflow
+from graphs.records import Alarm, Notice, RunStatus
+
+NAME = "break_glass_end"
+
+
+class State(steps.State, total=False):
+    """What a checkpoint holds besides: the review that is waited for, and whether the access is gone."""
+
+    review: str
+    gone: bool
+
+
+def workflow() -> Workflow:
+    """Return the workflow. Nobody asks for it: a grant schedules it, and says who reviews."""
+    return Workflow(
+        name=NAME, title="End and review of emergency access", version=1, fields=(), build=_machine
+    )
+
+
+def _machine() -> StateGraph[State, Case, State, State]:
+    graph = StateGraph(State, context_schema=Case)
+    graph.add_node("revoke", revoke)
+    graph.add_node("confirm", confirm)
+    graph.add_node("review", review, destinations=("reviewed",))
+    graph.add_node("reviewed", reviewed)
+    graph.add_edge(START, "revoke")
+    graph.add_edge("revoke", "confirm")
+    graph.add_edge("confirm", "review")
+    graph.add_edge("reviewed", END)
+    return graph
+
+
+async def revoke(state: State, runtime: Runtime[Case]) -> State:
+    """Undo the grant, under the approval that covered both."""
+    case = runtime.context
+    held = await case.held()
+    await case.kit.gate.reverse(held, held.run.values["approval"])
+    return {}
+
+
+async def confirm(state: State, runtime: Runtime[Case]) -> State:
+    """Look whether it is gone, say so in the thread and aloud, and ask for the review either way."""
+    case = runtime.context
+    kit, values = case.kit, (await case.row()).run.values
+    async with kit.pool.connection() as conn:
+        undone = await effects.find(conn, values["approval"], "undo")
+    assert undone is not None
+    assert undone.settled_at is not None
+    gone = not await acting.is_there(case, undone, blind=False)
+    facts = {"group": values["group"], "at": undone.settled_at.isoformat()}
+    async with case.writing() as conn:
+        asked, fresh = await reviews.ask(
+            conn,
+            run=case.id,
+            approval=values["approval"],
+            reviewers=values["reviewers"],
+            every=timedelta(seconds=int(values["every"])),
+        )
+        if fresh:
+            await cases.move(conn, case.id, RunStatus.WAITING)
+            await kit.notifier.review(conn, asked)
+            if gone:
+                await cases.note(conn, values["run"], "revoked", **facts)
+                await kit.notifier.progress(conn, values["run"])
+                await kit.notifier.tell(conn, values["run"], Notice(key="revoked", facts=facts))
+            moment: Alarm = "ended" if gone else "not_ended"
+            await alarms.sound(conn, kit.notifier, values["run"], moment, facts)
+            await audit.append(
+                conn,
+                "review.requested",
+                run=values["run"],
+                facts={"review": asked, "approval": values["approval"]},
+                detail={"reviewers": values["reviewers"]},
+            )
+    return {"review": asked, "gone": gone}
+
+
+def review(state: State) -> Command[str]:
+    """Wait until somebody has reviewed what was done."""
+    interrupt({"review": state["review"]})
+    return Command(goto="reviewed")
+
+
+async def reviewed(state: State, runtime: Runtime[Case]) -> State:
+    """End the run with what the reviewer found."""
+    case = runtime.context
+    async with case.kit.pool.connection() as conn:
+        done = await reviews.load(conn, state["review"])
+    assert done is not None
+    assert done.finding is not None
+    facts = {"finding": done.finding.value}
+    if state["gone"]:
+        await steps.end(case, RunStatus.DONE, None, facts)
+    else:
+        await steps.end(case, RunStatus.FAILED, "read_back_failed", facts)
+    return {}

@@ -1,0 +1,100 @@
+"""What the workflows that lend a membership share: may it be asked for, what would be done, is it there."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from connectors.directory import Membership, Person
+from connectors.errors import NotFound
+from graphs import approvals, steps
+from graphs.admission import Refused
+from graphs.approvals import Plain, Proposal
+from graphs.kit import Case
+from graphs.ports import ClauseMissing
+from graphs.records import Shown
+
+OPERATION = "directory.add_to_group"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deadlines:
+    """The times of an approval, each from the moment at which it is asked for but `execute_within`."""
+
+    decide_within: timedelta = timedelta(hours=24)
+    execute_within: timedelta = timedelta(minutes=15)  # from the decision
+    remind_after: timedelta | None = timedelta(hours=12)
+    escalate_after: timedelta = timedelta(hours=18)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Governed:
+    """How requests for one group are decided: by whom, under which clause, in what time."""
+
+    clause_document: str
+    clause_anchor: str
+    approvers: tuple[str, ...]
+    quorum: int
+    deadlines: Deadlines
+    escalation: tuple[str, ...] = ()  # groups whose members may decide as well, late
+
+
+async def may_request(case: Case, workflow: str, parameters: Mapping[str, Plain]) -> None:
+    """Return if the requester may ask for this. Raises Refused."""
+    run = (await case.row()).run
+    await steps.may_request(case, workflow, await _person(case, run.requester.subject), parameters)
+
+
+async def propose(
+    case: Case, governed: Governed, *, group: str, terms: Mapping[str, Plain], lasts: str
+) -> Proposal:
+    """Read the world and say exactly what would be done. Raises Refused where it cannot be."""
+    kit, run = case.kit, (await case.row()).run
+    person = await _person(case, run.requester.subject)
+    if not person.active:
+        raise Refused("person_inactive")
+    payload = Membership(group=group, person=person.id)
+    try:
+        change = await kit.registry.operation(OPERATION).preview(payload)
+        approvers = await _ids(case, governed.approvers)
+        escalation = await _ids(case, governed.escalation)
+    except NotFound as error:
+        raise Refused("no_such_group", group=group) from error
+    if not change.needed:
+        raise Refused("already_member", group=group)
+    try:
+        clause = await kit.evidence.clause(governed.clause_document, governed.clause_anchor)
+    except ClauseMissing as error:
+        raise Refused("clause_missing") from error
+    return Proposal(
+        operation=OPERATION,
+        payload=payload,
+        terms=terms,
+        change=change,
+        clause=clause,
+        beneficiary=approvals.actor(person),
+        approvers=approvers,
+        quorum=governed.quorum,
+        lines=(
+            Shown(label="Person", value=f"{person.name} ({person.email})"),
+            Shown(label="Access to", value=group),
+            Shown(label="For", value=f"{lasts}, then it ends by itself"),
+        ),
+        reason=run.values["reason"],
+        decide_within=governed.deadlines.decide_within,
+        execute_within=governed.deadlines.execute_within,
+        remind_after=governed.deadlines.remind_after,
+        escalation=escalation,
+        escalate_after=governed.deadlines.escalate_after,
+    )
+
+
+async def _ids(case: Case, names: Iterable[str]) -> dict[str, str]:
+    """Return the groups' ids by their names. Raises NotFound."""
+    return {name: (await case.kit.directory.group_by_name(name)).id for name in names}
+
+
+async def _person(case: Case, subject: str) -> Person:
+    try:
+        return await case.kit.directory.person_of(subject)
+    except NotFound as error:
+        raise Refused("person_inactive") from error

@@ -1,0 +1,85 @@
+"""Emergency access, which needs two people: one who counts twice, and a record that asks for less.
+
+One of them has approved when a case begins; nothing may happen until another one has.
+"""
+
+from datetime import timedelta
+
+from connectors.directory import Person
+from graphs import delegations
+from graphs.flows import break_glass
+from graphs.records import Answered
+from tests.abuse import records
+from tests.abuse.arena import BEN, GRACE, TOMAS, Abuse, Arena, Scene
+
+SCENE = Scene(
+    name=f"{break_glass.NAME} after one approval",
+    operation="directory.add_to_group",
+    workflow=break_glass.NAME,
+    for_others=False,
+    member_before=False,
+    first=(BEN,),
+)
+FIELDS = tuple("terms.minutes" if path == "terms.days" else path for path in records.FIELDS)
+
+
+async def _the_first_again(arena: Arena, who: str | Person, *allowed: Answered) -> int:
+    asked = await arena.ask()
+    answered = await arena.click(asked.card, who)
+    assert answered in allowed, answered
+    await arena.work()
+    return 0
+
+
+async def nobody_else_approves(arena: Arena) -> int:
+    await arena.ask()
+    await arena.work()
+    return 0
+
+
+async def the_first_approves_again(arena: Arena) -> int:
+    return await _the_first_again(arena, BEN, Answered.ALREADY_VOTED)
+
+
+async def the_first_approves_again_from_a_linked_account(arena: Arena) -> int:
+    ben = await arena.person(BEN)
+    alias = ben.model_copy(update={"email": "b.c@larkfield.example", "user_name": "bc", "name": "B. C."})
+    return await _the_first_again(arena, alias, Answered.ALREADY_VOTED)
+
+
+async def the_first_approves_again_through_a_stand_in(arena: Arena) -> int:
+    asked = await arena.ask()
+    ben, tomas = await arena.person(BEN), await arena.person(TOMAS)
+    async with arena.database.pool.connection() as conn:
+        cursor = await conn.execute("SELECT (moment() AT TIME ZONE 'UTC')::date AS day")
+        row = await cursor.fetchone()
+        assert row is not None
+        made = await delegations.delegate(
+            conn, holder=ben, stand_in=tomas, last_day=row["day"] + timedelta(days=1), by="an abuse"
+        )
+    answered = await arena.click(asked.card, TOMAS)
+    await arena.work()
+    async with arena.database.pool.connection() as conn:
+        await delegations.end(conn, made.id, by="an abuse")
+    assert answered is Answered.ALREADY_VOTED, answered
+    return 0
+
+
+async def the_first_leaves_the_group_before_the_second_click(arena: Arena) -> int:
+    asked = await arena.ask()
+    await arena.members("data-owners", GRACE, TOMAS)
+    await arena.click(asked.card, GRACE)
+    await arena.work()
+    return 0
+
+
+ABUSES: tuple[Abuse, ...] = (
+    nobody_else_approves,
+    the_first_approves_again,
+    the_first_approves_again_from_a_linked_account,
+    the_first_approves_again_through_a_stand_in,
+    the_first_leaves_the_group_before_the_second_click,
+    *(records.before_the_click(path) for path in FIELDS),
+    *(records.after_the_click(path) for path in FIELDS),
+    *(records.with_its_digest(path) for path in FIELDS),
+)
