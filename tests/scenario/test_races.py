@@ -12,6 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 RACES = 50
 TOO_LATE = "This has already been decided."
+REPLACED = "This card is out of date: a newer one shows what has changed."
 
 
 async def decisions(town: Town, run: str) -> int:
@@ -111,7 +112,7 @@ async def test_a_click_on_a_card_that_was_replaced_changes_nothing(town: Town) -
     new = await town.asked(asked.group, besides=asked.card)
     assert new.run == asked.run
     await town.click(BEN, asked)
-    await town.whispered(BEN, TOO_LATE, before=before)
+    await town.whispered(BEN, REPLACED, before=before)
     assert await town.changes(asked.group) == []
     await town.click(BEN, new)
     await town.stands(new.run, "done")
