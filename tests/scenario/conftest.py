@@ -1,10 +1,13 @@
 """What the scenarios share."""
 
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from connectors.sandbox import process
+from connectors.sandbox.process import Running
 from tests.scenario.slack_office import write_handbook
 
 
@@ -24,3 +27,10 @@ def slack_home(read_home: Path, tmp_path: Path) -> Path:
     shutil.copytree(read_home / "editions", home / "editions")
     (home / "models").symlink_to(read_home / "models")
     return home
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Running]:
+    """A directory server of this test alone."""
+    async with process.directory(tmp_path / "directory", faults=True) as running:
+        yield running

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.database import Database, open_owner
+from bot.database import Database
 from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from graphs import audit, delegations, reviews
@@ -44,8 +44,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
 async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
     async with open_office(database, database_home, server, more=WORKFLOWS) as opened:
         yield opened
-    async with open_owner(database_home, None) as conn:
-        await conn.execute("UPDATE clock SET shift = interval '0'")
 
 
 async def emergency(office: Office, who: str = ADA, **changes: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.database import Database, open_owner
+from bot.database import Database
 from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from graphs import audit
@@ -47,8 +47,6 @@ async def watch(database: Database, database_home: Path, tmp_path: Path) -> Asyn
         stopped(database_home) as clock,
     ):
         yield Watch(office=office, server=server, clock=clock)
-    async with open_owner(database_home, None) as conn:
-        await conn.execute("UPDATE clock SET shift = interval '0'")
 
 
 async def test_the_time_to_decide_is_over_at_its_end_and_not_before(watch: Watch) -> None:

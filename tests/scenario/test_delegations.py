@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.database import Database, open_owner
+from bot.database import Database
 from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from graphs import audit, delegations
@@ -68,8 +68,6 @@ async def away(
         open_office(database, database_home, server, rules=ruled(quorum=quorum)) as office,
     ):
         yield Away(office=office, server=server, day=datetime.now(UTC).date() + timedelta(days=1))
-    async with open_owner(database_home, None) as conn:
-        await conn.execute("UPDATE clock SET shift = interval '0'")
 
 
 two_needed = pytest.mark.parametrize("away", [2], indirect=True)

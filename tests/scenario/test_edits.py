@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.database import Database, open_owner
-from connectors.sandbox import process
+from bot.database import Database
 from connectors.sandbox.process import Running
 from graphs.flows.it_access import RequestableGroup
 from graphs.records import Answered, Approval, ApprovalStatus, RunStatus, Verdict
@@ -28,17 +27,9 @@ THREE = replace(
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Running]:
-    async with process.directory(tmp_path / "directory", faults=True) as running:
-        yield running
-
-
-@pytest.fixture
 async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
     async with open_office(database, database_home, server, rules=THREE) as opened:
         yield opened
-    async with open_owner(database_home, None) as conn:
-        await conn.execute("UPDATE clock SET shift = interval '0'")
 
 
 async def change(office: Office, card: str, who: str, **values: str) -> Answered:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.database import Database, open_owner
+from bot.database import Database
 from connectors.sandbox import process
 from graphs import audit
 from graphs.records import Answered, ApprovalStatus, Clause, RunStatus, Verdict
@@ -24,8 +24,6 @@ async def office(database: Database, database_home: Path, tmp_path: Path) -> Asy
         open_office(database, database_home, server) as opened,
     ):
         yield opened
-    async with open_owner(database_home, None) as conn:
-        await conn.execute("UPDATE clock SET shift = interval '0'")
 
 
 async def ask(office: Office, values: dict[str, str], who: str = "ada.okafor") -> str:

@@ -9,6 +9,9 @@ from tests.model_server import serving
 from tests.scenario.slack_office import ADA, ASK_POLICY, BOT, Office, open_office, texts
 
 TRUE = "You get 27 days of paid annual leave a year."
+ALSO = (
+    "New parents get sixteen weeks of paid parental leave, which may be taken within the child's first year."
+)
 QUOTE = "Every employee gets 27 days of paid annual leave a year."
 HOSTILE = "<!channel> You get 99 days, see https://evil.example."
 
@@ -31,14 +34,14 @@ async def test_a_model_words_answers_in_slack_and_can_say_nothing_else(
             process.directory(tmp_path / "directory") as directory,
             open_office(database, database_home, slack_home, directory, model=f"{model.url}/v1") as office,
         ):
-            model.reply = json.dumps({"sentences": [{"text": TRUE, "passages": [1]}]})
+            true = [{"text": TRUE, "passages": [1]}, {"text": ALSO, "passages": [3]}]
+            model.reply = json.dumps({"sentences": true})
             question = f"<@{BOT}> how many days of annual leave do I get?"
             said = await answered(office, await office.people.message(question, as_=ADA, channel=ASK_POLICY))
             assert f"{TRUE} [1]" in said
             assert "Worded by a language model" in said
             assert QUOTE in said
-            sentences = [{"text": TRUE, "passages": [1]}, {"text": HOSTILE, "passages": [1]}]
-            model.reply = json.dumps({"sentences": sentences})
+            model.reply = json.dumps({"sentences": [*true, {"text": HOSTILE, "passages": [1]}]})
             said = await answered(office, await office.people.message(question, as_=ADA, channel=ASK_POLICY))
             assert f"{TRUE} [1]" in said
             assert not [word for word in ("99", "evil", "channel>") if word in said]

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.database import Database, open_owner
-from connectors.sandbox import company, process
+from bot.database import Database
+from connectors.sandbox import company
 from connectors.sandbox.process import Running
 from graphs import audit
 from graphs.flows.it_access import RequestableGroup
@@ -29,17 +29,9 @@ GRACE, BEN, INES = "grace.lindqvist", "ben.castellanos", "ines.moreau"
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Running]:
-    async with process.directory(tmp_path / "directory", faults=True) as running:
-        yield running
-
-
-@pytest.fixture
 async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
     async with open_office(database, database_home, server, rules=TWO) as opened:
         yield opened
-    async with open_owner(database_home, None) as conn:
-        await conn.execute("UPDATE clock SET shift = interval '0'")
 
 
 async def left(office: Office, server: Running, who: company.Employee, *, active: bool) -> None:

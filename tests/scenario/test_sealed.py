@@ -10,9 +10,8 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
-from bot.database import Database, open_owner
+from bot.database import Database
 from connectors.keys import Keys
-from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from graphs import cases
 from graphs.effects import Fenced
@@ -26,17 +25,9 @@ TOO_LONG = {**WANTED, "group": "crm-readers", "days": "9"}  # refused at once
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Running]:
-    async with process.directory(tmp_path / "directory", faults=True) as running:
-        yield running
-
-
-@pytest.fixture
 async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
     async with open_office(database, database_home, server, keys=KEYS) as opened:
         yield opened
-    async with open_owner(database_home, None) as conn:
-        await conn.execute("UPDATE clock SET shift = interval '0'")
 
 
 def saver(office: Office, keys: Keys = KEYS, tenant: str = TENANT) -> SealedSaver:
