@@ -1,8 +1,10 @@
-"""What the workflows that lend a membership share: may it be asked for, what would be done, is it there."""
+"""What the workflows that lend a membership share: may it be asked for, what would be done, how it ends."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+
+from langgraph.runtime import Runtime
 
 from connectors.directory import Membership, Person
 from connectors.errors import NotFound
@@ -86,6 +88,14 @@ async def propose(
         escalation=escalation,
         escalate_after=governed.deadlines.escalate_after,
     )
+
+
+async def revoke(state: steps.State, runtime: Runtime[Case]) -> steps.State:
+    """Undo the grant, under the approval that covered both: the first node of what ends a membership."""
+    case = runtime.context
+    held = await case.held()
+    await case.kit.gate.reverse(held, held.run.values["approval"])
+    return {}
 
 
 async def _ids(case: Case, names: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from graphs import acting, alarms, audit, cases, effects, reviews, steps
+from graphs import acting, alarms, audit, cases, effects, memberships, reviews, steps
 from graphs.kit import Case, Workflow
 from graphs.records import Alarm, Notice, RunStatus
 
@@ -29,7 +29,7 @@ def workflow() -> Workflow:
 
 def _machine() -> StateGraph[State, Case, State, State]:
     graph = StateGraph(State, context_schema=Case)
-    graph.add_node("revoke", revoke)
+    graph.add_node("revoke", memberships.revoke)
     graph.add_node("confirm", confirm)
     graph.add_node("review", review, destinations=("reviewed",))
     graph.add_node("reviewed", reviewed)
@@ -38,14 +38,6 @@ def _machine() -> StateGraph[State, Case, State, State]:
     graph.add_edge("confirm", "review")
     graph.add_edge("reviewed", END)
     return graph
-
-
-async def revoke(state: State, runtime: Runtime[Case]) -> State:
-    """Undo the grant, under the approval that covered both."""
-    case = runtime.context
-    held = await case.held()
-    await case.kit.gate.reverse(held, held.run.values["approval"])
-    return {}
 
 
 async def confirm(state: State, runtime: Runtime[Case]) -> State:

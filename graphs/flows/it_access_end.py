@@ -3,7 +3,7 @@
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from graphs import acting, cases, effects, steps
+from graphs import acting, cases, effects, memberships, steps
 from graphs.kit import Case, Workflow
 from graphs.records import Notice, RunStatus
 from graphs.steps import State
@@ -18,20 +18,12 @@ def workflow() -> Workflow:
 
 def _machine() -> StateGraph[State, Case, State, State]:
     graph = StateGraph(State, context_schema=Case)
-    graph.add_node("revoke", revoke)
+    graph.add_node("revoke", memberships.revoke)
     graph.add_node("confirm", confirm)
     graph.add_edge(START, "revoke")
     graph.add_edge("revoke", "confirm")
     graph.add_edge("confirm", END)
     return graph
-
-
-async def revoke(state: State, runtime: Runtime[Case]) -> State:
-    """Undo the grant, under the approval that covered both."""
-    case = runtime.context
-    held = await case.held()
-    await case.kit.gate.reverse(held, held.run.values["approval"])
-    return {}
 
 
 async def confirm(state: State, runtime: Runtime[Case]) -> State:
