@@ -44,6 +44,14 @@ async def sql(office: Office, query: str, *values: object) -> list[dict[str, Any
         return await cursor.fetchall() if cursor.description else []
 
 
+async def saved(office: Office, run: str) -> list[list[dict[str, Any]]]:
+    """Return every row that the saver keeps of a run; other tests' runs lie beside it, by the thousand."""
+    return [
+        await sql(office, f"SELECT * FROM {table} WHERE thread_id = %s ORDER BY {order}", run)
+        for table, order in (("checkpoints", "checkpoint_id"), ("checkpoint_writes", "task_id, idx"))
+    ]
+
+
 async def latest(office: Office, run: str, **opening: Any) -> Any:
     return await saver(office, **opening).aget_tuple(of(run))
 
@@ -173,16 +181,16 @@ async def test_a_worker_that_has_lost_its_run_writes_no_checkpoint(office: Offic
     async with office.database.pool.connection() as conn:
         stale = await cases.fence_off(conn, run)
         current = await cases.fence_off(conn, run)
-    before = await sql(office, "SELECT * FROM checkpoints, checkpoint_writes ORDER BY 1, 3")
+    before = await saved(office, run)
     late = of(run, **{FENCE: stale}, **_id(found))
     with pytest.raises(Fenced):
         await saver(office).aput(late, {**found.checkpoint, "id": "zz"}, found.metadata, {})
     with pytest.raises(Fenced):
         await saver(office).aput_writes(late, [("approval", "mine")], "task")
-    assert await sql(office, "SELECT * FROM checkpoints, checkpoint_writes ORDER BY 1, 3") == before
+    assert await saved(office, run) == before
     held = of(run, **{FENCE: current}, **_id(found))
     await saver(office).aput_writes(held, [("approval", "mine")], "task")
-    assert await sql(office, "SELECT * FROM checkpoints, checkpoint_writes ORDER BY 1, 3") != before
+    assert await saved(office, run) != before
 
 
 async def test_a_worker_that_loses_its_run_in_the_middle_of_a_node_goes_no_further(office: Office) -> None:
