@@ -1,4 +1,4 @@
-"""What governance costs: a governed effect beside the same node in bare LangGraph, and what waiting costs.
+"""What governance costs: a governed effect beside the same node in bare LangGraph.
 
 Both resume a waiting run on the same PostgreSQL, turn by turn, and make the same change in a directory that
 answers at once; what is left is policy, approval check, ledger, audit, and sealed and fenced checkpoints.
@@ -6,11 +6,9 @@ The queue is not in it, and the run ends where it would read back. Compare the r
 machine's.
 """
 
-import resource
 import secrets
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -23,7 +21,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 from typing_extensions import TypedDict
 
-from bot.database import Database, open_database, open_owner
+from bot.database import Database, open_database
 from bot.storage.embedded import Embedded
 from connectors.base import Mint
 from connectors.directory import Added, AddToGroup, Directory, Group, Membership, Person
@@ -171,7 +169,7 @@ def _bare(database: Database, operation: AddToGroup, mint: Mint, who: Person) ->
 
 
 async def measure(*, quick: bool) -> AsyncIterator[Figure]:
-    """Take turns, then let many approvals wait."""
+    """Take turns."""
     with tempfile.TemporaryDirectory(prefix="cost-") as name:
         folder = Path(name)
         async with open_bench(folder) as bench:
@@ -182,8 +180,6 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
                 bare.append(await bench.ungoverned())
             for rank in (50, 95):
                 yield _ratio(rank, ours, bare)
-            async for figure in _waiting(bench, folder, count=2_000 if quick else 100_000):
-                yield figure
 
 
 def _ratio(rank: int, ours: Sequence[float], bare: Sequence[float]) -> Figure:
@@ -202,66 +198,3 @@ def _ratio(rank: int, ours: Sequence[float], bare: Sequence[float]) -> Figure:
 
 def _at(rank: int, values: Sequence[float]) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[rank - 1]
-
-
-async def _waiting(bench: Bench, folder: Path, *, count: int) -> AsyncIterator[Figure]:
-    """Let so many approvals wait as rows, and see what that costs a process, and how soon it starts."""
-    await bench.people.set_member(GROUP, bench.ada.id, member=False)
-    run = await bench.office.runs.start(
-        workflow="it_access",
-        values={"group": GROUP, "days": "3", "reason": "close the quarter"},
-        requester=bench.ada,
-        origin={},
-        key=secrets.token_hex(8),
-    )
-    await bench.office.work()
-    threads, memory = threading.active_count(), _resident()
-    await _copy(folder, run, count)
-    began = time.perf_counter()
-    async with (
-        open_database(folder, None) as database,
-        desk.open_over(database, folder, bench.office.connectors, bench.mint) as one,
-    ):
-        await one.runs.sweep()
-        seconds = time.perf_counter() - began
-    yield Figure(
-        promise="cost",
-        what=f"seconds until a process is ready and has swept while {count:,} approvals wait"
-        f" ({threading.active_count() - threads} threads, {(_resident() - memory) / 1024:.0f} MB more)",
-        tried=count,
-        wrong=0,
-        value=round(seconds, 2),
-        goal="at most 5, with no thread more",
-        holds=seconds <= 5 and threading.active_count() <= threads,
-    )
-
-
-async def _copy(folder: Path, run: str, count: int) -> None:
-    """Copy a waiting run, its approval, its timer and its checkpoints."""
-    names = {
-        "run": ("id", "key"),
-        "approval": ("id", "run"),
-        "timer": ("run",),
-        "checkpoints": ("thread_id",),
-    }
-    async with open_owner(folder, None) as conn:
-        for table, changed in names.items():
-            cursor = await conn.execute(
-                "SELECT column_name FROM information_schema.columns WHERE table_name = %s"
-                " AND table_schema = 'countersign' AND identity_generation IS NULL",
-                (table,),
-            )
-            columns = [str(row[0]) for row in await cursor.fetchall()]
-            values = ", ".join(f"{one} || '-' || n" if one in changed else f'"{one}"' for one in columns)
-            quoted = ", ".join(f'"{one}"' for one in columns)
-            own = {"run": "id", "checkpoints": "thread_id"}.get(table, "run")
-            query = (
-                f"INSERT INTO {table} ({quoted}) SELECT {values} FROM {table},"
-                f" generate_series(1, {count}) AS n WHERE {own} = %s"
-            )
-            await conn.execute(query.encode(), (run,))
-        await conn.execute("ANALYZE")
-
-
-def _resident() -> float:
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
