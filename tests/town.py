@@ -5,16 +5,19 @@ the workspace's messages, and the database.
 """
 
 import asyncio
+import atexit
 import contextlib
 import itertools
 import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,6 +62,20 @@ async def prepare(home: Path) -> None:
     assert reading_.returncode == 0, said.decode()
     async with open_database(home, None):
         pass
+
+
+@cache
+def _kept() -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="prepared-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name) / "home"
+
+
+async def fresh(home: Path) -> Path:
+    """Make a home ready to start; what that takes is done once in a process."""
+    if not _kept().exists():
+        await prepare(_kept())
+    return copied(_kept(), home)
 
 
 def copied(prepared: Path, home: Path) -> Path:
@@ -264,6 +281,15 @@ class Town:
         said = f"I need {group} for 3 days to {reason}"
         await self.people.message(said, as_=who, channel=await self.dm(who))
         return await self.asked(group)
+
+    async def requests(self, count: int) -> list[Asked]:
+        """Have people ask, each for another group, and wait for the cards."""
+        groups = [await self.group() for _ in range(count)]
+        for number, group in enumerate(groups):
+            who = (ADA, INES, TOMAS)[number % 3]
+            said = f"I need {group} for 3 days to close the quarter"
+            await self.people.message(said, as_=who, channel=await self.dm(who))
+        return [await self.asked(group) for group in groups]
 
     async def asked(self, group: str, *, besides: str | None = None) -> Asked:
         """Wait for the card of a group's request, which is another one than `besides`."""

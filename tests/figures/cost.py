@@ -137,13 +137,13 @@ async def open_bench(folder: Path) -> AsyncIterator[Bench]:
             connectors = Connectors(directory=people, registry=Registry([operation]))
             async with desk.open_over(database, folder, connectors, mint) as office:
                 ada, grace = await people.person(company.ADA.id), await people.person(company.GRACE.id)
-                bare = _bare(database, operation, mint, ada)
+                bare = bare_graph(database, operation, mint, ada)
                 yield Bench(office=office, people=people, bare=bare, mint=mint, ada=ada, grace=grace)
         finally:
             mint.retire()
 
 
-def _bare(database: Database, operation: AddToGroup, mint: Mint, who: Person) -> Any:
+def bare_graph(database: Database, operation: AddToGroup, mint: Mint, who: Person) -> Any:
     """The same steps from a wait to a write, as LangGraph's own documentation would have them."""
 
     def approve(state: State) -> Command[str]:
@@ -178,15 +178,15 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
             for _ in range(8 if quick else 100):
                 ours.append(await bench.governed())
                 bare.append(await bench.ungoverned())
-            for rank in (50, 95):
-                yield _ratio(rank, ours, bare)
+            for number in (50, 95):
+                yield _ratio(number, ours, bare)
 
 
-def _ratio(rank: int, ours: Sequence[float], bare: Sequence[float]) -> Figure:
-    governed, alone = _at(rank, ours), _at(rank, bare)
+def _ratio(number: int, ours: Sequence[float], bare: Sequence[float]) -> Figure:
+    governed, alone = rank(number, ours), rank(number, bare)
     return Figure(
         promise="cost",
-        what=f"p{rank} of a governed effect beside the same node in bare LangGraph"
+        what=f"p{number} of a governed effect beside the same node in bare LangGraph"
         f" ({governed * 1000:.0f} and {alone * 1000:.0f} ms)",
         tried=len(ours),
         wrong=0,
@@ -196,5 +196,6 @@ def _ratio(rank: int, ours: Sequence[float], bare: Sequence[float]) -> Figure:
     )
 
 
-def _at(rank: int, values: Sequence[float]) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[rank - 1]
+def rank(number: int, values: Sequence[float]) -> float:
+    """Return a percentile."""
+    return statistics.quantiles(values, n=100, method="inclusive")[number - 1]

@@ -17,7 +17,7 @@ from pathlib import Path
 from bot.jobs import STALLED
 from tests import town as towns
 from tests.figures.record import Figure, none_wrong
-from tests.town import ADA, BEN, GRACE, INES, TOMAS, Asked, Town, until
+from tests.town import BEN, GRACE, Asked, Town, until
 
 TAKEN_OVER_WITHIN = 30.0  # seconds
 SLOW = 1.5  # seconds that the directory takes for a change while a bot is killed or paused
@@ -42,11 +42,9 @@ class Batch:
 async def measure(*, quick: bool) -> AsyncIterator[Figure]:
     """Take one, two and four bots; the sample two, one of which is killed."""
     with tempfile.TemporaryDirectory(prefix="workers-") as folder:
-        prepared = Path(folder) / "prepared"
-        await towns.prepare(prepared)
         signals, size = (_SIGNALS[:1], 4) if quick else (_SIGNALS, 16)
         for bots in (2,) if quick else (1, 2, 4):
-            home = towns.copied(prepared, Path(folder) / f"home-{bots}")
+            home = await towns.fresh(Path(folder) / f"home-{bots}")
             async with towns.open_town(home, bots=bots) as town:
                 async for figure in _bots(town, bots, signals, size=size):
                     yield figure
@@ -55,13 +53,13 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
 async def _bots(
     town: Town, bots: int, signals: Sequence[tuple[str, signal.Signals]], *, size: int
 ) -> AsyncIterator[Figure]:
-    batch = await approved_at_once(town, await requests(town, size))
+    batch = await approved_at_once(town, await town.requests(size))
     what = f"approved requests lost, doubled or shown twice, with {bots} bots ({size / batch.seconds:.1f}/s)"
     yield none_wrong("E3", what, tried=size, wrong=batch.wrong)
     if bots == 1:
         return
     for name, number in signals:
-        batch = await interrupted(town, await requests(town, size), number)
+        batch = await interrupted(town, await town.requests(size), number)
         what = f"the same with one of {bots} {name} in the middle"
         yield none_wrong("E3", what, tried=size, wrong=batch.wrong)
         yield Figure(
@@ -73,16 +71,6 @@ async def _bots(
             goal=f"at most {TAKEN_OVER_WITHIN:.0f}",
             holds=batch.lost == 0 and batch.seconds <= TAKEN_OVER_WITHIN,
         )
-
-
-async def requests(town: Town, size: int) -> list[Asked]:
-    """Have people ask, each for another group, and wait for the cards."""
-    groups = [await town.group() for _ in range(size)]
-    for number, group in enumerate(groups):
-        who = (ADA, INES, TOMAS)[number % 3]
-        said = f"I need {group} for 3 days to close the quarter"
-        await town.people.message(said, as_=who, channel=await town.dm(who))
-    return [await town.asked(group) for group in groups]
 
 
 async def approved_at_once(town: Town, asked: Sequence[Asked]) -> Batch:

@@ -220,11 +220,12 @@ async def open_over(
     rules: Rules = RULES,
     keys: Keys | None = None,
     more: Iterable[Workflow] = (),
+    at: Desk | None = None,
 ) -> AsyncIterator[Office]:
-    """Open the runs over a real database and whatever is connected."""
+    """Open the runs over a real database and whatever is connected, at this desk or a new one."""
     if not database.book.is_open:
         database.book.open(Vault(Keys.fresh()))
-    desk = Desk()
+    desk = at or Desk()
     async with Runs.open(
         pool=database.pool,
         saver_pool=database.saver_pool,
