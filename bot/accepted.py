@@ -13,14 +13,17 @@ from bot.settings import Settings, SettingsError
 from connectors.directory import open_directory
 from connectors.errors import ConnectorError, Denied
 
-State = Literal["accepted", "refused", "unreachable", "there", "missing"]
+State = Literal["accepted", "refused", "unreachable", "there", "missing", "not yet made"]
 
 _WITHIN = 10  # seconds for one system to answer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """What was found of one secret. `there`: nothing asks for it without doing something."""
+    """What was found of one secret. `there`: nothing asks for it without doing something.
+
+    `not yet made`: the bot makes it at its first start.
+    """
 
     name: str
     state: State
@@ -29,7 +32,7 @@ class Finding:
     @property
     def is_well(self) -> bool:
         """Whether the bot can work with it."""
-        return self.state in {"accepted", "there"}
+        return self.state in {"accepted", "there", "not yet made"}
 
 
 async def look(settings: Settings, *, secrets_key: str | None = None) -> AsyncIterator[Finding]:
@@ -42,6 +45,16 @@ async def look(settings: Settings, *, secrets_key: str | None = None) -> AsyncIt
             continue
         ask = _ASKS.get(name)
         yield Finding(name=name, state="there") if ask is None else await _asked(name, ask(settings, value))
+    for name in credentials.OWN_KEYS:
+        yield _own(settings, name, secrets_key)
+
+
+def _own(settings: Settings, name: str, secrets_key: str | None) -> Finding:
+    try:
+        made = credentials.has_own(settings, name, key=secrets_key)
+    except SettingsError as error:
+        return Finding(name=name, state="missing", detail=str(error))
+    return Finding(name=name, state="there" if made else "not yet made")
 
 
 async def _asked(name: str, answer: Awaitable[object]) -> Finding:

@@ -8,9 +8,12 @@ from pydantic import SecretStr
 
 from bot.settings import Settings, SettingsError
 from connectors.errors import ConnectorError
+from connectors.keys import Keys
 from connectors.secrets import NoKeyring, Secrets, open_secrets
 
-CHECKPOINT_KEY = "checkpoint_key"  # made by the bot itself
+CHECKPOINT_KEY = "checkpoint_key"  # seals what waiting requests have come to
+AUDIT_KEY = "audit_key"  # wraps the key of each person in the record, and signs
+OWN_KEYS = (CHECKPOINT_KEY, AUDIT_KEY)  # the bot makes them at its first start; no variable holds them
 
 _WANTED = {
     "slack_bot_token": ("SLACK_BOT_TOKEN", "the app's bot token (xoxb-…)"),
@@ -74,6 +77,15 @@ def needed(settings: Settings) -> tuple[str, ...]:
 def one(settings: Settings, name: str, *, key: str | None = None) -> str:
     """Read one of the `needed` secrets. Raises as `read` does."""
     return _store(settings, key).need(name, getattr(settings, name))
+
+
+def has_own(settings: Settings, name: str, *, key: str | None = None) -> bool:
+    """Whether one of `OWN_KEYS` has been made, and is whole. Raises SettingsError when it cannot be read."""
+    kept = _store(settings, key).find(name)
+    try:
+        return bool(kept) and bool(Keys.parse(kept))
+    except ConnectorError as error:
+        raise SettingsError(f"The secret {name} cannot be read: {error}.") from error
 
 
 def source_token(settings: Settings, name: str, *, key: str | None = None) -> Callable[[], str]:

@@ -2,6 +2,7 @@
 
 import logging
 
+from bot.credentials import AUDIT_KEY
 from bot.database import Database
 from bot.keys import Store, own
 from connectors.keys import Keys
@@ -10,15 +11,13 @@ from graphs.ports import Connection
 
 logger = logging.getLogger(__name__)
 
-NAME = "audit_key"  # wraps the key of each person, and signs
-
 
 async def unlock(database: Database, store: Store) -> Vault:
     """Give the database's connections the key of its record, and return what holds it.
 
     Raises SettingsError where the secrets do not open, or lack the key that the record was written with.
     """
-    vault = Vault(await own(database.pool, NAME, store, first=_adopt))
+    vault = Vault(await own(database.pool, AUDIT_KEY, store, first=_adopt))
     database.book.open(vault)
     return vault
 

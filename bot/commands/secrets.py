@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bot.commands.opened import secrets_of
 from bot.commands.options import Config, Failure, Home, Json, failing, write_json
-from bot.credentials import CHECKPOINT_KEY
+from bot.credentials import AUDIT_KEY, CHECKPOINT_KEY, OWN_KEYS
 from bot.demo import home as demo
 from bot.settings import home_from, load
 from connectors.keys import Keys
@@ -55,20 +55,31 @@ def delete(name: Name, home: Home = None) -> None:
 
 
 @app.command()
-def rotate(home: Home = None) -> None:
-    """Make a new checkpoint_key. The old ones still open what they closed; restart the bot afterwards."""
+def rotate(
+    name: Annotated[str, typer.Argument(help=f"{CHECKPOINT_KEY} or {AUDIT_KEY}.")] = CHECKPOINT_KEY,
+    home: Home = None,
+) -> None:
+    """Make a new key of the bot itself. The old ones still open what they closed; then restart the bot."""
     with failing():
+        if name not in OWN_KEYS:
+            raise Failure(
+                f"Only {' and '.join(OWN_KEYS)} are made by the bot. Set {name} where it comes from."
+            )
         kept = _open(home)
-        held = kept.get(CHECKPOINT_KEY)
+        held = kept.get(name)
         if held is None:
-            raise Failure(f"There is no {CHECKPOINT_KEY} yet: the bot makes it at its first start.")
+            raise Failure(f"There is no {name} yet: the bot makes it at its first start.")
         rotated = Keys.parse(held).rotated()
-        kept.set(CHECKPOINT_KEY, rotated.text())
+        kept.set(name, rotated.text())
     Console().print(
-        f"The {CHECKPOINT_KEY} is {rotated.newest.id} now. Bring it to every machine with secrets of its "
-        "own, then restart each bot and worker.",
+        f"The {name} is {rotated.newest.id} now. Bring it to every machine with secrets of its own, then "
+        "restart each bot and worker.",
         highlight=False,
     )
+    if name == AUDIT_KEY:
+        Console().print(
+            "Then give auditors the new public key as well: countersign audit key", highlight=False
+        )
 
 
 @app.command()

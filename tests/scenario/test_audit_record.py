@@ -26,9 +26,10 @@ from bot.audit.pack import pack
 from bot.cli import app
 from bot.database import Database, open_owner
 from bot.storage.embedded import Embedded
+from connectors.keys import Keys
 from connectors.sandbox import process
 from graphs import audit
-from graphs.audit import checkpoints, head, keeping, vault_of
+from graphs.audit import Vault, checkpoints, head, keeping, vault_of
 from graphs.audit.events import GENESIS, canonical, commit
 from graphs.records import Verdict
 from tests.figures import audit as figures
@@ -148,6 +149,27 @@ async def test_values_of_several_people_are_erased_apart(office: Office) -> None
     report = verifier.verify(await exported(office.database), await public_keys(office.database))
     assert report.findings == []
     assert report.missing > 0
+
+
+async def test_a_rotated_key_still_knows_everybody_and_verifies_what_was_signed_before(
+    database: Database,
+) -> None:
+    old = Keys.fresh()
+    for keys in (old, Keys.parse(old.rotated().text())):
+        database.book.open(Vault(keys))
+        await fill(database, 1)
+        async with database.pool.connection() as conn:
+            await checkpoints.sign(conn)
+    async with database.pool.connection() as conn:
+        first, second = [event async for event in audit.read(conn, None)]
+        signed = vault_of(conn).public_keys
+        cursor = await conn.execute("SELECT count(*) AS people FROM audit_subject")
+        assert await cursor.fetchone() == {"people": 1}
+    assert first.detail == second.detail == {"by": ADA}
+    log = await exported(database)
+    assert verifier.verify(log, signed).findings == []
+    assert verifier.verify(log, signed[:1]).findings
+    assert verifier.verify(log, signed[1:]).findings
 
 
 async def test_a_hold_beats_retention_and_erasure(office: Office) -> None:
@@ -355,6 +377,7 @@ def test_the_commands_export_sign_and_verify(tmp_path: Path) -> None:
             assert "Signed up to event 0" in run("checkpoint", "--home", str(home))
             run("export", str(file), "--home", str(home))
             assert json.loads(run("verify", "--home", str(home), "--json"))["holds"]
+            assert "knows nobody" in runner.invoke(app, ["audit", "erase", "x#1", "--home", str(home)]).output
             assert "no such request" in runner.invoke(app, ["audit", "pack", "x", "--home", str(home)]).output
         finally:
             loop.run(server.__aexit__(None, None, None))

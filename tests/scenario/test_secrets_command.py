@@ -56,7 +56,11 @@ async def test_each_secret_is_found_accepted_refused_or_missing(
         "slack_app_token": "missing",
         "directory_token": "accepted",
         "directory_write_token": "refused",
+        "checkpoint_key": "not yet made",
+        "audit_key": "not yet made",
     }
+    kept.set("checkpoint_key", Keys.fresh().text())
+    kept.set("audit_key", "torn")
     nowhere = {"url": "http://127.0.0.1:9/v2", "issuer": "larkfield"}
     model = {"provider": "anthropic", "name": "m"}
     others = {"slack_app_token": "xapp-wrong", "model_key": "k", "model": model, "directory": nowhere}
@@ -66,6 +70,8 @@ async def test_each_secret_is_found_accepted_refused_or_missing(
         "directory_token": "unreachable",
         "directory_write_token": "unreachable",
         "model_key": "there",
+        "checkpoint_key": "there",
+        "audit_key": "missing",
     }
 
 
@@ -78,19 +84,24 @@ def test_the_command_names_what_is_missing_and_exits_with_one(tmp_path: Path) ->
     assert [(one["name"], one["state"]) for one in found] == [
         ("slack_bot_token", "missing"),
         ("slack_app_token", "missing"),
+        ("checkpoint_key", "not yet made"),
+        ("audit_key", "not yet made"),
     ]
     assert "countersign secrets set slack_bot_token" in found[0]["detail"]
 
 
-def test_rotating_puts_a_new_key_before_the_old_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["checkpoint_key", "audit_key"])
+def test_rotating_puts_a_new_key_before_the_old_ones(tmp_path: Path, name: str) -> None:
     run = CliRunner().invoke
-    where = ["rotate", "--home", str(tmp_path)]
+    where = ["rotate", name, "--home", str(tmp_path)]
     assert run(command.app, where, env={"COUNTERSIGN_SECRETS_KEY": KEY}).exit_code == 2
     old = Keys.fresh()
-    open_secrets(home=tmp_path, key=KEY).set("checkpoint_key", old.text())
+    open_secrets(home=tmp_path, key=KEY).set(name, old.text())
     said = run(command.app, where, env={"COUNTERSIGN_SECRETS_KEY": KEY})
     assert said.exit_code == 0
-    kept = Keys.parse(open_secrets(home=tmp_path, key=KEY).get("checkpoint_key") or "")
+    kept = Keys.parse(open_secrets(home=tmp_path, key=KEY).get(name) or "")
     assert kept.keys[1:] == old.keys
     assert kept.newest.id in said.stdout
     assert kept.text()[15:50] not in said.stdout
+    others = ["rotate", "directory_token", "--home", str(tmp_path)]
+    assert run(command.app, others, env={"COUNTERSIGN_SECRETS_KEY": KEY}).exit_code == 2
