@@ -30,7 +30,7 @@ from bot.gaps.questions import Questions
 from bot.gaps.review import Reviews
 from bot.identity import Identity
 from bot.installation import Installation, SlackRefused, discover
-from bot.jobs import Jobs
+from bot.jobs import Jobs, Round
 from bot.keys import open_seal
 from bot.listeners import (
     approvals,
@@ -194,19 +194,31 @@ class Rounds:
         """Fetch the sources that are due, and read them."""
         await self.parts.sync.run()
 
-    async def sweep(self) -> None:
+    def rounds(self) -> tuple[Round, ...]:
         """Turn what has become due into jobs, give untaken events again, and forget what is old."""
         parts = self.parts
-        await parts.runs.sweep()
-        async with parts.pool.connection() as conn:
-            await parts.outbox.sweep(conn)
-            await parts.sync.sweep(conn, parts.jobs.sync)
-        for body in await parts.events.untaken():
+        return (
+            parts.runs.sweep,
+            self._deliver_late,
+            self._sync_due,
+            self._give_untaken,
+            parts.events.forget,
+            parts.questions.forget,
+            parts.reviews.go_on,
+            parts.record.sweep,
+        )
+
+    async def _deliver_late(self) -> None:
+        async with self.parts.pool.connection() as conn:
+            await self.parts.outbox.sweep(conn)
+
+    async def _sync_due(self) -> None:
+        async with self.parts.pool.connection() as conn:
+            await self.parts.sync.sweep(conn, self.parts.jobs.sync)
+
+    async def _give_untaken(self) -> None:
+        for body in await self.parts.events.untaken():
             await self.surfaces.give(body)
-        await parts.events.forget()
-        await parts.questions.forget()
-        await parts.reviews.go_on()
-        await parts.record.sweep()
 
 
 async def serve(

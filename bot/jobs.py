@@ -5,7 +5,7 @@ A job carries an id and nothing else: whoever takes it reads the record. Doing o
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +31,9 @@ PAUSE = 1.0  # seconds before a worker that lost the database is followed by ano
 _TAKEOVER = 7_203_114  # of the advisory lock: one worker at a time takes jobs over
 
 
+Round = Callable[[], Awaitable[object]]
+
+
 class Work(Protocol):
     """What the jobs do."""
 
@@ -46,8 +49,8 @@ class Work(Protocol):
     async def sync(self) -> None:
         """Fetch the sources that are due, and read them."""
 
-    async def sweep(self) -> None:
-        """Turn what has become due into jobs."""
+    def rounds(self) -> Sequence[Round]:
+        """Return what is done every second, beside jobs. One that fails or hangs holds back no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +129,8 @@ class Jobs:
         self._work = work
         async with asyncio.TaskGroup() as group:
             group.create_task(self._run(), name="worker")
-            group.create_task(_every(1.0, work.sweep), name="sweeper")
+            for act in work.rounds():
+                group.create_task(_every(1.0, act), name=act.__qualname__)
             group.create_task(_every(STALLED / 4, self._take_over), name="takeover")
 
     async def _run(self) -> None:
@@ -205,13 +209,13 @@ async def _nothing(timestamp: int) -> None:
     """Do nothing; see `Jobs`."""
 
 
-async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+async def _every(seconds: float, act: Round) -> None:
     """Act again and again. What goes wrong once is logged, and may go right the next time."""
     while True:
         try:
             await act()
         except Exception:
-            logger.exception("The worker's rounds were interrupted")
+            logger.exception("The worker's round %s was interrupted", act.__qualname__)
         _end_if_cancelled()
         await asyncio.sleep(seconds)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.database import Database
-from bot.jobs import Jobs
+from bot.jobs import Jobs, Round
 from bot.schedule import Schedule
 from bot.sync import IngestFailed, Sync, ingesting
 from knowledge import embedder
@@ -54,6 +54,9 @@ class Rounds(Bench):
     async def sync(self) -> None:
         assert self.syncing
         await self.syncing.run()
+
+    def rounds(self) -> tuple[Round, ...]:
+        return (self.sweep,)
 
     async def sweep(self) -> None:
         assert self.database

@@ -21,7 +21,7 @@ from procrastinate import utils
 
 from bot import jobs as queue
 from bot.database import Database, open_database
-from bot.jobs import Jobs
+from bot.jobs import Jobs, Round
 from connectors import permits
 from connectors.base import Mint
 from connectors.directory import Directory, Person
@@ -113,6 +113,9 @@ class Rounds:
 
     async def sync(self) -> None:
         pass
+
+    def rounds(self) -> tuple[Round, ...]:
+        return (self.sweep,)
 
     async def sweep(self) -> None:
         try:
