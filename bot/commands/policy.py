@@ -19,7 +19,9 @@ from bot.settings import Settings, home_from, load
 if TYPE_CHECKING:
     from connectors.directory import Directory, Person
     from graphs.policy.engine import Policy, Ruling
-    from graphs.records import Approval
+    from graphs.ports import Connection
+    from graphs.records import Approval, Delegation
+    from graphs.rights import Right
 
 app = typer.Typer(help="The rules about who may ask, decide and carry out.", no_args_is_help=True)
 
@@ -36,6 +38,8 @@ Own = Annotated[
     Path | None,
     typer.Option("--policies", metavar="FILE", help="Policies of your own. Default: those of the settings."),
 ]
+_PATIENCE = 10.0  # seconds for the people of one stand-in
+
 As = Annotated[str | None, typer.Option("--as", metavar="EMAIL", help="Only this person: why, or why not.")]
 
 
@@ -109,52 +113,46 @@ def explain(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """Somebody who was looked at, by whose right, and what the policies say of it."""
+
+    right: "Right"
+    ruling: "Ruling"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Explained:
-    """The people who were looked at, each with what the policies say."""
+    """The approval, and everybody who was looked at."""
 
     approval: "Approval"
-    people: Sequence[tuple["Person", "Ruling"]]
+    people: Sequence[_Asked]
 
     def plain(self, policy: "Policy") -> dict[str, Any]:
-        people = [
-            {"name": person.name, "email": person.email, **_said(policy, ruling)}
-            for person, ruling in self.people
-        ]
-        approval = self.approval
+        approval, later = self.approval, self.approval.escalation
         return {
             "card": approval.id,
             "run": approval.run,
             "status": approval.status.value,
             "approvers": list(approval.approvers),
+            "escalation": {"groups": list(later.groups), "at": later.at.isoformat()} if later else None,
             "quorum": approval.quorum,
             "hash": policy.hash,
-            "people": people,
+            "people": [
+                {
+                    "name": one.right.by.name,
+                    "email": one.right.by.email,
+                    "stands_for": one.right.stands_for.email if one.right.stands_for else None,
+                    **_said(policy, one.ruling),
+                }
+                for one in self.people
+            ],
         }
 
 
 async def _explain(settings: Settings, policy: "Policy", card: str, email: str | None) -> _Explained:
-    from graphs.policy import views  # noqa: PLC0415  # likewise
-
-    approval = await _find(settings, card)
-    async with _directory(settings) as directory:
-        people = [await directory.person_by_email(email)] if email else await _members(directory, approval)
-    resource, context = views.approval(approval), views.context(approval)
-    rulings = [(person, policy.rule("approve", person, resource, context)) for person in people]
-    return _Explained(approval=approval, people=rulings)
-
-
-async def _members(directory: "Directory", approval: "Approval") -> "list[Person]":
-    """Return the groups that decide: no policy lets anybody else, and no policy of your own can."""
-    groups = [await directory.group_by_name(name) for name in approval.approvers]
-    members = sorted({member for group in groups for member in group.members})
-    people = [await directory.person(member) for member in members]
-    return sorted(people, key=lambda person: person.name)
-
-
-async def _find(settings: Settings, card: str) -> "Approval":
-    """Return the approval of that card, or the latest one of that request."""
-    from bot.database import open_database  # noqa: PLC0415  # likewise
-    from graphs import approvals  # noqa: PLC0415
+    from bot.clock import DatabaseClock  # noqa: PLC0415  # likewise
+    from bot.database import open_database  # noqa: PLC0415
+    from graphs import delegations, rights  # noqa: PLC0415
 
     async with (
         open_database(
@@ -162,13 +160,50 @@ async def _find(settings: Settings, card: str) -> "Approval":
         ) as database,
         database.pool.connection() as conn,
     ):
-        cursor = await conn.execute(
-            "SELECT DISTINCT ON (run) id FROM approval WHERE starts_with(id, %(card)s)"
-            " OR starts_with(run, %(card)s) ORDER BY run, starts_with(id, %(card)s) DESC, round DESC LIMIT 2",
-            {"card": card},
-        )
-        found = [row["id"] for row in await cursor.fetchall()]
-        approval = await approvals.load(conn, found[0]) if len(found) == 1 else None
+        approval = await _find(conn, card)
+        now, lent = await DatabaseClock().now(conn), await delegations.in_force(conn)
+        asked = []
+        async with _directory(settings) as directory:
+            alone = [await directory.person_by_email(email)] if email else None
+            for person in alone or await _deciding(directory, approval, lent):
+                mine = [one for one in lent if one.stand_in.human == person.human]
+                held = [
+                    rights.own(person),
+                    *await rights.lent(directory, person, mine, within=_PATIENCE),
+                ]
+                right, ruling = await rights.choose(conn, policy, approval, held, at=now)
+                asked.append(_Asked(right=right, ruling=ruling))
+    return _Explained(approval=approval, people=asked)
+
+
+async def _deciding(
+    directory: "Directory", approval: "Approval", lent: "Sequence[Delegation]"
+) -> "list[Person]":
+    """Return the groups that decide, now or later, and who stands in for their members.
+
+    No policy lets anybody else, and no policy of your own can.
+    """
+    names = [*approval.approvers, *(approval.escalation.groups if approval.escalation else ())]
+    groups = [await directory.group_by_name(name) for name in names]
+    members = {member for group in groups for member in group.members}
+    people = {one.human: one for one in [await directory.person(member) for member in members]}
+    for one in lent:
+        if one.holder.human in people and one.stand_in.human not in people:
+            people[one.stand_in.human] = await directory.person_of(one.stand_in.subject)
+    return sorted(people.values(), key=lambda person: person.name)
+
+
+async def _find(conn: "Connection", card: str) -> "Approval":
+    """Return the approval of that card, or the latest one of that request."""
+    from graphs import approvals  # noqa: PLC0415  # likewise
+
+    cursor = await conn.execute(
+        "SELECT DISTINCT ON (run) id FROM approval WHERE starts_with(id, %(card)s)"
+        " OR starts_with(run, %(card)s) ORDER BY run, starts_with(id, %(card)s) DESC, round DESC LIMIT 2",
+        {"card": card},
+    )
+    found = [row["id"] for row in await cursor.fetchall()]
+    approval = await approvals.load(conn, found[0]) if len(found) == 1 else None
     if len(found) > 1:
         raise Failure(f"More than one request begins with {card}.")
     if approval is None:
@@ -204,16 +239,21 @@ def _print(found: _Explained, policy: "Policy") -> None:
     console, approval = Console(highlight=False), found.approval
     console.print(Text(f"{approval.title}: {approval.after}", style="bold"))
     groups = ", ".join(approval.approvers)
-    console.print(
-        Text(f"{groups} decide; {approval.quorum} of them must approve. It is {approval.status.value}.")
-    )
-    for person, ruling in found.people:
-        told = _said(policy, ruling)
-        why = " ".join(told["says"]) or f"No policy permits it: they are not in {groups}."
-        if ruling.fault:
+    told = f"{groups} decide; {approval.quorum} of them must approve. It is {approval.status.value}."
+    if approval.escalation is not None:
+        from_then = f"{approval.escalation.at:%Y-%m-%d %H:%M} UTC"
+        told = f"{told} From {from_then} {', '.join(approval.escalation.groups)} decide as well."
+    console.print(Text(told))
+    for one in found.people:
+        by, holder = one.right.by, one.right.stands_for
+        why = (
+            " ".join(_said(policy, one.ruling)["says"]) or f"No policy permits it: they are not in {groups}."
+        )
+        if one.ruling.fault:
             why = "The policies could not be evaluated, so it is refused."
-        may = "could decide" if ruling.allowed else "could not"
-        console.print(Text(f"\n{person.name} ({person.email}) {may}.\n  {why}"))
+        may = "could decide" if one.ruling.allowed else "could not"
+        whose = f" for {holder.name}" if holder else ""
+        console.print(Text(f"\n{by.name} ({by.email}) {may}{whose}.\n  {why}"))
 
 
 def _text(file: Path) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from typer.testing import CliRunner, Result
 from bot.cli import app
 from bot.database import open_database
 from connectors.sandbox import process
+from graphs import delegations
 from graphs.policy.engine import Policy
 from tests.scenario.desk import open_office
+from tests.scenario.duty import BEN, TOMAS, person, ruled
 from tests.unit.graphs.test_policy import LONG
 
 
@@ -88,7 +91,7 @@ async def test_explain_says_who_could_decide_and_why_not_me(
     async with (
         process.directory(own / "directory") as server,
         open_database(database_home, None) as database,
-        open_office(database, database_home, server) as office,
+        open_office(database, database_home, server, rules=ruled(escalate_to=("people-team",))) as office,
     ):
         grace = await office.connectors.directory.person_by_email("grace.lindqvist@larkfield.example")
         values = {"group": "billing-db", "days": "9", "reason": "close the quarter"}
@@ -113,8 +116,21 @@ async def test_explain_says_who_could_decide_and_why_not_me(
         everyone = await people(asked[:12])
         assert everyone["ben.castellanos"] == (True, ["approvers-decide"])
         assert everyone["grace.lindqvist"] == (False, ["nobody-decides-on-their-own-request"])
+        assert everyone["ines.moreau"] == (False, [])
+        ines = " ".join((await explain(asked, "--as", "ines.moreau@larkfield.example")).output.split())
+        assert "UTC people-team decide as well. Ines Moreau" in ines
         tomas = await explain(office.desk.cards[0], "--as", "tomas.varga@larkfield.example")
         assert "they are not in data-owners" in " ".join(tomas.output.split())
+        async with database.pool.connection() as conn:
+            await delegations.delegate(
+                conn,
+                holder=await person(office, BEN),
+                stand_in=await person(office, TOMAS),
+                last_day=datetime.now(UTC).date() + timedelta(days=1),
+                by="Ben",
+            )
+        assert (await people(asked))["tomas.varga"] == (True, ["stand-ins-decide"])
+        assert "could decide for Ben Castellanos" in " ".join((await explain(asked)).output.split())
         jun = await people(asked, "--as", "jun.park@larkfield.example")
         assert jun == {"jun.park": (False, ["inactive-people-do-nothing"])}
         config.write_text(f'{config.read_text()}[policy]\nfile = "{own / "own.cedar"}"\n')
