@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 
 from psycopg.types.json import Jsonb
 
-from connectors.directory import Person
 from connectors.errors import NotFound
+from graphs import delegations, rights
 from graphs.kit import Case
 from graphs.ports import Connection
 from graphs.records import Actor, Approval, Field
+from graphs.rights import Right
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,16 +85,19 @@ async def latest(conn: Connection, run: str) -> Edit | None:
     return Edit(**{**row, "author": Actor(**row["author"])})
 
 
-async def assenting(case: Case) -> tuple[Edit, Person] | None:
-    """Return who narrowed the request and so approves what is left, read anew from the directory."""
+async def assenting(case: Case) -> tuple[Edit, list[Right]] | None:
+    """Return who narrowed the request and so approves what is left: their rights, read anew."""
+    directory = case.kit.directory
     async with case.kit.pool.connection() as conn:
         edit = await latest(conn, case.id)
-    if edit is None or not edit.narrows:
-        return None
+        if edit is None or not edit.narrows:
+            return None
+        lent = await delegations.lent_to(conn, edit.author.human)
     try:
-        return edit, await case.kit.directory.person_of(edit.author.subject)
+        person = await directory.person_of(edit.author.subject)
     except NotFound:
         return None
+    return edit, [rights.own(person), *await rights.lent(directory, person, lent)]
 
 
 def carries(edit: Edit, approval: Approval) -> bool:

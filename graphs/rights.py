@@ -36,9 +36,9 @@ def own(person: Person) -> Right:
 
 
 async def lent(
-    directory: Directory, person: Person, found: Sequence[Delegation], *, within: float
+    directory: Directory, person: Person, found: Sequence[Delegation], *, within: float | None = None
 ) -> list[Right]:
-    """Read, now and all within so many seconds, those for whom somebody stands in.
+    """Read, now and all within so many seconds where that is given, those for whom somebody stands in.
 
     Those who have left have no right to lend. Raises the directory's errors.
     """

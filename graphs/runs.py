@@ -1,6 +1,6 @@
 """start, submit, decide, advance: all that the bot may call."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from typing import Self
@@ -228,11 +228,15 @@ class Runs:
         self, card: str, *, by: Person
     ) -> Answered | tuple[tuple[Field, ...], Mapping[str, str]]:
         """Return the fields that this person may change on the card, and what is asked for; or why not."""
+        try:
+            held = await self._rights(by)
+        except ConnectorError:
+            return Answered.UNREACHABLE
         async with self._kit.pool.connection() as conn:
             approval = await approvals.load(conn, card)
             if approval is None:
                 return Answered.NO_SUCH_CARD
-            refused = await self._objection(conn, approval, by)
+            refused = await self._objection(conn, approval, held)
             if refused is not None:
                 return refused
             run = (await cases.load(conn, approval.run, self._kit.titles)).run
@@ -245,11 +249,15 @@ class Runs:
 
         If it only takes away, it approves what is left; otherwise others have to approve it.
         """
+        try:
+            held = await self._rights(by)
+        except ConnectorError:
+            return Answered.UNREACHABLE, {}
         async with self._kit.pool.connection() as conn:
             approval = await approvals.load(conn, card)
             if approval is None:
                 return Answered.NO_SUCH_CARD, {}
-            refused = await self._objection(conn, approval, by)
+            refused = await self._objection(conn, approval, held)
             run = (await cases.load(conn, approval.run, self._kit.titles)).run
         if refused is not None:
             return refused, {}
@@ -286,12 +294,14 @@ class Runs:
             )
         return Answered.RECORDED
 
-    async def _objection(self, conn: Connection, approval: Approval, by: Person) -> Answered | None:
-        """Say why this person may not change what is asked for: only who could approve it may."""
-        asked = views.approval(approval), views.context(approval)
-        ruling = self._kit.policy.rule("approve", by, *asked)
+    async def _objection(
+        self, conn: Connection, approval: Approval, held: Sequence[Right]
+    ) -> Answered | None:
+        """Say why these rights do not let somebody change what is asked for: only who may approve it may."""
+        now = await self._kit.clock.now(conn)
+        _, ruling = await rights.choose(conn, self._kit.policy, approval, held, at=now)
         if not (ruling.allowed and approval.intact):
-            return await votes.refuse(conn, approval, ruling, by, "edit")
+            return await votes.refuse(conn, approval, ruling, held[0].by, "edit")
         if approval.status is not ApprovalStatus.PENDING:
             return votes.ANSWERS[approval.status]
         return None

@@ -123,7 +123,8 @@ def plan(propose: Propose) -> Node:
             assert approval is not None
             await _ask_for(conn, case, approval)
             if edited is not None and edits.carries(edited[0], approval):
-                await votes.cast(case.kit, conn, approval, Verdict.APPROVE, by=edited[1])
+                held = edited[1]
+                await votes.cast(case.kit, conn, approval, Verdict.APPROVE, by=held[0].by, held=held)
         return Command(goto="approve", update={"approval": card})
 
     return node

@@ -3,19 +3,21 @@
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.database import Database
 from connectors.sandbox.process import Running
+from graphs import delegations
 from graphs.flows.it_access import RequestableGroup
 from graphs.records import Answered, Approval, ApprovalStatus, RunStatus, Verdict
 from tests.scenario.desk import RULES, Office, open_office
 
 WANTED = {"group": "billing-db", "days": "9", "reason": "close the quarter"}
 GRACE, BEN, INES, ADA = "grace.lindqvist", "ben.castellanos", "ines.moreau", "ada.okafor"
+NOOR = "noor.haddad"
 THREE = replace(
     RULES,
     groups={
@@ -73,6 +75,28 @@ async def test_whoever_takes_away_is_one_of_those_who_have_to_approve(office: Of
     second = await office.pending(run)
     assert [vote.by.name for vote in second.votes] == ["Grace Lindqvist"], "Ben has seen another card"
     assert await office.click(second.id, BEN) is Answered.RECORDED
+    assert (await office.runs.run(run)).status is RunStatus.DONE
+
+
+async def test_a_stand_in_changes_what_the_absent_may_approve(office: Office) -> None:
+    run, first = await asked(office)
+    assert await change(office, first.id, NOOR, days="3") is Answered.NOT_ALLOWED
+    async with office.database.pool.connection() as conn:
+        await delegations.delegate(
+            conn,
+            holder=await office.person(GRACE),
+            stand_in=await office.person(NOOR),
+            last_day=datetime.now(UTC).date() + timedelta(days=1),
+            by="Grace",
+        )
+    assert await change(office, first.id, NOOR, days="3") is Answered.RECORDED
+    async with office.database.pool.connection() as conn:
+        cursor = await conn.execute("SELECT id FROM approval WHERE run = %s AND round = 2", (run,))
+        row = await cursor.fetchone()
+    assert row is not None
+    (vote,) = (await office.approval(row["id"])).votes
+    assert vote.stands_for is not None
+    assert (vote.by.name, vote.stands_for.name) == ("Noor Haddad", "Grace Lindqvist")
     assert (await office.runs.run(run)).status is RunStatus.DONE
 
 
