@@ -1,5 +1,7 @@
 """PostgreSQL: embedded by default, yours by URL; brought up to date, then pooled for the application role."""
 
+import select
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ _OPTIONS = f"-c search_path={SCHEMA} -c timezone=UTC"
 _IDLE = (
     "-c idle_in_transaction_session_timeout=20000"  # a process that was stopped lets go of the rows it holds
 )
+_SILENT = 10.0  # seconds after which a network may have forgotten a connection
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +109,31 @@ def _user(application: str, conn: AsyncConnection[TupleRow]) -> str:
     return str(conninfo_to_dict(application).get("user") or conn.info.user)
 
 
+class _Pooled(Bookish):
+    """A connection of our pools."""
+
+    used_at = 0.0  # when it was last given out
+
+
+async def _check(conn: AsyncConnection[DictRow]) -> None:
+    """Raise if the server has gone, before anybody uses the connection: one that came back costs no error.
+
+    It costs no round trip either while the connection is in use: a server that ends closes it, which makes
+    the socket readable, and an idle connection has nothing else to say.
+    """
+    assert isinstance(conn, _Pooled)
+    now = time.monotonic()
+    if now - conn.used_at > _SILENT or _is_readable(conn.fileno()):
+        await AsyncConnectionPool.check_connection(conn)
+    conn.used_at = now
+
+
+def _is_readable(socket: int) -> bool:
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 @asynccontextmanager
 async def _open_pool(conninfo: str, name: str, book: Book, *, autocommit: bool) -> AsyncIterator[Pool]:
     async def know(conn: AsyncConnection[DictRow]) -> None:
@@ -117,14 +145,14 @@ async def _open_pool(conninfo: str, name: str, book: Book, *, autocommit: bool) 
         kwargs["prepare_threshold"] = 0
     pool: Pool = AsyncConnectionPool(
         conninfo,
-        connection_class=Bookish,
+        connection_class=_Pooled,
         configure=know,
         kwargs=kwargs,
         min_size=1,
         max_size=10,
         name=name,
         open=False,
-        check=AsyncConnectionPool.check_connection,  # a server that came back costs nobody an error
+        check=_check,
     )
     try:
         await pool.open(wait=True, timeout=external.CONNECT_TIMEOUT)

@@ -47,7 +47,7 @@ def execute(
             await case.kit.gate.execute(
                 held,
                 state["approval"],
-                again=lambda: propose(case),
+                again=lambda: propose(case, held.run),
                 lasts=None if lasts is None else lasts(held),
                 also=recorded,
             )

@@ -13,12 +13,12 @@ from psycopg_pool import AsyncConnectionPool
 
 from connectors.directory import Directory, Person
 from connectors.errors import NotFound
-from graphs import approvals, audit, authority, digests, rights
+from graphs import approvals, audit, digests, rights
 from graphs.approvals import Proposal
 from graphs.effects import Held
 from graphs.policy import views
 from graphs.policy.engine import Context, Policy, Ruling
-from graphs.ports import Clock, Connection
+from graphs.ports import Connection
 from graphs.records import Actor, Approval, ApprovalStatus, Difference, Void, Vote
 from graphs.rights import Right
 
@@ -51,30 +51,28 @@ class Admission:
     """Lets an approved action through to the gate's call, or says why not."""
 
     pool: AsyncConnectionPool[Connection]
-    clock: Clock
     policy: Policy
     directory: Directory
 
     @asynccontextmanager
     async def checked(
-        self, held: Held, card: str, proposal: Proposal | None
+        self, held: Held, decided: Approval, proposal: Proposal | None
     ) -> AsyncIterator[tuple[Connection, Approval, Ruling]]:
         """Open the transaction in which everything still holds. A refusal is written to the audit.
 
-        Without a proposal the action is not compared with what was approved. Raises Refused or Changed.
+        `decided` says who has to be read anew; everything else of it is. Without a proposal the action is not
+        compared with what was approved. Raises Refused or Changed.
         """
-        async with self.pool.connection() as conn:
-            decided = await approval_of(conn, card)
         requester = await self._person(decided.requester)
         voters = await rights.used(self.directory, decided.assents)
         try:
             async with self.pool.connection() as conn:
                 approval, ruling = await self._admit(
-                    conn, held, card, proposal, requester=requester, voters=voters
+                    conn, held, decided.id, proposal, requester=requester, voters=voters
                 )
                 yield conn, approval, ruling
         except Refused as refusal:
-            await self.refuse(held, card, refusal)
+            await self.refuse(held, decided.id, refusal)
             raise
 
     async def reversal(self, conn: Connection, approval: str) -> tuple[Approval, Ruling]:
@@ -111,19 +109,21 @@ class Admission:
         requester: Person | None,
         voters: Sequence[tuple[Vote, Right | None]],
     ) -> tuple[Approval, Ruling]:
-        approval = await approval_of(conn, card)
+        standing = await approvals.stand(conn, card)
+        if standing is None:
+            raise Refused("not_approved")
+        approval = standing.approval
         if approval.status is ApprovalStatus.VOID:  # by this very run, which was then interrupted
             raise Changed(why=approval.void or _OTHERWISE)
         if approval.status is not ApprovalStatus.APPROVED or approval.run != held.run.id:
             raise Refused("not_approved")
         if requester is None:
             raise Refused("person_inactive")
-        if await self.clock.now(conn) > _execute_by(approval):
+        if standing.now > _execute_by(approval):
             raise Refused("window_passed")
         entitled = await self._entitled(conn, approval, voters)
-        level = await authority.level(conn, approval.operation)
         context = {
-            **views.context(approval, level=int(level)),
+            **views.context(approval, level=int(standing.level)),
             "requester_active": requester.active,
         }
         resource = views.approval(approval)
@@ -134,10 +134,11 @@ class Admission:
             require(ruling)
         if proposal is None:
             return approval, rulings[0]
-        approved = await approvals.action_of(conn, card)
-        now = proposal.action(held.run, version=held.version, level=level, decide_by=approval.decide_by)
-        if not approval.intact or digests.digest(await _tenant(conn), now) != approval.digest:
-            raise Changed(digests.differences(approved, now))
+        now = proposal.action(
+            held.run, version=held.version, level=standing.level, decide_by=approval.decide_by
+        )
+        if not approval.intact or digests.digest(standing.tenant, now) != approval.digest:
+            raise Changed(digests.differences(standing.action, now))
         return approval, rulings[0]
 
     async def _entitled(
@@ -189,10 +190,3 @@ async def approval_of(conn: Connection, card: str) -> Approval:
 def _execute_by(approval: Approval) -> datetime:
     assert approval.decided_at is not None
     return approval.decided_at + timedelta(seconds=approval.execute_within)
-
-
-async def _tenant(conn: Connection) -> str:
-    cursor = await conn.execute("SELECT current_setting('countersign.tenant') AS tenant")
-    row = await cursor.fetchone()
-    assert row is not None
-    return str(row["tenant"])

@@ -9,7 +9,8 @@ from psycopg.types.json import Jsonb
 
 from connectors.base import Change, Payload
 from connectors.directory import Person
-from graphs import ids
+from graphs import authority, ids
+from graphs.authority import Level
 from graphs.digests import differences, digest
 from graphs.ports import Connection
 from graphs.records import (
@@ -161,9 +162,11 @@ def _changed(former: Mapping[str, Any] | None, action: Mapping[str, Any]) -> Ite
     return (one for one in differences(former["action"], action) if one.name not in moved)
 
 
-_APPROVALS = (
+_APPROVALS = (  # with room for `more` columns
     "SELECT approval.*, run.workflow, run.requester, former.void AS replaced,"
-    " former.card->'clause'->>'text' AS former_clause FROM approval"
+    " former.card->'clause'->>'text' AS former_clause,"
+    " ARRAY(SELECT to_jsonb(vote) FROM vote WHERE (vote.tenant, approval) = (approval.tenant, approval.id)"
+    "  ORDER BY at, subject) AS votes{more} FROM approval"
     " JOIN run ON (run.tenant, run.id) = (approval.tenant, approval.run)"
     " LEFT JOIN approval AS former ON (former.tenant, former.id) = (approval.tenant, approval.replaces)"
 )
@@ -171,45 +174,75 @@ _APPROVALS = (
 
 async def load(conn: Connection, card: str) -> Approval | None:
     """Return the approval that a card names, or None where there is none."""
-    cursor = await conn.execute(f"{_APPROVALS} WHERE approval.id = %s", (card,))
+    cursor = await conn.execute(_ONE, (card,))
     row = await cursor.fetchone()
-    return _approval(row, await _votes(conn, [card])) if row else None
+    return _approval(row) if row else None
 
 
-async def action_of(conn: Connection, card: str) -> Mapping[str, Any]:
-    """Return what the approval's digest covers."""
-    cursor = await conn.execute("SELECT action FROM approval WHERE id = %s", (card,))
+async def status(conn: Connection, card: str) -> ApprovalStatus:
+    """Return where the approval stands."""
+    cursor = await conn.execute("SELECT status FROM approval WHERE id = %s", (card,))
     row = await cursor.fetchone()
     assert row is not None
-    action: Mapping[str, Any] = row["action"]
-    return action
+    return ApprovalStatus(row["status"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """An approval at this moment, with what it is measured by before anything is done under it."""
+
+    approval: Approval
+    action: Mapping[str, Any]  # what its digest covers
+    tenant: str
+    level: Level
+    now: datetime
+
+
+async def stand(conn: Connection, card: str) -> Standing | None:
+    """Return how the approval that a card names stands now, or None where there is none."""
+    cursor = await conn.execute(_STANDING, (card,))
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    return Standing(
+        approval=_approval(row),
+        action=row["action"],
+        tenant=row["tenant"],
+        level=authority.written(row["level"]),
+        now=row["now"],
+    )
+
+
+_ONE = f"{_APPROVALS.format(more='')} WHERE approval.id = %s"
+_STANDING = (
+    _APPROVALS.format(
+        more=", moment() AS now, (SELECT level FROM authority_level"
+        " WHERE operation = approval.action->>'operation') AS level"
+    )
+    + " WHERE approval.id = %s"
+)
 
 
 async def of_run(conn: Connection, run: str) -> list[Approval]:
     """Return all approvals of a run, oldest first."""
-    cursor = await conn.execute(f"{_APPROVALS} WHERE approval.run = %s ORDER BY round", (run,))
-    rows = await cursor.fetchall()
-    votes = await _votes(conn, [row["id"] for row in rows])
-    return [_approval(row, votes) for row in rows]
+    cursor = await conn.execute(_OF_RUN, (run,))
+    return [_approval(row) for row in await cursor.fetchall()]
 
 
-async def _votes(conn: Connection, cards: list[str]) -> Mapping[str, list[Vote]]:
-    cursor = await conn.execute("SELECT * FROM vote WHERE approval = ANY(%s) ORDER BY at, subject", (cards,))
-    found: dict[str, list[Vote]] = {card: [] for card in cards}
-    for row in await cursor.fetchall():
-        found[row["approval"]].append(
-            Vote(
-                by=Actor(**row["person"]),
-                verdict=Verdict(row["verdict"]),
-                at=row["at"],
-                reason=row["reason"],
-                stands_for=Actor(**row["stands_for"]) if row["stands_for"] else None,
-            )
-        )
-    return found
+_OF_RUN = f"{_APPROVALS.format(more='')} WHERE approval.run = %s ORDER BY round"
 
 
-def _approval(row: Mapping[str, Any], votes: Mapping[str, list[Vote]]) -> Approval:
+def _vote(row: Mapping[str, Any]) -> Vote:
+    return Vote(
+        by=Actor(**row["person"]),
+        verdict=Verdict(row["verdict"]),
+        at=datetime.fromisoformat(row["at"]),
+        reason=row["reason"],
+        stands_for=Actor(**row["stands_for"]) if row["stands_for"] else None,
+    )
+
+
+def _approval(row: Mapping[str, Any]) -> Approval:
     action, card = row["action"], row["card"]
     approvers = action["approvers"]
     return Approval(
@@ -240,7 +273,7 @@ def _approval(row: Mapping[str, Any], votes: Mapping[str, list[Vote]]) -> Approv
         execute_within=action["execute_within"],
         remind_at=row["remind_at"],
         escalation=_escalation(action.get("escalation")),
-        votes=tuple(votes[row["id"]]),
+        votes=tuple(map(_vote, row["votes"])),
         decided_at=row["decided_at"],
         void=Void(**row["void"]) if row["void"] else None,
         replaces=row["replaces"],

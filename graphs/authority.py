@@ -19,4 +19,9 @@ async def level(conn: Connection, operation: str) -> Level:
     """Return the operation's level: acting after approval, unless people have written another one."""
     cursor = await conn.execute("SELECT level FROM authority_level WHERE operation = %s", (operation,))
     row = await cursor.fetchone()
-    return Level(row["level"]) if row else Level.AFTER_APPROVAL
+    return written(row["level"] if row else None)
+
+
+def written(level: int | None) -> Level:
+    """Return the level that people have written, or have not."""
+    return Level.AFTER_APPROVAL if level is None else Level(level)

@@ -71,14 +71,13 @@ async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
     """Return the row of a run. Raises NoSuchRun."""
     cursor = await conn.execute(
         "SELECT run.*, ARRAY(SELECT author FROM edit WHERE edit.run = run.id AND NOT narrows ORDER BY at)"
-        " AS authors FROM run WHERE id = %s",
+        " AS authors, ARRAY(SELECT to_jsonb(step) FROM (SELECT key, at, facts FROM run_step"
+        "  WHERE run_step.run = run.id ORDER BY seq) AS step) AS steps FROM run WHERE id = %s",
         (run,),
     )
     row = await cursor.fetchone()
     if row is None:
         raise NoSuchRun(run)
-    cursor = await conn.execute("SELECT key, at, facts FROM run_step WHERE run = %s ORDER BY seq", (run,))
-    steps = tuple(Step(**step) for step in await cursor.fetchall())
     record = Run(
         id=row["id"],
         workflow=row["workflow"],
@@ -90,7 +89,7 @@ async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
         values=row["slots"],
         missing=tuple(Field(**{**field, "options": tuple(field["options"])}) for field in row["missing"]),
         problems=row["problems"],
-        steps=steps,
+        steps=tuple(Step(**{**step, "at": datetime.fromisoformat(step["at"])}) for step in row["steps"]),
         reason=row["reason"],
         facts=row["facts"],
         due_at=row["due_at"],
@@ -99,15 +98,23 @@ async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
     return Row(run=record, version=row["version"], submissions=row["submissions"], attempts=row["attempts"])
 
 
-async def take(conn: Connection, run: str, *, look_again: datetime) -> int:
+async def take(conn: Connection, run: str, *, forgotten: timedelta) -> tuple[int, datetime]:
     """Take the run for this worker and return the token that fences off every earlier one.
 
     If the worker does not `release` it, because something went wrong that nobody foresaw, the run is looked
-    at again at `look_again`.
+    at again: after `forgotten`, at the time that is returned. Raises NoSuchRun.
     """
-    token = await fence_off(conn, run)
-    await wake(conn, run, look_again)
-    return token
+    cursor = await conn.execute(
+        "WITH taken AS (UPDATE run SET token = token + 1 WHERE id = %s"
+        "  RETURNING id, token, moment() + %s AS look_again),"
+        " woken AS (INSERT INTO timer (run, due_at) SELECT id, look_again FROM taken ON CONFLICT DO NOTHING)"
+        " SELECT token, look_again FROM taken",
+        (run, forgotten),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise NoSuchRun(run)
+    return row["token"], row["look_again"]
 
 
 async def fence_off(conn: Connection, run: str) -> int:

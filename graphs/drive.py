@@ -43,8 +43,7 @@ async def advance(kit: Kit, machines: Mapping[tuple[str, int], Machine], run: st
             return
         if await _too_early(conn, kit, row):
             return
-        look_again = await kit.clock.now(conn) + FORGOTTEN
-        token = await cases.take(conn, run, look_again=look_again)
+        token, look_again = await cases.take(conn, run, forgotten=FORGOTTEN)
     case = Case(kit=kit, id=run, token=token)
     await _attend(case, machines[row.run.workflow, row.version])
     async with kit.pool.connection() as conn:
@@ -103,12 +102,13 @@ async def _ready(case: Case, waited_for: Mapping[str, Any]) -> bool:
         if "review" in waited_for:
             return await _reviewed(conn, case, waited_for["review"])
         card = waited_for["approval"]
+        if await approvals.status(conn, card) is not ApprovalStatus.PENDING:
+            return True
         await reminders.due(conn, case.kit.notifier, card)
         if await approvals.expire(conn, card):
             await case.kit.notifier.card(conn, card)
             await audit.append(conn, "approval.expired", run=case.id, facts={"approval": card}, detail={})
-        approval = await approvals.load(conn, card)
-    return approval is not None and approval.status is not ApprovalStatus.PENDING
+        return await approvals.status(conn, card) is not ApprovalStatus.PENDING
 
 
 async def _reviewed(conn: Connection, case: Case, review: str) -> bool:

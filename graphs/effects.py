@@ -11,11 +11,14 @@ and then at once. What a token cannot stop is a call of a worker that was held u
 the lease of a permit is for (`connectors.permits`).
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from psycopg import AsyncCursor, AsyncPipeline, DatabaseError
+from psycopg.errors import PipelineAborted
 from psycopg.types.json import Jsonb
 
 from connectors.base import Act
@@ -23,6 +26,7 @@ from graphs import ids
 from graphs.ports import Connection
 from graphs.records import Resolution, Run
 
+Cursor = AsyncCursor[dict[str, Any]]
 State = Literal["intended", "cleared", "done", "failed", "unknown"]
 
 
@@ -132,26 +136,23 @@ async def intend(
     lasts: timedelta | None,
 ) -> Effect:
     """Write down that the act is about to be done. Raises Fenced when `token` is not the run's latest."""
-    await fence(conn, run, token)
     cursor = await conn.execute(
-        "INSERT INTO effect (id, approval, run, act, operation, key, payload, state, token, ends_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, 'intended', %s, moment() + %s::interval)"
-        f" RETURNING {_COLUMNS}",
-        (
-            ids.fresh(),
-            approval,
-            run,
-            act,
-            operation,
-            ids.fresh(),
-            Jsonb(payload),
-            token,
-            lasts,
-        ),
+        f"{_HELD} INSERT INTO effect (id, approval, run, act, operation, key, payload, state, token, ends_at)"
+        " SELECT %(id)s, %(approval)s, held_run, %(act)s, %(operation)s, %(key)s, %(payload)s, 'intended',"
+        f" %(token)s, moment() + %(lasts)s::interval FROM held RETURNING {_COLUMNS}",
+        {
+            "run": run,
+            "token": token,
+            "id": ids.fresh(),
+            "approval": approval,
+            "act": act,
+            "operation": operation,
+            "key": ids.fresh(),
+            "payload": Jsonb(payload),
+            "lasts": lasts,
+        },
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return _effect(row)
+    return _effect(await _row(cursor))
 
 
 async def reopen(conn: Connection, effect: Effect, token: int) -> Effect:
@@ -159,18 +160,14 @@ async def reopen(conn: Connection, effect: Effect, token: int) -> Effect:
 
     Raises Fenced.
     """
-    await fence(conn, effect.run, token)
     cursor = await conn.execute(
-        "UPDATE effect SET state = 'intended', resolved = NULL, token = %s, intended_at = moment(),"
-        " ends_at = moment() + (ends_at - intended_at)"
-        " WHERE id = %s AND (state = 'cleared' OR state = 'unknown' AND resolved = 'did_not')"
-        f" RETURNING {_COLUMNS}",
-        (token, effect.id),
+        f"{_HELD} UPDATE effect SET state = 'intended', resolved = NULL, token = %(token)s,"
+        " intended_at = moment(), ends_at = moment() + (ends_at - intended_at) FROM held"
+        " WHERE run = held_run AND id = %(id)s"
+        f" AND (state = 'cleared' OR state = 'unknown' AND resolved = 'did_not') RETURNING {_COLUMNS}",
+        {"run": effect.run, "token": token, "id": effect.id},
     )
-    row = await cursor.fetchone()
-    if row is None:
-        raise Fenced("the effect has been settled by another worker")
-    return _effect(row)
+    return _effect(await _row(cursor))
 
 
 async def settle(
@@ -186,28 +183,59 @@ async def settle(
 
     An effect that becomes unknown opens a doubt.
     """
-    await fence(conn, effect.run, token)
     cursor = await conn.execute(
-        "UPDATE effect SET state = %s, result = %s, found = %s, settled_at = moment()"
-        f" WHERE id = %s AND state = %s AND state NOT IN ('done', 'failed') RETURNING {_COLUMNS}",
-        (state, Jsonb(result) if result is not None else None, found, effect.id, effect.state),
+        f"{_HELD} UPDATE effect SET state = %(state)s, result = %(result)s, found = %(found)s,"
+        " settled_at = moment() FROM held WHERE run = held_run AND id = %(id)s"
+        f" AND state = %(before)s AND state NOT IN ('done', 'failed') RETURNING {_COLUMNS}",
+        {
+            "run": effect.run,
+            "token": token,
+            "id": effect.id,
+            "state": state,
+            "result": Jsonb(result) if result is not None else None,
+            "found": found,
+            "before": effect.state,
+        },
     )
-    row = await cursor.fetchone()
-    if row is None:
-        raise Fenced("the effect has been settled by another worker")
+    row = await _row(cursor)
     if state == "unknown":
         await conn.execute("INSERT INTO doubt (id, effect) VALUES (%s, %s)", (ids.fresh(), effect.id))
     return _effect(row)
 
 
-async def fence(conn: Connection, run: str, token: int, *, shared: bool = False) -> None:
-    """Hold the run's row until commit, if `token` is still the latest. Raises Fenced otherwise.
+# The run's row, held until commit if the token is still the latest. Whoever would take the run waits so long.
+_HELD = "WITH held AS (SELECT id AS held_run FROM run WHERE id = %(run)s AND token = %(token)s FOR UPDATE)"
 
-    Whoever would take the run waits so long. `shared`, for what does not write the row itself: others that
-    hold it so do not wait.
-    """
-    lock = "SHARE" if shared else "UPDATE"
-    cursor = await conn.execute(f"SELECT token FROM run WHERE id = %s FOR {lock}".encode(), (run,))
+
+async def _row(cursor: Cursor) -> Mapping[str, Any]:
     row = await cursor.fetchone()
-    if row is None or row["token"] != token:
+    if row is None:
+        raise Fenced("another worker has taken the run, or settled the effect")
+    return row
+
+
+async def fence(conn: Connection, run: str, token: int) -> None:
+    """Hold the run's row until commit, if `token` is still the latest. Raises Fenced otherwise."""
+    cursor = await conn.execute(f"{_HELD} SELECT FROM held", {"run": run, "token": token})
+    if cursor.rowcount == 0:
         raise Fenced("another worker has taken the run")
+
+
+@asynccontextmanager
+async def fenced(conn: Connection, run: str, token: int) -> AsyncIterator[AsyncPipeline]:
+    """Send what is written in here together with a fence: one transaction, and one round trip.
+
+    Where the fence fails, nothing behind it is done. Others that hold the row so do not wait. Raises Fenced.
+    """
+    try:
+        async with conn.pipeline() as pipeline:
+            await conn.execute("SELECT fence(%s, %s)", (run, token))
+            yield pipeline
+    except DatabaseError as error:  # what came behind the fence was aborted, and may say so first
+        first = error.__context__ if isinstance(error, PipelineAborted) else error
+        if not isinstance(first, DatabaseError) or first.sqlstate != _FENCED:
+            raise
+        raise Fenced("another worker has taken the run") from error
+
+
+_FENCED = "CS001"  # of the function `fence` of our schema

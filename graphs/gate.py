@@ -61,7 +61,7 @@ class Gate:
             await self.admission.refuse(held, approval, refusal)
             raise refusal
         if effect is None:
-            effect = await self._intend(held, approval, await again(), lasts)
+            effect = await self._intend(held, record, await again(), lasts)
             return await self._call(held, effect, also=also)
         if effect.resolved is Resolution.UNDO:
             await self._settle(held, effect)
@@ -69,7 +69,7 @@ class Gate:
 
         async def ready(effect: Effect) -> Effect:
             own = self._may_be_ours(effect)
-            return await self._ready(held, approval, None if own else await again(), effect)
+            return await self._ready(held, record, None if own else await again(), effect)
 
         return await self._settle(held, effect, ready=ready, also=also)
 
@@ -117,12 +117,14 @@ class Gate:
             await _record(conn, effect, record.digest, ruling)
         return done, effect, False
 
-    async def _intend(self, held: Held, card: str, proposal: Proposal, lasts: timedelta | None) -> Effect:
+    async def _intend(
+        self, held: Held, decided: Approval, proposal: Proposal, lasts: timedelta | None
+    ) -> Effect:
         """Check everything against the world as it is now, and write the intent."""
-        async with self.admission.checked(held, card, proposal) as (conn, approval, ruling):
+        async with self.admission.checked(held, decided, proposal) as (conn, approval, ruling):
             effect = await effects.intend(
                 conn,
-                approval=card,
+                approval=approval.id,
                 run=held.run.id,
                 token=held.token,
                 act="apply",
@@ -140,13 +142,15 @@ class Gate:
         """
         return effect.state == "intended" and self.calls.repeat(effect) == "keyed"
 
-    async def _ready(self, held: Held, card: str, proposal: Proposal | None, effect: Effect) -> Effect:
+    async def _ready(
+        self, held: Held, decided: Approval, proposal: Proposal | None, effect: Effect
+    ) -> Effect:
         """Check everything again, because time has passed, and write the intent again if it was settled.
 
         What a person wants done although its window has passed needs a new card: raises Changed.
         """
         try:
-            async with self.admission.checked(held, card, proposal) as (conn, approval, ruling):
+            async with self.admission.checked(held, decided, proposal) as (conn, approval, ruling):
                 return await _reopened(conn, held, effect, approval.digest, ruling)
         except Refused as refusal:
             if refusal.key == "window_passed" and effect.resolved is Resolution.DID_NOT:

@@ -13,7 +13,7 @@ from graphs.admission import Refused
 from graphs.approvals import Plain, Proposal
 from graphs.kit import Case
 from graphs.ports import ClauseMissing
-from graphs.records import Shown
+from graphs.records import Run, Shown
 
 OPERATION = "directory.add_to_group"
 
@@ -47,10 +47,10 @@ async def may_request(case: Case, workflow: str, parameters: Mapping[str, Plain]
 
 
 async def propose(
-    case: Case, governed: Governed, *, group: str, terms: Mapping[str, Plain], lasts: str
+    case: Case, run: Run, governed: Governed, *, group: str, terms: Mapping[str, Plain], lasts: str
 ) -> Proposal:
     """Read the world and say exactly what would be done. Raises Refused where it cannot be."""
-    kit, run = case.kit, (await case.row()).run
+    kit = case.kit
     person = await _person(case, run.requester.subject)
     if not person.active:
         raise Refused("person_inactive")

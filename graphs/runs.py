@@ -98,7 +98,7 @@ class Runs:
             raise VersionMissing(f"open runs need {names}; start the release that has it")
         gate = Gate(
             pool=pool,
-            admission=Admission(pool=pool, clock=clock, policy=policy, directory=directory),
+            admission=Admission(pool=pool, policy=policy, directory=directory),
             calls=Calls(registry=registry, mint=mint),
         )
         saver = SealedSaver(saver_pool, seal)

@@ -28,6 +28,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from psycopg import AsyncPipeline
 from psycopg_pool import AsyncConnectionPool
 
 from connectors.keys import Keys
@@ -110,19 +111,16 @@ class SealedSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Save a checkpoint, if the worker still holds the run."""
-        async with self._pool.connection() as conn, conn.transaction():
-            await effects.fence(conn, *_holder(config), shared=True)
-            return await self._put(
-                conn, config, checkpoint, get_serializable_checkpoint_metadata(config, metadata)
-            )
+        whole = get_serializable_checkpoint_metadata(config, metadata)
+        async with self._pool.connection() as conn, effects.fenced(conn, *_holder(config)) as pipeline:
+            return await self._put(_inner(conn, pipeline), config, checkpoint, whole)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Save what a node has written, if the worker still holds the run."""
-        async with self._pool.connection() as conn, conn.transaction():
-            await effects.fence(conn, *_holder(config), shared=True)
-            await self._put_writes(conn, config, writes, task_id, task_path)
+        async with self._pool.connection() as conn, effects.fenced(conn, *_holder(config)) as pipeline:
+            await self._put_writes(_inner(conn, pipeline), config, writes, task_id, task_path)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that the config names, or the latest one."""
@@ -174,13 +172,17 @@ class SealedSaver(BaseCheckpointSaver[str]):
         above: RunnableConfig = last.parent_config or {
             "configurable": {**last.config["configurable"], "checkpoint_id": None}
         }
-        await self._put(conn, above, last.checkpoint, last.metadata)
+        await self._put(_inner(conn), above, last.checkpoint, last.metadata)
         for task, writes in groupby(last.pending_writes or (), key=lambda write: write[0]):
             pairs = [(channel, value) for _, channel, value in writes]
-            await self._put_writes(conn, last.config, pairs, task, "")
+            await self._put_writes(_inner(conn), last.config, pairs, task, "")
 
     async def _put(
-        self, conn: Connection, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata
+        self,
+        inner: AsyncPostgresSaver,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
     ) -> RunnableConfig:
         place = config["configurable"]
         run, namespace, parent = place["thread_id"], place["checkpoint_ns"], place.get("checkpoint_id")
@@ -196,11 +198,11 @@ class SealedSaver(BaseCheckpointSaver[str]):
             "updated_channels": None,
         }
         where = {"thread_id": run, "checkpoint_ns": namespace, "checkpoint_id": parent}
-        return await _inner(conn).aput({"configurable": where}, outside, {}, {})
+        return await inner.aput({"configurable": where}, outside, {}, {})
 
     async def _put_writes(
         self,
-        conn: Connection,
+        inner: AsyncPostgresSaver,
         config: RunnableConfig,
         writes: Sequence[tuple[str, Any]],
         task_id: str,
@@ -211,7 +213,7 @@ class SealedSaver(BaseCheckpointSaver[str]):
             (channel, self._seal.close([WRITES_IDX_MAP.get(channel, index), value], *place, task_id, channel))
             for index, (channel, value) in enumerate(writes)
         ]
-        await _inner(conn).aput_writes(config, sealed, task_id, task_path)
+        await inner.aput_writes(config, sealed, task_id, task_path)
 
     def _opened(self, found: CheckpointTuple) -> CheckpointTuple:
         place = _place(found.config)
@@ -257,9 +259,9 @@ class _Envelope(SerializerProtocol):
 _ENVELOPE = _Envelope()
 
 
-def _inner(conn: Connection) -> AsyncPostgresSaver:
+def _inner(conn: Connection, pipeline: AsyncPipeline | None = None) -> AsyncPostgresSaver:
     """LangGraph's saver on one connection, and so in its transaction; it has no state of its own."""
-    return AsyncPostgresSaver(conn, serde=_ENVELOPE)
+    return AsyncPostgresSaver(conn, pipeline, serde=_ENVELOPE)
 
 
 def _holder(config: RunnableConfig) -> tuple[str, int]:

@@ -20,7 +20,7 @@ from graphs.kit import Case
 from graphs.policy import views
 from graphs.policy.engine import INACTIVE, Resource
 from graphs.ports import Connection
-from graphs.records import Approval, ApprovalStatus, Field, Notice, RunStatus, Verdict
+from graphs.records import Approval, ApprovalStatus, Field, Notice, Run, RunStatus, Verdict
 
 Facts = dict[str, str]
 
@@ -42,7 +42,7 @@ class Node(Protocol):
         """Do one step."""
 
 
-Propose = Callable[[Case], Awaitable[Proposal]]
+Propose = Callable[[Case, Run], Awaitable[Proposal]]  # of the run as it stands
 
 
 def refuse(refusal: Refused) -> Command[str]:
@@ -97,11 +97,11 @@ def plan(propose: Propose) -> Node:
 
     async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
         case = runtime.context
+        row = await case.row()
         try:
-            proposal = await propose(case)
+            proposal = await propose(case, row.run)
         except Refused as refusal:
             return refuse(refusal)
-        row = await case.row()
         async with case.kit.pool.connection() as conn:
             level = await authority.level(conn, proposal.operation)
         try:

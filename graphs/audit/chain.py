@@ -1,11 +1,11 @@
 """Writing the record: one event at a time, each with the hash of the one before it."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from graphs.audit import checkpoints, context, head, people
+from graphs.audit import checkpoints, context, people
 from graphs.audit.events import GENESIS, Committed, Fact, body, canonical
 from graphs.audit.values import HOUSE, PARAMETERS, split
 from graphs.audit.vault import Someone, seal, vault_of
@@ -28,13 +28,14 @@ async def append(
     has not opened the keys of the record.
     """
     vault = vault_of(conn)
-    around = await context.read(conn, kind, run, facts, detail)
-    tenant = await head.hold(conn)
-    previous, seq, at = await _last(conn)
+    tenant, around = await context.hold(conn, kind, run, facts, detail)
     parts = split(around.values, around.people, around.concerned)
     wanted = {subject for part in parts for subject in part.owners} | {*around.approvers}
     wanted |= {subject for subject in (around.actor, HOUSE if house else None) if subject is not None}
-    known = await people.known(conn, vault, tenant, wanted) if wanted else {}
+    handles = people.handles(vault, tenant, wanted)
+    previous, seq, at, found = await _last(conn, list(handles))
+    known = {handles[row["handle"]]: people.someone(vault, tenant, row) for row in found}
+    known |= await people.welcome(conn, vault, tenant, wanted - known.keys())
     kept = [(part.owners, _committed(part.owners, known, part.values)) for part in parts]
     if house:
         kept.append((frozenset({HOUSE}), _committed({HOUSE}, known, house)))
@@ -51,15 +52,19 @@ async def append(
         await checkpoints.sign(conn)
 
 
-async def _last(conn: Connection) -> tuple[str, int, datetime]:
-    """Return the hash of the last event, the next one's number, and the time."""
+async def _last(
+    conn: Connection, handles: list[str]
+) -> tuple[str, int, datetime, Sequence[Mapping[str, Any]]]:
+    """Return the hash of the last event, the next one's number, the time, and those of these people known."""
     cursor = await conn.execute(
-        "SELECT moment() AS at, last.seq, last.hash FROM (SELECT 1) AS one LEFT JOIN LATERAL"
-        " (SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1) AS last ON true"
+        f"SELECT moment() AS at, last.seq, last.hash, ARRAY({people.KNOWN}) AS found"
+        " FROM (SELECT 1) AS one LEFT JOIN LATERAL"
+        " (SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1) AS last ON true",
+        (handles,),
     )
     row = await cursor.fetchone()
     assert row is not None
-    return row["hash"] or GENESIS, (row["seq"] or 0) + 1, row["at"]
+    return row["hash"] or GENESIS, (row["seq"] or 0) + 1, row["at"], row["found"]
 
 
 def _committed(owners: Collection[str], known: Mapping[str, Someone], values: Mapping[str, Any]) -> Committed:
@@ -74,20 +79,21 @@ async def _insert(
     kept: list[tuple[Committed, list[Someone]]],
 ) -> None:
     text, digest = written.decode(), hashlib.sha256(written).hexdigest()
-    await conn.execute(
-        "WITH said AS (SELECT %s::text AS body, %s AS seq, %s AS hash)"
-        " INSERT INTO audit_event (seq, run, trace, kind, previous, hash, body)"
-        " SELECT seq, j ->> 'run', j ->> 'trace', j ->> 'kind', j ->> 'previous', hash, body"
-        " FROM said, LATERAL (SELECT body::jsonb AS j) AS parsed",
-        (text, seq, digest),
-    )
-    for part, (committed, owners) in enumerate(kept):
-        plain = canonical({"salt": committed.salt, "values": committed.values})
-        sealed = seal(owners, place(tenant, seq, part), plain)
+    async with conn.pipeline():  # in one round trip
         await conn.execute(
-            "INSERT INTO audit_part (seq, part, owners, sealed) VALUES (%s, %s, %s, %s)",
-            (seq, part, list(committed.of), sealed),
+            "WITH said AS (SELECT %s::text AS body, %s AS seq, %s AS hash)"
+            " INSERT INTO audit_event (seq, run, trace, kind, previous, hash, body)"
+            " SELECT seq, j ->> 'run', j ->> 'trace', j ->> 'kind', j ->> 'previous', hash, body"
+            " FROM said, LATERAL (SELECT body::jsonb AS j) AS parsed",
+            (text, seq, digest),
         )
+        for part, (committed, owners) in enumerate(kept):
+            plain = canonical({"salt": committed.salt, "values": committed.values})
+            sealed = seal(owners, place(tenant, seq, part), plain)
+            await conn.execute(
+                "INSERT INTO audit_part (seq, part, owners, sealed) VALUES (%s, %s, %s, %s)",
+                (seq, part, list(committed.of), sealed),
+            )
 
 
 def place(tenant: str, seq: int, part: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from graphs.audit import head
 from graphs.audit.events import Envelope, Fact, release
 from graphs.audit.values import HOUSE, Owners, People, is_person, subject_of
 from graphs.ports import Connection
@@ -96,20 +97,17 @@ class Context:
         }
 
 
-async def read(
+async def hold(
     conn: Connection, kind: str, run: str | None, facts: Mapping[str, Fact], detail: Mapping[str, Any]
-) -> Context:
-    """Read what there is around an event that is about to be written."""
-    cursor = await conn.execute(
-        "SELECT to_jsonb(run) AS run, (SELECT jsonb_agg(to_jsonb(approval) || jsonb_build_object('votes',"
-        "  coalesce((SELECT jsonb_agg(to_jsonb(vote) ORDER BY vote.at, subject) FROM vote"
-        "   WHERE vote.approval = approval.id), '[]'))) FROM approval"
-        "  WHERE approval.run = coalesce(run.slots ->> 'run', run.id)) AS approvals"
-        " FROM run WHERE id = %s",
-        (run,),
-    )
-    row = (await cursor.fetchone() if run is not None else None) or {"run": None, "approvals": None}
-    return Context(
+) -> tuple[str, Context]:
+    """Hold the end of the record, and read what there is around an event that is about to be written.
+
+    Returns the tenant too.
+    """
+    cursor = await conn.execute(_HOLD, (run,))
+    row = await cursor.fetchone()
+    assert row is not None
+    return row["tenant"], Context(
         kind=kind,
         id=run,
         run=row["run"],
@@ -117,3 +115,13 @@ async def read(
         facts=facts,
         detail=detail,
     )
+
+
+_HOLD = (
+    f"SELECT {head.HOLD}, around.* FROM (SELECT 1) AS one LEFT JOIN"
+    " (SELECT to_jsonb(run) AS run, (SELECT jsonb_agg(to_jsonb(approval) || jsonb_build_object('votes',"
+    "   coalesce((SELECT jsonb_agg(to_jsonb(vote) ORDER BY vote.at, subject) FROM vote"
+    "    WHERE vote.approval = approval.id), '[]'))) FROM approval"
+    "   WHERE approval.run = coalesce(run.slots ->> 'run', run.id)) AS approvals"
+    "  FROM run WHERE id = %s) AS around ON true"
+)

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from importlib import metadata
 from typing import Any
 
@@ -64,7 +64,7 @@ class Envelope:
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Committed:
     """Values that an event commits to without holding them. The salt is erased with them."""
 
@@ -72,7 +72,7 @@ class Committed:
     values: Mapping[str, Any]
     salt: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
-    @property
+    @cached_property
     def commitment(self) -> str:
         """Stand for the values without giving away a guess of them."""
         return commit(self.salt, canonical(self.values).decode())

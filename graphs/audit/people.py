@@ -6,11 +6,24 @@ from typing import Any
 from graphs.audit.vault import Someone, Vault, Wrapped
 from graphs.ports import Connection
 
+KNOWN = (  # those with the handles %s, each as one value
+    "SELECT jsonb_build_object('handle', handle, 'pseudonym', pseudonym, 'key_id', key_id,"
+    " 'sealed', encode(sealed, 'hex')) FROM audit_subject WHERE handle = ANY(%s)"
+)
+
 
 async def known(conn: Connection, vault: Vault, tenant: str, subjects: Collection[str]) -> dict[str, Someone]:
     """Return the people with these subjects, new ones too. The caller holds the end of the chain."""
     found = await _find(conn, vault, tenant, subjects)
-    for subject in sorted(set(subjects) - found.keys()):
+    return found | await welcome(conn, vault, tenant, set(subjects) - found.keys())
+
+
+async def welcome(
+    conn: Connection, vault: Vault, tenant: str, subjects: Collection[str]
+) -> dict[str, Someone]:
+    """Give everybody of these a pseudonym and a key. The caller holds the end of the chain."""
+    found = {}
+    for subject in sorted(subjects):
         someone, wrapped = vault.fresh(tenant)
         await conn.execute(
             "INSERT INTO audit_subject (pseudonym, handle, key_id, sealed) VALUES (%s, %s, %s, %s)",
@@ -31,19 +44,26 @@ async def keys(
 ) -> Mapping[str, Someone]:
     """Return the people with these pseudonyms who have not been forgotten."""
     cursor = await conn.execute(
-        "SELECT pseudonym, key_id, sealed FROM audit_subject WHERE pseudonym = ANY(%s)", (list(pseudonyms),)
+        "SELECT pseudonym, key_id, encode(sealed, 'hex') AS sealed FROM audit_subject"
+        " WHERE pseudonym = ANY(%s)",
+        (list(pseudonyms),),
     )
-    return {row["pseudonym"]: _someone(vault, tenant, row) for row in await cursor.fetchall()}
+    return {row["pseudonym"]: someone(vault, tenant, row) for row in await cursor.fetchall()}
+
+
+def handles(vault: Vault, tenant: str, subjects: Collection[str]) -> dict[str, str]:
+    """Return under what these people may be found, each with its subject."""
+    return {handle: subject for subject in subjects for handle in vault.handles(tenant, subject)}
+
+
+def someone(vault: Vault, tenant: str, row: Mapping[str, Any]) -> Someone:
+    """Return a person with their key. Raises Locked."""
+    wrapped = Wrapped(pseudonym=row["pseudonym"], key_id=row["key_id"], sealed=bytes.fromhex(row["sealed"]))
+    return vault.unwrap(tenant, wrapped)
 
 
 async def _find(conn: Connection, vault: Vault, tenant: str, subjects: Collection[str]) -> dict[str, Someone]:
-    handles = {handle: subject for subject in subjects for handle in vault.handles(tenant, subject)}
-    cursor = await conn.execute(
-        "SELECT handle, pseudonym, key_id, sealed FROM audit_subject WHERE handle = ANY(%s)", (list(handles),)
-    )
-    return {handles[row["handle"]]: _someone(vault, tenant, row) for row in await cursor.fetchall()}
-
-
-def _someone(vault: Vault, tenant: str, row: Mapping[str, Any]) -> Someone:
-    wrapped = Wrapped(pseudonym=row["pseudonym"], key_id=row["key_id"], sealed=bytes(row["sealed"]))
-    return vault.unwrap(tenant, wrapped)
+    wanted = handles(vault, tenant, subjects)
+    cursor = await conn.execute(f"SELECT found FROM ({KNOWN}) AS known (found)", (list(wanted),))
+    rows = [row["found"] for row in await cursor.fetchall()]
+    return {wanted[row["handle"]]: someone(vault, tenant, row) for row in rows}

@@ -3,7 +3,6 @@
 To forget a person is to delete their key: nothing that was closed with it opens again, in any copy.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
@@ -50,27 +49,27 @@ class Vault:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
+        self._handles = [_derived(key, "handle") for key in keys.keys]
+        self._wraps = {key.id: _derived(key, "wrap") for key in keys.keys}
 
     def handles(self, tenant: str, subject: str) -> tuple[str, ...]:
         """Return under what a person's key may be found, the newest first: a guess needs our secret."""
         message = f"{tenant}\0{subject}".encode()
-        return tuple(
-            hmac.new(_derived(key, "handle"), message, hashlib.sha256).hexdigest() for key in self._keys.keys
-        )
+        return tuple(hmac.digest(key, message, "sha256").hex() for key in self._handles)
 
     def fresh(self, tenant: str) -> tuple[Someone, Wrapped]:
         """Make a pseudonym and a key for somebody new."""
         someone = Someone(pseudonym=f"p-{secrets.token_hex(8)}", key=secrets.token_bytes(32))
         newest = self._keys.newest
-        sealed = _encrypt(_derived(newest, "wrap"), someone.key, _bound(tenant, someone.pseudonym))
+        sealed = _encrypt(self._wraps[newest.id], someone.key, _bound(tenant, someone.pseudonym))
         return someone, Wrapped(pseudonym=someone.pseudonym, key_id=newest.id, sealed=sealed)
 
     def unwrap(self, tenant: str, wrapped: Wrapped) -> Someone:
         """Return the person's key. Raises Locked."""
-        key = self._keys.find(wrapped.key_id)
+        key = self._wraps.get(wrapped.key_id)
         if key is None:
             raise Locked(f"the key {wrapped.key_id} of the record is not among the secrets here")
-        value = _decrypt(_derived(key, "wrap"), wrapped.sealed, _bound(tenant, wrapped.pseudonym))
+        value = _decrypt(key, wrapped.sealed, _bound(tenant, wrapped.pseudonym))
         return Someone(pseudonym=wrapped.pseudonym, key=value)
 
     @property

@@ -15,7 +15,7 @@ from graphs.effects import Effect, Held
 from graphs.kit import Case, Workflow
 from graphs.memberships import Deadlines, Governed
 from graphs.ports import Connection
-from graphs.records import Approval, Field, RunStatus
+from graphs.records import Approval, Field, Run, RunStatus
 from graphs.steps import State
 
 NAME = "break_glass"
@@ -116,20 +116,19 @@ class _Emergency:
             await alarms.sound(conn, case.kit.notifier, case.id, "asked", facts)
         return Command(goto="plan")
 
-    async def propose(self, case: Case) -> Proposal:
+    async def propose(self, case: Case, run: Run) -> Proposal:
         """Read the world and say exactly what would be done. Raises Refused where it cannot be."""
-        values = (await case.row()).run.values
-        minutes = int(values["minutes"])
+        group, minutes = run.values["group"], int(run.values["minutes"])
         governed = Governed(
             clause_document=self._rules.clause_document,
             clause_anchor=self._rules.clause_anchor,
-            approvers=self._rule(values["group"]).approvers,
+            approvers=self._rule(group).approvers,
             quorum=QUORUM,
             deadlines=self._rules.deadlines,
         )
         lasts = f"{minutes} minute{'' if minutes == 1 else 's'}"
         return await memberships.propose(
-            case, governed, group=values["group"], terms={"minutes": minutes}, lasts=lasts
+            case, run, governed, group=group, terms={"minutes": minutes}, lasts=lasts
         )
 
     def _require_within(self, group: str, minutes: int) -> None:

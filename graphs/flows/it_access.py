@@ -15,7 +15,7 @@ from graphs.effects import Effect, Held
 from graphs.kit import Case, Workflow
 from graphs.memberships import Deadlines, Governed
 from graphs.ports import Connection
-from graphs.records import Approval, Field, RunStatus
+from graphs.records import Approval, Field, Run, RunStatus
 from graphs.steps import State
 
 NAME = "it_access"
@@ -106,10 +106,9 @@ class _Access:
             await cases.note(conn, case.id, "checked")
         return Command(goto="plan")
 
-    async def propose(self, case: Case) -> Proposal:
+    async def propose(self, case: Case, run: Run) -> Proposal:
         """Read the world and say exactly what would be done. Raises Refused where it cannot be."""
-        values = (await case.row()).run.values
-        name, days = values["group"], int(values["days"])
+        name, days = run.values["group"], int(run.values["days"])
         rule = self._rules.groups.get(name)
         if rule is None:
             raise Refused("not_requestable", group=name)
@@ -122,7 +121,7 @@ class _Access:
             escalation=rule.escalate_to,
         )
         lasts = f"{days} day{'' if days == 1 else 's'}"
-        return await memberships.propose(case, governed, group=name, terms={"days": days}, lasts=lasts)
+        return await memberships.propose(case, run, governed, group=name, terms={"days": days}, lasts=lasts)
 
 
 def _lasts(held: Held) -> timedelta:

@@ -18,7 +18,7 @@ from graphs.admission import Refused
 from graphs.approvals import Proposal
 from graphs.effects import Effect
 from graphs.kit import Case, Workflow
-from graphs.records import Approval, Field, RunStatus, Shown
+from graphs.records import Approval, Field, Run, RunStatus, Shown
 from graphs.steps import State
 
 APPROVERS = "data-owners"
@@ -71,8 +71,8 @@ class _Anything:
             return steps.refuse(refusal)
         return Command(goto="plan")
 
-    async def propose(self, case: Case) -> Proposal:
-        kit, run = case.kit, (await case.row()).run
+    async def propose(self, case: Case, run: Run) -> Proposal:
+        kit = case.kit
         try:
             await kit.directory.person_of(run.requester.subject)
             person = await kit.directory.person_by_email(run.values["person"])

@@ -148,7 +148,7 @@ def _machine(arena: Arena) -> drive.Machine:
 async def _case(arena: Arena, run: str) -> Case:
     kit = arena.runs._kit
     async with kit.pool.connection() as conn:
-        token = await cases.take(conn, run, look_again=await kit.clock.now(conn) + timedelta(minutes=10))
+        token, _ = await cases.take(conn, run, forgotten=timedelta(minutes=10))
     return Case(kit=kit, id=run, token=token)
 
 

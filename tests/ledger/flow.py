@@ -10,7 +10,7 @@ from graphs.admission import Refused
 from graphs.approvals import Proposal
 from graphs.effects import Effect
 from graphs.kit import Case, Workflow
-from graphs.records import Approval, Field, RunStatus, Shown
+from graphs.records import Approval, Field, Run, RunStatus, Shown
 from graphs.steps import State
 from tests.ledger.system import APPROVERS, Entry
 
@@ -34,8 +34,8 @@ def workflow(execute_within: timedelta = WITHIN) -> Workflow:
 
 
 def _machine(fields: tuple[Field, ...], within: timedelta) -> StateGraph[State, Case, State, State]:
-    async def propose(case: Case) -> Proposal:
-        return await _propose(case, within)
+    async def propose(case: Case, run: Run) -> Proposal:
+        return await _propose(case, run, within)
 
     graph = StateGraph(State, context_schema=Case)
     graph.add_node("collect", steps.collect(fields), destinations=("ask", "check"))
@@ -55,8 +55,8 @@ async def _check(state: State) -> Command[str]:
     return Command(goto="plan")
 
 
-async def _propose(case: Case, within: timedelta) -> Proposal:
-    kit, run = case.kit, (await case.row()).run
+async def _propose(case: Case, run: Run, within: timedelta) -> Proposal:
+    kit = case.kit
     async with kit.pool.connection() as conn:
         done = len(await effects.standing(conn, case.id))
     ref = run.values["refs"].split()[done]

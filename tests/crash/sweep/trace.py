@@ -5,6 +5,7 @@ is named after what happens there and the function of ours that does it, and num
 """
 
 import os
+import re
 import signal
 import sys
 from collections import Counter
@@ -22,7 +23,7 @@ from graphs.sealed import SealedSaver
 
 Mode = Literal["kill", "stop", "disk"]
 OURS = ("graphs.", "bot.jobs")
-WRITES = ("INSERT", "UPDATE", "DELETE", "SELECT PROCRASTINATE_DEFER")
+WRITES = re.compile(r"\b(INSERT INTO|UPDATE \w+ (AS \w+ )?SET|DELETE FROM)\b|^SELECT PROCRASTINATE_DEFER")
 
 
 @dataclass(kw_only=True)
@@ -66,7 +67,7 @@ class Tracer:
         async def executed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
             text = query.decode() if isinstance(query, bytes) else str(query)
             found = await execute(cursor, query, *args, **kwargs)
-            if text.lstrip().upper().startswith(WRITES) and cursor.rowcount:
+            if WRITES.search(text.lstrip().upper()) and cursor.rowcount:
                 self._dirty.add(cursor.connection)
             return found
 
