@@ -122,9 +122,18 @@ class Messages:
             return None
         return Place(channel=row["posted_in"], ts=row["ts"])
 
-    async def attempted(self, name: str) -> None:
-        """Record, before a post, that it may have happened from now on."""
-        await self._set(name, "attempted_at = clock_timestamp()")
+    async def is_at(self, name: str, place: Place) -> bool:
+        """Whether the message is there. One that is on its way may be anywhere in its channel."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT 1 FROM message WHERE id = %s AND posted_in = %s AND coalesce(ts, %s) = %s",
+                (name, place.channel, place.ts, place.ts),
+            )
+            return await cursor.fetchone() is not None
+
+    async def attempted(self, name: str, channel: str) -> None:
+        """Record, before a post, that it may have happened from now on, and where it is looked for then."""
+        await self._set(name, "attempted_at = clock_timestamp(), posted_in = %s", channel)
 
     async def not_attempted(self, name: str) -> None:
         """Record that no post happened, because Slack said so or the message is gone."""

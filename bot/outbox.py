@@ -138,6 +138,10 @@ class Outbox:
         """Whether the event has its answer."""
         return await self._messages.exists(f"reply:{event}")
 
+    async def has_posted(self, name: str, *, channel: str, ts: str) -> bool:
+        """Whether that is the place of the message, or the channel into which it is just being posted."""
+        return await self._messages.is_at(name, Place(channel=channel, ts=ts))
+
     async def sweep(self, conn: Connection) -> None:
         """Have delivered, in the caller's transaction, whatever is due and has nobody at work on it."""
         for name in await self._messages.claim(conn):
@@ -222,7 +226,7 @@ class Outbox:
         if wait > 0:
             await self._messages.later(row.id, error="waits for its turn", seconds=wait)
             return None
-        await self._messages.attempted(row.id)
+        await self._messages.attempted(row.id, channel)
         try:
             answer = await self._slack.chat_postMessage(
                 channel=channel,
@@ -254,7 +258,7 @@ class Outbox:
         if row.attempted_at is not None:
             await self._messages.failed(row.id, "may have been shown")
             return
-        await self._messages.attempted(row.id)
+        await self._messages.attempted(row.id, channel)
         try:
             await self._slack.chat_postEphemeral(
                 channel=channel,

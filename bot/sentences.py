@@ -49,6 +49,8 @@ ANSWERS: Mapping[Answered, str] = {
     Answered.NO_SUCH_CARD: "I do not know this card. Nothing was done.",
 }
 
+ELSEWHERE = "This button is not on the card that it belongs to. Nothing was done. Please use the card itself."
+
 PROBLEMS: Mapping[str, str] = {
     "required": "This is needed.",
     "not_a_number": "Enter a whole number.",

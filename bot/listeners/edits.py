@@ -7,7 +7,7 @@ from bot.blocks import approval as card
 from bot.blocks import help as words
 from bot.blocks import request as forms
 from bot.identity import Refused, Unknown
-from bot.listeners import private
+from bot.listeners import cards, private
 from bot.listeners.surfaces import Body, Surfaces
 from bot.render import ours
 from bot.wiring import Parts
@@ -18,7 +18,9 @@ def register(on: Surfaces, parts: Parts) -> None:
     """Listen to the button and to the window."""
 
     async def changing(body: Body, ack: AsyncAck) -> None:
-        approval = private.value(body)
+        approval = await cards.clicked(parts, body, ack, "card")
+        if approval is None:
+            return
         person = await private.person(parts, body)
         await ack()
         if person is None:

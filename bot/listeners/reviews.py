@@ -6,7 +6,7 @@ from bot import sentences
 from bot.blocks import help as words
 from bot.blocks import review as card
 from bot.identity import Refused, Unknown
-from bot.listeners import private
+from bot.listeners import cards, private
 from bot.listeners.surfaces import Body, Surfaces
 from bot.render import ours
 from bot.wiring import Parts
@@ -17,23 +17,29 @@ def register(on: Surfaces, parts: Parts) -> None:
     """Listen to both findings and to the window of the second."""
 
     async def in_order(body: Body, ack: AsyncAck) -> None:
+        review = await cards.clicked(parts, body, ack, "review")
+        if review is None:
+            return
         person = await private.person(parts, body)
         if person is None:
             await ack()
             return
-        answered = await parts.runs.review(private.value(body), Finding.IN_ORDER, by=person)
+        answered = await parts.runs.review(review, Finding.IN_ORDER, by=person)
         await ack()
         if answered is not Answered.RECORDED:
             await private.tell(parts, body, words.said(ours(sentences.ANSWERS[answered])))
 
     async def objecting(body: Body, ack: AsyncAck) -> None:
+        review = await cards.clicked(parts, body, ack, "review")
+        if review is None:
+            return
         person = await private.person(parts, body)
         await ack()
         if person is None:
             return
-        answered = await parts.runs.review(private.value(body), Finding.NOT_IN_ORDER, by=person)
+        answered = await parts.runs.review(review, Finding.NOT_IN_ORDER, by=person)
         if answered is Answered.REASON_MISSING:  # they may, and only have to say why
-            await private.show(parts, body, card.objection(private.value(body)))
+            await private.show(parts, body, card.objection(review))
             return
         await private.tell(parts, body, words.said(ours(sentences.ANSWERS[answered])))
 

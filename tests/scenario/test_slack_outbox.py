@@ -148,6 +148,25 @@ async def test_a_post_whose_answer_is_lost_is_there_once(post: Post, kind: str) 
     assert await post.shown() == ["first"]
 
 
+async def test_a_post_is_known_by_its_channel_until_it_is_known_where_it_is(post: Post) -> None:
+    """A click on a card can come before Slack's answer to its post does."""
+
+    async def is_at(channel: str, ts: str) -> bool:
+        return await post.outbox.has_posted("card:a1", channel=channel, ts=ts)
+
+    await post.card()
+    assert not await is_at(APPROVALS, "1.1"), "nothing is posted yet"
+    await post.people.faults("chat.postMessage", "drop_after")
+    await post.deliver()
+    assert await is_at(APPROVALS, "1.1")
+    assert not await is_at(GENERAL, "1.1")
+    await post.deliver_until_done()
+    (ts,) = [one["ts"] for one in await post.people.messages(as_=GRACE, channel=APPROVALS)]
+    assert await is_at(APPROVALS, ts)
+    assert not await is_at(APPROVALS, "1.1")
+    assert not await is_at(GENERAL, ts)
+
+
 async def test_a_post_in_a_thread_whose_answer_is_lost_is_there_once(post: Post) -> None:
     post.board.channel = GENERAL
     post.board.thread = await post.people.message("the question", as_=ADA, channel=GENERAL)
