@@ -50,6 +50,8 @@ _STATUS_FAULTS = {
 class Sandbox:
     """The ASGI application: scim2-server behind bearer tokens, `/_sandbox/log`, and faults if asked for.
 
+    `/_sandbox/log?after=N` leaves out the first N changes.
+
     `token` lets in to everything, `read_token` to looking at people and groups only.
     """
 
@@ -74,7 +76,9 @@ class Sandbox:
             await _answer(send, HTTPStatus.FORBIDDEN, b"", [])
             return
         if scope["path"].startswith("/_sandbox/"):
-            answer = self._control(scope["method"], scope["path"], await _body(receive))
+            answer = self._control(
+                scope["method"], scope["path"], scope["query_string"], await _body(receive)
+            )
             await self._scim.send_response(answer, send)
             return
         path = self._scim.split_path(scope["path"])
@@ -92,9 +96,11 @@ class Sandbox:
         reads = known and hmac.compare_digest(token, self._read_token.encode())
         return reads or writes, writes
 
-    def _control(self, method: str, path: str, body: bytes) -> ScimResponse:
+    def _control(self, method: str, path: str, query: bytes, body: bytes) -> ScimResponse:
         if path == "/_sandbox/log" and method == "GET":
-            return ScimResponse(HTTPStatus.OK, {"changes": self._storage.log()})
+            after = query.removeprefix(b"after=")
+            changes = self._storage.log(int(after) if after.isdigit() else 0)
+            return ScimResponse(HTTPStatus.OK, {"changes": changes})
         if path == "/_sandbox/faults" and self._faults is not None:
             return self._change_faults(self._faults, method, body)
         return ScimResponse(HTTPStatus.NOT_FOUND, {"error": "not found"})

@@ -113,9 +113,9 @@ class SqliteStorage(InMemoryStorage):
             )
             self._log(before, None)
 
-    def log(self) -> list[dict[str, Any]]:
-        """Every change of a membership since the state began, oldest first."""
-        cursor = self._db.execute("SELECT * FROM membership_change ORDER BY seq")
+    def log(self, after: int = 0) -> list[dict[str, Any]]:
+        """Every change of a membership behind that number, oldest first."""
+        cursor = self._db.execute("SELECT * FROM membership_change WHERE seq > ? ORDER BY seq", (after,))
         names = [column[0] for column in cursor.description]
         return [
             {

@@ -27,7 +27,7 @@ DECIDE_WITHIN, EXECUTE_WITHIN = timedelta(hours=24), timedelta(minutes=15)
 FIELDS = (
     Field(name="target", label="What", kind="text", most=100),
     Field(name="person", label="For whom", kind="text", most=100),  # their e-mail address
-    Field(name="days", label="Days", kind="number", least=1, most=30),
+    Field(name="days", label="Days", kind="number", least=1, most=30, narrows="less"),
 )
 
 Payloads = Callable[[Mapping[str, str], Person], Payload]

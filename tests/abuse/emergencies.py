@@ -3,14 +3,12 @@
 One of them has approved when a case begins; nothing may happen until another one has.
 """
 
-from datetime import timedelta
-
 from connectors.directory import Person
-from graphs import delegations
 from graphs.flows import break_glass
 from graphs.records import Answered
 from tests.abuse import records
-from tests.abuse.arena import BEN, GRACE, TOMAS, Abuse, Arena, Scene
+from tests.abuse.arena import BEN, GRACE, TOMAS, Abuse, Arena
+from tests.abuse.scenes import Scene
 
 SCENE = Scene(
     name=f"{break_glass.NAME} after one approval",
@@ -49,18 +47,9 @@ async def the_first_approves_again_from_a_linked_account(arena: Arena) -> int:
 
 async def the_first_approves_again_through_a_stand_in(arena: Arena) -> int:
     asked = await arena.ask()
-    ben, tomas = await arena.person(BEN), await arena.person(TOMAS)
-    async with arena.database.pool.connection() as conn:
-        cursor = await conn.execute("SELECT (moment() AT TIME ZONE 'UTC')::date AS day")
-        row = await cursor.fetchone()
-        assert row is not None
-        made = await delegations.delegate(
-            conn, holder=ben, stand_in=tomas, last_day=row["day"] + timedelta(days=1), by="an abuse"
-        )
+    await arena.delegate(BEN, TOMAS)
     answered = await arena.click(asked.card, TOMAS)
     await arena.work()
-    async with arena.database.pool.connection() as conn:
-        await delegations.end(conn, made.id, by="an abuse")
     assert answered is Answered.ALREADY_VOTED, answered
     return 0
 

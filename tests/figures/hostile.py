@@ -21,9 +21,10 @@ from graphs.records import Answered, Verdict
 from knowledge.answer import Answer, Citation
 from knowledge.grounding import verified
 from knowledge.sentences import split
-from tests.abuse.arena import ADA, Arena, scenes
+from tests.abuse.arena import ADA, Arena
 from tests.abuse.clicks import _force
-from tests.figures import abuse
+from tests.abuse.grounds import arena as opened
+from tests.abuse.scenes import scenes
 from tests.figures.record import Figure, none_wrong
 from tests.hostile import lies
 
@@ -196,7 +197,7 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
     )
     goals = strangers()[:: 40 if quick else 1]
     try:
-        async with abuse.arena() as arena:
+        async with opened() as arena:
             calls, effects = await obeyed(arena, goals, whole=3 if quick else 60)
     finally:
         logging.disable(logging.NOTSET)

@@ -9,10 +9,12 @@ from pathlib import Path
 from connectors.registry import DirectorySettings, connect
 from connectors.sandbox import process
 from graphs.policy.engine import Policy
-from tests.abuse import emergencies, people
-from tests.abuse.arena import OPERATIONS, WORKFLOWS, Arena, opened, scenes, workflows
+from tests import histories
+from tests.abuse import emergencies, matrix, people
+from tests.abuse.arena import Arena
+from tests.abuse.grounds import opened
 from tests.abuse.records import FIELDS, leaves
-from tests.figures import abuse as figures
+from tests.abuse.scenes import OPERATIONS, WORKFLOWS, scenes, workflows
 
 SAMPLE, EMERGENCIES, HISTORIES = 24, 6, 15
 
@@ -37,37 +39,38 @@ def test_every_operation_and_every_workflow_that_people_ask_for_is_abused() -> N
     asked_for = {one.name for one in workflows() if one.fields and not one.name.startswith("any ")}
     assert asked_for == {*WORKFLOWS, emergencies.SCENE.workflow}
     assert {one.operation for one in scenes()} == set(OPERATIONS)
-    assert len(figures.ABUSES) == len({one.__name__ for one in figures.ABUSES}) >= 40
+    assert len(matrix.ABUSES) == len({one.__name__ for one in matrix.ABUSES}) >= 40
 
 
 async def test_no_abuse_has_an_effect_that_nobody_approved(database_home: Path, tmp_path: Path) -> None:
     async with arena(database_home, tmp_path / "directory") as found:
         for scene in scenes():
-            assert await figures.honest(found, scene) == 1, scene
+            assert await matrix.honest(found, scene) == 1, scene
             asked = await found.ask()
             ((action,),) = await found.rows("SELECT action FROM approval WHERE id = %s", asked.card)
             assert set(leaves(action)) == set(FIELDS), "an abuse for each field that an approval is bound to"
-        tried = await figures.matrix(found, figures.pairs(count=SAMPLE))
+        tried = [await matrix.attempt(found, *pair) for pair in matrix.pairs(count=SAMPLE)]
     assert [one for one in tried if one.wrongful] == []
     assert len(tried) == SAMPLE
 
 
 async def test_no_abuse_makes_one_person_enough_in_an_emergency(database_home: Path, tmp_path: Path) -> None:
     async with arena(database_home, tmp_path / "directory") as found:
-        assert await figures.honest(found, emergencies.SCENE) == 1
+        assert await matrix.honest(found, emergencies.SCENE) == 1
         asked = await found.ask()
         ((action,),) = await found.rows("SELECT action FROM approval WHERE id = %s", asked.card)
         assert set(leaves(action)) == set(emergencies.FIELDS)
         chosen = random.Random(SAMPLE).sample(emergencies.ABUSES[5:], EMERGENCIES)
-        tried = await figures.matrix(
-            found, [(emergencies.SCENE, abuse) for abuse in (*emergencies.ABUSES[:5], *chosen)]
-        )
+        tried = [
+            await matrix.attempt(found, emergencies.SCENE, abuse)
+            for abuse in (*emergencies.ABUSES[:5], *chosen)
+        ]
     assert [one for one in tried if one.wrongful] == []
 
 
 async def test_random_histories_keep_the_promises(database_home: Path, tmp_path: Path) -> None:
     async with arena(database_home, tmp_path / "directory") as found:
-        played = await figures.played_through(found, count=HISTORIES)
+        played = [await histories.play(found, seed) for seed in range(HISTORIES)]
     assert [one for one in played if one.wrong] == []
     assert sum(one.effects for one in played) >= 1
 
@@ -82,7 +85,7 @@ async def test_a_planted_hole_is_found(database_home: Path, tmp_path: Path) -> N
     planted = Policy(schema=shipped.schema, text=shipped.text.replace(own, "false", 1))
     async with arena(database_home, tmp_path / "directory", planted) as found:
         tried = [
-            await figures.attempt(found, scene, people.the_requester_decides_from_a_linked_account)
+            await matrix.attempt(found, scene, people.the_requester_decides_from_a_linked_account)
             for scene in scenes()
         ]
     assert all(one.landed == one.wrongful == 1 for one in tried)

@@ -1,0 +1,100 @@
+"""What is abused: every operation by itself, and every workflow of the product that uses one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from connectors.directory import Membership, Person
+from graphs.flows import break_glass, break_glass_end, it_access, it_access_end
+from graphs.flows.it_access import RequestableGroup
+from graphs.kit import Workflow
+from tests.abuse import anything
+from tests.scenario.desk import RULES
+
+TARGETS = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """One workflow that carries out one operation, and how a request for it is made."""
+
+    name: str
+    operation: str
+    workflow: str
+    for_others: bool  # whether somebody may ask for another person
+    member_before: bool  # how the world is before: an operation that takes away needs something to take
+    first: tuple[str, ...] = ()  # who has approved already when a case begins
+
+    def values(self, target: str, person: str, *, days: int = 3) -> dict[str, str]:
+        """Return what the requester fills in."""
+        if self.workflow == it_access.NAME:
+            return {"group": target, "days": str(days), "reason": "close the quarter"}
+        if self.workflow == break_glass.NAME:
+            return {"group": target, "minutes": "30", "reason": "the sensor cloud is down"}
+        return {"target": target, "person": person, "days": str(days)}
+
+
+def _membership(values: Mapping[str, str], person: Person) -> Membership:
+    return Membership(group=values["target"], person=person.id)
+
+
+# How each registered operation is tried. One without an entry here fails a test.
+OPERATIONS: Mapping[str, tuple[anything.Payloads, bool]] = {
+    "directory.add_to_group": (_membership, False),
+    "directory.remove_from_group": (_membership, True),
+}
+# The product's workflows that people ask for, and the operation that each carries out.
+WORKFLOWS: Mapping[str, str] = {it_access.NAME: it_access.OPERATION}
+
+
+def scenes() -> list[Scene]:
+    """Return every operation by itself, and every workflow of the product that uses one."""
+    alone = [
+        Scene(
+            name=name,
+            operation=name,
+            workflow=f"any {name}",
+            for_others=True,
+            member_before=before,
+        )
+        for name, (_, before) in OPERATIONS.items()
+    ]
+    used = [
+        Scene(
+            name=f"{name} in {workflow}",
+            operation=name,
+            workflow=workflow,
+            for_others=False,
+            member_before=OPERATIONS[name][1],
+        )
+        for workflow, name in WORKFLOWS.items()
+    ]
+    return [*alone, *used]
+
+
+def workflows() -> Iterator[Workflow]:
+    """Return the workflows of all scenes."""
+    groups = {
+        target(number): RequestableGroup(approvers=(anything.APPROVERS,), max_days=30)
+        for number in range(TARGETS)
+    }
+    yield it_access.workflow(replace(RULES, groups=groups))
+    yield it_access_end.workflow()
+    emergencies = {
+        name: break_glass.EmergencyGroup(approvers=group.approvers) for name, group in groups.items()
+    }
+    yield break_glass.workflow(
+        break_glass.Rules(
+            groups=emergencies,
+            clause_document=RULES.clause_document,
+            clause_anchor=RULES.clause_anchor,
+            reviewers="people-team",
+        )
+    )
+    yield break_glass_end.workflow()
+    for name, (payload, _) in OPERATIONS.items():
+        yield anything.workflow(f"any {name}", name, payload)
+
+
+def target(number: int) -> str:
+    """Return the name of a group that a case may be about; the names come again after a while."""
+    return f"abused-{number % TARGETS}"
