@@ -1,8 +1,8 @@
 """start, submit, decide, advance: all that the bot may call."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Self
 
 from psycopg_pool import AsyncConnectionPool
@@ -19,25 +19,21 @@ from graphs import (
     delegations,
     doubts,
     drive,
-    edits,
+    editing,
     forms,
-    quorum,
     reviews,
     rights,
     votes,
 )
-from graphs.admission import Admission, Refused
+from graphs.admission import Admission
 from graphs.calls import Calls
 from graphs.gate import Gate
 from graphs.kit import Kit, Workflow
-from graphs.policy import views
 from graphs.policy.engine import Policy
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
 from graphs.records import (
-    Actor,
     Answered,
     Approval,
-    ApprovalStatus,
     Doubt,
     Field,
     Finding,
@@ -45,7 +41,6 @@ from graphs.records import (
     Review,
     Run,
     Verdict,
-    Void,
 )
 from graphs.rights import Right
 from graphs.sealed import Seal, SealedSaver
@@ -232,15 +227,7 @@ class Runs:
             held = await self._rights(by)
         except ConnectorError:
             return Answered.UNREACHABLE
-        async with self._kit.pool.connection() as conn:
-            approval = await approvals.load(conn, card)
-            if approval is None:
-                return Answered.NO_SUCH_CARD
-            refused = await self._objection(conn, approval, held)
-            if refused is not None:
-                return refused
-            run = (await cases.load(conn, approval.run, self._kit.titles)).run
-        return self.editable(approval.workflow), run.values
+        return await editing.changeable(self._kit, card, held, self.editable)
 
     async def edit(
         self, card: str, values: Mapping[str, str], *, by: Person
@@ -253,73 +240,7 @@ class Runs:
             held = await self._rights(by)
         except ConnectorError:
             return Answered.UNREACHABLE, {}
-        async with self._kit.pool.connection() as conn:
-            approval = await approvals.load(conn, card)
-            if approval is None:
-                return Answered.NO_SUCH_CARD, {}
-            refused = await self._objection(conn, approval, held)
-            run = (await cases.load(conn, approval.run, self._kit.titles)).run
-        if refused is not None:
-            return refused, {}
-        fields = self.editable(approval.workflow)
-        given = {field.name: values[field.name].strip() for field in fields if field.name in values}
-        problems = forms.examine([field for field in fields if field.name in given], given)
-        edit = edits.of(fields, run.values, given, card=card, by=approvals.actor(by))
-        if problems or edit is None:
-            return Answered.NOT_CHANGED, problems
-        if not edit.narrows and not await self._can_do_without(approval, edit.author):
-            return Answered.TOO_FEW_LEFT, {}
-        return await self._record(approval, edit, edit.words(fields)), {}
-
-    async def _record(self, approval: Approval, edit: edits.Edit, words: str) -> Answered:
-        key = "narrowed" if edit.narrows else "edited"
-        why = Void(key=key, facts={"by": edit.author.name, "changes": words})
-        async with self._kit.pool.connection() as conn:
-            if not await approvals.withdraw(conn, approval.id, why):
-                return await votes.too_late(self._kit, conn, approval.id)
-            await edits.record(conn, edit, approval.run)
-            await self._kit.queue.advance(conn, approval.run)
-            await self._kit.notifier.card(conn, approval.id)
-            await self._kit.notifier.progress(conn, approval.run)
-            await audit.append(
-                conn,
-                "approval.void",
-                run=approval.run,
-                facts={"approval": approval.id, "digest": approval.digest, "reason": key},
-                detail={
-                    "by": asdict(edit.author),
-                    "before": dict(edit.before),
-                    "after": dict(edit.after),
-                },
-            )
-        return Answered.RECORDED
-
-    async def _objection(
-        self, conn: Connection, approval: Approval, held: Sequence[Right]
-    ) -> Answered | None:
-        """Say why these rights do not let somebody change what is asked for: only who may approve it may."""
-        now = await self._kit.clock.now(conn)
-        _, ruling = await rights.choose(conn, self._kit.policy, approval, held, at=now)
-        if not (ruling.allowed and approval.intact):
-            return await votes.refuse(conn, approval, ruling, held[0].by, "edit")
-        if approval.status is not ApprovalStatus.PENDING:
-            return votes.ANSWERS[approval.status]
-        return None
-
-    async def _can_do_without(self, approval: Approval, author: Actor) -> bool:
-        """Whether enough could approve it if `author` may not."""
-        without = replace(approval, authors=(*approval.authors, author))
-        try:
-            await quorum.require(
-                self._kit.directory,
-                self._kit.policy,
-                (views.approval(without), views.context(without)),
-                groups=approval.approvers,
-                quorum=approval.quorum,
-            )
-        except Refused:
-            return False
-        return True
+        return await editing.edit(self._kit, card, values, held, self.editable)
 
     async def again(self, run: str, *, by: Person) -> bool | None:
         """Ask for the same once more, after it was denied or nobody decided: a new run, one for each run.
