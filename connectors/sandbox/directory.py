@@ -50,7 +50,8 @@ _STATUS_FAULTS = {
 class Sandbox:
     """The ASGI application: scim2-server behind bearer tokens, `/_sandbox/log`, and faults if asked for.
 
-    `/_sandbox/log?after=N` leaves out the first N changes.
+    `/_sandbox/log?after=N` leaves out the first N changes. `/_sandbox/writes` is every request to write
+    since the process began, and by whom it says that it was.
 
     `token` lets in to everything, `read_token` to looking at people and groups only.
     """
@@ -65,6 +66,7 @@ class Sandbox:
         self._scim = _scim_application(storage, provider)
         self._then = self._scim  # the records of the moment when a `stale` fault was armed
         self._faults = Faults() if faults else None
+        self._writes: list[dict[str, str]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -82,6 +84,8 @@ class Sandbox:
             await self._scim.send_response(answer, send)
             return
         path = self._scim.split_path(scope["path"])
+        if scope["method"] != "GET":
+            self._writes.append({"method": scope["method"], "path": scope["path"], "by": _agent(scope)})
         fault = self._faults.take(scope["method"], path) if self._faults else None
         if fault is None:
             await self._scim(scope, receive, send)
@@ -101,6 +105,8 @@ class Sandbox:
             after = query.removeprefix(b"after=")
             changes = self._storage.log(int(after) if after.isdigit() else 0)
             return ScimResponse(HTTPStatus.OK, {"changes": changes})
+        if path == "/_sandbox/writes" and method == "GET":
+            return ScimResponse(HTTPStatus.OK, {"writes": self._writes})
         if path == "/_sandbox/faults" and self._faults is not None:
             return self._change_faults(self._faults, method, body)
         return ScimResponse(HTTPStatus.NOT_FOUND, {"error": "not found"})
@@ -170,6 +176,11 @@ class Sandbox:
 
 def _scim_application(storage: InMemoryStorage, provider: ScimProvider) -> ASGIApplication:
     return ASGIApplication(AsyncInMemoryStorage(storage), provider, ScimService(provider))
+
+
+def _agent(scope: Scope) -> str:
+    agent: bytes = dict(scope["headers"]).get(b"user-agent", b"")
+    return agent.decode("latin-1")
 
 
 async def _body(receive: Receive) -> bytes:

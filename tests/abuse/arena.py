@@ -28,6 +28,7 @@ from tests.scenario.desk import Desk
 ADA, GRACE, BEN, TOMAS, JUN = (
     one.email for one in (company.ADA, company.GRACE, company.BEN, company.TOMAS, company.JUN)
 )
+ADMINISTRATOR = "administrator"  # what the server hears from whoever changes it by hand
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
@@ -109,6 +110,11 @@ class Arena:
         if changes:
             self._since = changes[-1]["seq"]
         return changes
+
+    async def written(self) -> int:
+        """How many requests to write the server has had, besides the administrator's."""
+        answer = (await self.scim.get("/_sandbox/writes")).raise_for_status().json()
+        return sum(one["by"] != ADMINISTRATOR for one in answer["writes"])
 
     # the honest way
 

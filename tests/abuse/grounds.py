@@ -20,7 +20,7 @@ from graphs.audit import Vault
 from graphs.policy.engine import Policy
 from graphs.runs import Runs
 from graphs.sealed import Seal
-from tests.abuse.arena import Arena
+from tests.abuse.arena import ADMINISTRATOR, Arena
 from tests.abuse.scenes import scenes, workflows
 from tests.scenario.desk import DatabaseClock, Desk
 
@@ -61,7 +61,11 @@ async def opened(home: Path, server: Running, *, policy: Policy | None = None) -
     settings = DirectorySettings(
         url=server.url, token=server.read_token, write_token=server.token, issuer="larkfield", timeout=5
     )
-    headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/scim+json"}
+    headers = {
+        "Authorization": f"Bearer {server.token}",
+        "Content-Type": "application/scim+json",
+        "User-Agent": ADMINISTRATOR,
+    }
     tenant = f"abuse-{secrets.token_hex(6)}"
     async with (
         open_database(home, None, tenant=tenant) as database,

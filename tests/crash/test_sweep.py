@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from graphs.flows import it_access
-from tests.crash.sweep import scenes, sweep
+from tests.crash.sweep import diary, page, scenes, sweep
 from tests.crash.sweep.sweep import Case, How, Outcome, Verdict
 from tests.figures import crash
 
@@ -74,3 +74,54 @@ def test_a_figure_says_who_took_too_long() -> None:
     slow = Outcome(case=case, verdict="once", again="", seconds=31.0, status="done", landed="")
     assert not crash.steady([slow]).holds
     assert crash.steady([replace(slow, seconds=12.0)]).holds
+
+
+def outcome(point: str, verdict: Verdict = "once", *, kind: str = "keyed", how: How = "killed") -> Outcome:
+    case = Case(scene="post", kind=kind, how=how, point=point)
+    detected = verdict == "duplicate"
+    return Outcome(
+        case=case, verdict=verdict, again="", seconds=1.0, status="done", landed="{}", detected=detected
+    )
+
+
+def test_a_sweep_that_was_interrupted_goes_on_where_it_was(tmp_path: Path) -> None:
+    first, second = outcome("a"), outcome("b", "lost")
+    file = tmp_path / "kept" / "outcomes.jsonl"
+    diary.begin(file, 1, [first.case, second.case]).note(first, 3.5)
+    with file.open("a") as cut:
+        cut.write('{"seconds": 4.0, "outco')
+    kept = diary.found(file, 1)
+    assert kept is not None
+    assert (kept.outcomes, kept.left, kept.seconds) == ([first], [second.case], 3.5)
+    kept.note(second, 5.0)
+    again = diary.found(file, 1)
+    assert again is not None
+    assert again.outcomes == [first, second]
+    assert diary.found(file, 2) is None, "another seed is another sweep"
+
+
+def test_a_sweep_of_other_code_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "outcomes.jsonl"
+    diary.begin(file, 1, [outcome("a").case])
+    assert diary.found(file, 1) is not None
+    monkeypatch.setattr(diary, "TRIED", ("bot",))
+    assert diary.found(file, 1) is None
+
+
+def test_the_page_says_what_became_of_each_kind() -> None:
+    outcomes = [
+        outcome("post: a"),
+        outcome("post: b", "lost"),
+        outcome("post: c", "unknown", kind="blind"),
+        outcome("post: d", "duplicate", kind="findable", how="stopped"),
+        outcome("post: e", "duplicate", kind="keyed", how="stopped"),
+    ]
+    assert page.by_kind(outcomes).splitlines()[2:] == [
+        "| blind | 1 | 0 | 1 | 0 | 0 |",
+        "| findable | 1 | 0 | 0 | 1 | 0 |",
+        "| keyed | 3 | 1 | 0 | 0 | 2 |",
+    ]
+    assert "| post | keyed | stopped | 1 | 0 | 0 | 0 | 1 |" in page.by_workflow(outcomes).splitlines()
+    written = page.written(outcomes, seconds=120)
+    assert "5 cases" in written
+    assert "**2 of them went wrong.**" in written

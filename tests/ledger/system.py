@@ -190,7 +190,10 @@ def person(name: str, *groups: str) -> Person:
 async def running(state: Path) -> AsyncIterator[str]:
     """Run the ledger's server, and say where."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.ledger.server", str(state), stdout=PIPE, cwd=Path(__file__).parents[2]
+        *(sys.executable, "-m", "tests.ledger.server", str(state)),
+        stdout=PIPE,
+        cwd=Path(__file__).parents[2],
+        start_new_session=True,  # Ctrl-C is for whoever reads the terminal
     )
     try:
         assert process.stdout is not None

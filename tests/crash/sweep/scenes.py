@@ -7,6 +7,7 @@ find what is done already. It imports no Slack and no index, so that it starts i
 import asyncio
 import json
 import logging
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -41,6 +42,7 @@ from tests.ledger import flow, system
 ORDINARY = "ordinary"  # times as the product has them
 QUICK = "quick"  # the same, shortened, so that a sweep ends today
 PATIENCE = 60.0
+LOOK = 0.1  # seconds between two looks at a run: most of a case is waiting, and many wait at once
 CLOSED = {"done", "refused", "failed"}
 NAMES = {"ada": "ada", "grace": "grace"}  # in the ledger's company
 ACCOUNTS = {  # in the directory's
@@ -72,6 +74,7 @@ class Job:
 def main(job: Job) -> None:
     """Play, and leave the result in `job.out`."""
     logging.disable(logging.CRITICAL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's: who started this process ends it
     began = time.monotonic()
     if job.times == QUICK:
         queue.HEARTBEAT, queue.STALLED, queue.POLL, permits.LEASE = 0.3, 3.0, 0.1, 2.0
@@ -161,7 +164,7 @@ class Stage:
                 return status
             if self.rounds.fault:
                 return self.rounds.fault
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(LOOK)
         return f"still {(await self.rows('SELECT status FROM run WHERE id = %s', run))[0]['status']}"
 
     async def _status(self, run: str, deny: str) -> str | None:

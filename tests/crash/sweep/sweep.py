@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+import psycopg
 
 from bot.database import open_database
 from connectors.keys import Keys
@@ -35,8 +36,15 @@ from tests.ledger import system
 
 Verdict = Literal["once", "unknown", "duplicate", "lost", "unsteady"]
 How = Literal["killed", "stopped", "full disk", "clock an hour off", "error after", "no answer after"]
-PRELOADED = ["tests.crash.sweep.scenes", "anyio._backends._asyncio"]  # so that a process starts in no time
-AT_ONCE = 5  # cases; most of one is waiting for the queue to notice the dead
+PRELOADED = [  # so that a process starts in no time
+    "tests.crash.sweep.sweep",
+    "anyio._backends._asyncio",
+    "connectors.scim",
+    "httpcore",
+    "procrastinate.builtin_tasks",
+    "procrastinate.worker",
+]
+AT_ONCE = 8  # cases; most of one is waiting for the queue to notice the dead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +87,11 @@ class Bench:
     directory: DirectorySettings
     client: httpx.AsyncClient
     company: httpx.AsyncClient
-    chance: random.Random
+    seed: int
     keys: str = field(default_factory=lambda: Keys.fresh().text())
     times: str = scenes.QUICK
     _numbers: "count[int]" = field(default_factory=count)
+    _living: set[BaseProcess] = field(default_factory=set)
     _processes: Any = field(default_factory=lambda: multiprocessing.get_context("forkserver"))
 
     async def job(self, scene: str, kind: str) -> Job:
@@ -117,14 +126,21 @@ class Bench:
         job.out.unlink(missing_ok=True)
         process = self._processes.Process(target=scenes.main, args=(job,))
         process.start()
+        self._living.add(process)
         return process, job
+
+    def end_all(self) -> None:
+        """Kill what a sweep that was interrupted leaves."""
+        while self._living:
+            process = self._living.pop()
+            process.kill()
+            process.join()
 
     async def ended(self, started: tuple[BaseProcess, Job]) -> dict[str, Any] | None:
         """Wait until the process ends, and return what it said, or None when it was killed."""
         process, job = started
-        await asyncio.to_thread(process.join, scenes.PATIENCE + 30)
-        if process.is_alive():
-            process.kill()
+        await _over(process, scenes.PATIENCE + 30)
+        self._living.discard(process)
         process.close()
         return json.loads(job.out.read_text()) if job.out.exists() else None
 
@@ -140,9 +156,9 @@ class Bench:
         }
 
     async def try_(self, case: Case) -> Outcome:
-        """Play one case to its end."""
-        job = await self.job(case.scene, case.kind)
-        skew = self.chance.choice((-3600, 3600)) if case.how == "clock an hour off" else 0
+        """Play one case to its end. Chance decides the same each time."""
+        job, chance = await self.job(case.scene, case.kind), random.Random(f"{self.seed} {case}")
+        skew = chance.choice((-3600, 3600)) if case.how == "clock an hour off" else 0
         mode: Mode = {"stopped": "stop", "full disk": "disk"}.get(case.how, "kill")  # type: ignore[assignment]
         if case.how in {"error after", "no answer after"}:
             await self._fault(job, case)
@@ -156,7 +172,7 @@ class Bench:
             return await self._judge(case, job, said, "")
         if said is not None:  # what happens at the same time happens in another order each time
             return replace(await self._judge(case, job, said, ""), reached=False)
-        passes = self.chance.randint(1, 25)
+        passes = chance.randint(1, 25)
         said = await self.ended(self.start(replace(job, at=passes, skew=skew)))
         again = "" if said is not None else f"after {passes} points"
         if said is None:
@@ -227,6 +243,20 @@ EXPECTED: dict[str, list[list[str]]] = {
 }
 
 
+async def _over(process: BaseProcess, most: float) -> None:
+    """Wait until a process has ended; one that does not is ended."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(process.sentinel, ended.set)
+    try:
+        async with asyncio.timeout(most):
+            await ended.wait()
+    except TimeoutError:
+        process.kill()
+    finally:
+        loop.remove_reader(process.sentinel)
+    process.join()
+
+
 def _is_stopped(pid: int | None) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
@@ -262,7 +292,7 @@ async def opened(folder: Path, *, seed: int) -> AsyncIterator[Bench]:
             ),
             client=client,
             company=people,
-            chance=random.Random(seed),
+            seed=seed,
         )
 
 
@@ -298,10 +328,25 @@ async def swept(bench: Bench, chosen: Iterable[Case]) -> AsyncIterator[Outcome]:
 
     async def one(case: Case) -> Outcome:
         async with turn:
-            return await bench.try_(case)
+            try:
+                return await bench.try_(case)
+            except (AssertionError, OSError, ValueError, httpx.HTTPError, psycopg.Error) as error:
+                return _untried(case, error)
 
-    for done in asyncio.as_completed([asyncio.ensure_future(one(case)) for case in chosen]):
-        yield await done
+    trying = [asyncio.ensure_future(one(case)) for case in chosen]
+    try:
+        for done in asyncio.as_completed(trying):
+            yield await done
+    finally:
+        for task in trying:
+            task.cancel()
+        await asyncio.gather(*trying, return_exceptions=True)
+        bench.end_all()
+
+
+def _untried(case: Case, error: Exception) -> Outcome:
+    """A case that could not be tried to its end counts as wrong, and keeps no other from being tried."""
+    return Outcome(case=case, verdict="unsteady", again="", seconds=0.0, status=repr(error), landed="")
 
 
 def workflow_of(case: Case) -> str:
