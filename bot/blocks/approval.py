@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from bot import sentences
-from bot.blocks import parts, policy, request
+from bot.blocks import parts, policy, reason, request
 from bot.blocks.parts import Block, Message, View
 from bot.render import Markup, bold, date, exact, join, mention, ours, pieces, quoted, safe, web_address
 from bot.render import link as linked
@@ -17,7 +17,6 @@ CLAUSE = "approval.clause"
 DENIAL = "approval.denial"
 EDIT = "approval.edit"
 CHANGE = "approval.change"
-REASON = "reason"
 
 WHOLE = 9000  # characters of parameters that a card can show
 QUOTE = 700
@@ -55,17 +54,13 @@ def change(approval: str, fields: Sequence[Field], values: Mapping[str, str]) ->
 
 def denial(approval: str) -> View:
     """Draw the window that asks for the reason of a denial."""
-    element: Block = {
-        "type": "plain_text_input",
-        "action_id": REASON,
-        "multiline": True,
-        "min_length": 1,
-        "max_length": 1000,
-        "focus_on_load": True,
-    }
-    entry = parts.entry(REASON, "Why is it denied?", element, hint="The requester will read this.")
-    return parts.modal(
-        "Deny the request", [entry], callback=DENIAL, submit="Deny", close="Cancel", metadata=approval
+    return reason.window(
+        "Deny the request",
+        "Why is it denied?",
+        hint="The requester will read this.",
+        submit="Deny",
+        callback=DENIAL,
+        record=approval,
     )
 
 

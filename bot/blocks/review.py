@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from bot.blocks import approval, parts
+from bot.blocks import approval, parts, reason
 from bot.blocks.parts import Block, Message, View
 from bot.render import bold, date, exact, join, ours, pieces, quoted, safe
 from graphs.records import Finding, Review
@@ -10,7 +10,6 @@ from graphs.records import Finding, Review
 IN_ORDER = "review.in_order"
 NOT_IN_ORDER = "review.not_in_order"
 OBJECTION = "review.objection"
-REASON = "reason"
 
 _FOUND: Mapping[Finding | None, str] = {
     None: "Review needed",
@@ -28,17 +27,13 @@ def card(review: Review, *, users: Mapping[str, str]) -> Message:
 
 def objection(review: str) -> View:
     """Draw the window that asks what is not in order."""
-    element: Block = {
-        "type": "plain_text_input",
-        "action_id": REASON,
-        "multiline": True,
-        "min_length": 1,
-        "max_length": 1000,
-        "focus_on_load": True,
-    }
-    entry = parts.entry(REASON, "What is not in order?", element, hint="It is posted where the alarms are.")
-    return parts.modal(
-        "Not in order", [entry], callback=OBJECTION, submit="Sign", close="Cancel", metadata=review
+    return reason.window(
+        "Not in order",
+        "What is not in order?",
+        hint="It is posted where the alarms are.",
+        submit="Sign",
+        callback=OBJECTION,
+        record=review,
     )
 
 

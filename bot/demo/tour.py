@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bot.blocks import answer, approval, progress, request
+from bot.blocks.reason import REASON
 from bot.demo import reading
 from bot.demo.stage import Stage
 from bot.demo.world import APPROVALS, BOT, user
@@ -148,7 +149,7 @@ class _Tour:
         view = await self._view(BEN)
         self._does(BEN, 'gives the reason "Ask the platform team to look with you"')
         value = {"value": "Ask the platform team to look with you"}
-        await self._client.submit(view["id"], {approval.REASON: {approval.REASON: value}}, as_=BEN)
+        await self._client.submit(view["id"], {REASON: {REASON: value}}, as_=BEN)
         denied = await self._find(
             channel, lambda one: "Ask the platform team" in reading.plain(one, {}), "the denial", as_=GRACE
         )

@@ -1,33 +1,20 @@
-"""The buttons of cards about effects that may have happened or not. An answer is committed first."""
+"""The buttons of cards about effects that may have happened or not."""
 
-from slack_bolt.async_app import AsyncAck
+from functools import partial
 
-from bot import sentences
 from bot.blocks import doubt as card
-from bot.blocks import help as words
-from bot.listeners import cards, private
-from bot.listeners.surfaces import Body, Surfaces
-from bot.render import ours
+from bot.listeners import cards
+from bot.listeners.surfaces import Surfaces
 from bot.wiring import Parts
-from graphs.records import Answered
+from connectors.directory import Person
+from graphs.records import Answered, Resolution
 
 
 def register(on: Surfaces, parts: Parts) -> None:
     """Listen to what people say happened."""
 
-    async def said(body: Body, ack: AsyncAck) -> None:
-        doubt = await cards.clicked(parts, body, ack, "doubt")
-        if doubt is None:
-            return
-        person = await private.person(parts, body)
-        if person is None:
-            await ack()
-            return
-        answer = card.ACTIONS[str(body["actions"][0]["action_id"])]
-        answered = await parts.runs.resolve(doubt, answer, by=person)
-        await ack()
-        if answered is not Answered.RECORDED:
-            await private.tell(parts, body, words.said(ours(sentences.ANSWERS[answered])))
+    async def resolve(answer: Resolution, doubt: str, person: Person) -> Answered:
+        return await parts.runs.resolve(doubt, answer, by=person)
 
-    for action in card.ACTIONS:
-        on.action(action, said)
+    for action, answer in card.ACTIONS.items():
+        on.action(action, cards.deciding(parts, "doubt", partial(resolve, answer)))

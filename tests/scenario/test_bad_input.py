@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.blocks import approval, request
+from bot.blocks.reason import REASON
 from bot.demo import home as demo
 from bot.demo.supervisor import python
 from tests.town import (
@@ -134,7 +135,7 @@ async def test_what_people_write_calls_nobody_and_becomes_no_link(town: Town) ->
 
     await town.click(GRACE, from_form, approval.DENY)
     view = await town.people.wait_for_view(as_=GRACE, callback_id=approval.DENIAL, timeout=PATIENCE)
-    reason = {approval.REASON: {approval.REASON: {"value": HOSTILE}}}
+    reason = {REASON: {REASON: {"value": HOSTILE}}}
     assert not (await town.people.submit(view["id"], reason, as_=GRACE)).get("errors")
     await town.heard(INES, "denied by Grace Lindqvist: <!channel>")
     await harmless(town)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.blocks import answer, approval, progress, request
+from bot.blocks.reason import REASON
 from bot.demo import reading
 from bot.demo.supervisor import python
 from connectors.sandbox import company
@@ -121,7 +122,7 @@ async def step_three_an_approver_decides_and_the_requester_cannot(town: Town, ru
     await town.whispered(GRACE, "You cannot decide on your own request", before=before)
     await town.click(BEN, other, approval.DENY)
     view = await town.people.wait_for_view(as_=BEN, callback_id=approval.DENIAL, timeout=PATIENCE)
-    reason = {approval.REASON: {approval.REASON: {"value": "Ask the platform team to look with you"}}}
+    reason = {REASON: {REASON: {"value": "Ask the platform team to look with you"}}}
     assert (await town.people.submit(view["id"], reason, as_=BEN))["acknowledged"]
     assert await town.stands(other.run, "refused")
     await town.heard(GRACE, "Ask the platform team to look with you")

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.blocks import approval
+from bot.blocks.reason import REASON
 from connectors.sandbox import company
 from tests.town import ADA, APPROVERS, BEN, GRACE, INES, NOOR, PATIENCE, TOMAS, Asked, Town, until
 
@@ -78,7 +79,7 @@ async def test_an_approval_and_a_denial_at_once_are_one_decision(town: Town) -> 
     asked = await town.request(ADA)
     await town.click(BEN, asked, approval.DENY)
     view = await town.people.wait_for_view(as_=BEN, callback_id=approval.DENIAL, timeout=PATIENCE)
-    reason = {approval.REASON: {approval.REASON: {"value": "Not this quarter"}}}
+    reason = {REASON: {REASON: {"value": "Not this quarter"}}}
     approved, denied = await asyncio.gather(
         town.click(GRACE, asked), town.people.submit(view["id"], reason, as_=BEN)
     )
@@ -88,7 +89,7 @@ async def test_an_approval_and_a_denial_at_once_are_one_decision(town: Town) -> 
     assert await decisions(town, asked.run) == 1
     assert await town.changes(asked.group) == (["added"] if status == "done" else [])
     if status == "done":
-        assert TOO_LATE in denied["errors"][approval.REASON]
+        assert TOO_LATE in denied["errors"][REASON]
         await town.people.close(view["id"], as_=BEN)
     else:
         await town.whispered(GRACE, TOO_LATE)

@@ -10,6 +10,7 @@ import pytest
 from bot.blocks import approval, request
 from bot.blocks import delegation as lending
 from bot.blocks import review as reviewing
+from bot.blocks.reason import REASON
 from bot.database import Database, open_owner
 from bot.demo.world import ALARMS
 from bot.listeners import delegation, requests
@@ -198,7 +199,7 @@ async def test_an_emergency_is_asked_for_by_form_said_aloud_approved_by_two_and_
     await in_channel(office, "still waits to be signed off", as_=INES, channel=ALARMS, thread=review["ts"])
     await press(office, review, reviewing.NOT_IN_ORDER, INES, ALARMS)
     view = await office.people.wait_for_view(as_=INES, callback_id=reviewing.OBJECTION)
-    reason = {reviewing.REASON: {reviewing.REASON: {"type": "plain_text_input", "value": "nothing was down"}}}
+    reason = {REASON: {REASON: {"type": "plain_text_input", "value": "nothing was down"}}}
     await office.people.submit(view["id"], reason, as_=INES)
     await in_channel(office, "Reviewed, not in order", as_=INES, channel=ALARMS)
     await in_channel(office, "was not in order", as_=BEN, channel=ALARMS)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.blocks import answer, approval, progress, request
+from bot.blocks.reason import REASON
 from bot.database import Database, open_owner
 from bot.listeners import requests
 from connectors.sandbox import process
@@ -334,7 +335,7 @@ def fill(**values: str) -> Json:
 
 
 def denial(reason: str) -> Json:
-    return {approval.REASON: {approval.REASON: {"type": "plain_text_input", "value": reason}}}
+    return {REASON: {REASON: {"type": "plain_text_input", "value": reason}}}
 
 
 def option(value: str) -> Json:
