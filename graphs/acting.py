@@ -18,6 +18,7 @@ from graphs.admission import Changed, Refused
 from graphs.effects import Effect, Held
 from graphs.gate import Withdrawn
 from graphs.kit import Case
+from graphs.pools import reading
 from graphs.ports import Connection
 from graphs.records import Approval, RunStatus
 from graphs.steps import Node, Propose, State
@@ -70,7 +71,7 @@ def confirm(finish: Finish) -> Node:
 
     async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
         case = runtime.context
-        async with case.kit.pool.connection() as conn:
+        async with reading(case.kit.pool) as conn:
             effect = await effects.find(conn, state["approval"], "apply")
             approval = await approvals.load(conn, state["approval"])
         assert effect is not None
@@ -112,7 +113,7 @@ async def refused(state: State, runtime: Runtime[Case]) -> Command[str]:
     case = runtime.context
     refusal = state["refusal"]
     kept: list[str] = refusal.get("kept", [])
-    async with case.kit.pool.connection() as conn:
+    async with reading(case.kit.pool) as conn:
         standing = [one for one in await effects.standing(conn, case.id) if one.id not in kept]
     if not standing:
         facts = {**refusal["facts"], **({"kept": str(len(kept))} if kept else {})}

@@ -43,8 +43,11 @@ async def create(
     """Store a run and return its id and whether it is new: the same key gives the same run."""
     status = RunStatus.SCHEDULED if due_at else RunStatus.STARTED
     cursor = await conn.execute(
-        "INSERT INTO run (id, key, workflow, version, status, requester, origin, slots, due_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant, key) DO NOTHING RETURNING id",
+        "WITH made AS (INSERT INTO run"
+        "  (id, key, workflow, version, status, requester, origin, slots, due_at)"
+        "  VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant, key) DO NOTHING"
+        "  RETURNING id, due_at), woken AS (INSERT INTO timer (run, due_at) SELECT id, due_at FROM made"
+        "  WHERE due_at IS NOT NULL) SELECT id FROM made",
         (
             ids.fresh(),
             key,
@@ -58,8 +61,6 @@ async def create(
         ),
     )
     if row := await cursor.fetchone():
-        if due_at:
-            await wake(conn, row["id"], due_at)
         return str(row["id"]), True
     cursor = await conn.execute("SELECT id FROM run WHERE key = %s", (key,))
     row = await cursor.fetchone()

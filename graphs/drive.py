@@ -18,6 +18,7 @@ from graphs import approvals, audit, cases, doubts, reminders, reviews, steps
 from graphs.admission import Refused
 from graphs.effects import Fenced, Late, Unknown
 from graphs.kit import Case, Kit
+from graphs.pools import reading
 from graphs.ports import Connection
 from graphs.records import ApprovalStatus, Notice, RunStatus
 from graphs.sealed import FENCE
@@ -98,12 +99,14 @@ async def _next(case: Case, snapshot: StateSnapshot) -> tuple[bool, Any]:
 async def _ready(case: Case, waited_for: Mapping[str, Any]) -> bool:
     if "form" in waited_for:
         return (await case.row()).submissions >= int(waited_for["form"])
-    async with case.kit.pool.connection() as conn:
-        if "review" in waited_for:
+    if "review" in waited_for:
+        async with case.kit.pool.connection() as conn:
             return await _reviewed(conn, case, waited_for["review"])
-        card = waited_for["approval"]
+    card = waited_for["approval"]
+    async with reading(case.kit.pool) as conn:
         if await approvals.status(conn, card) is not ApprovalStatus.PENDING:
             return True
+    async with case.kit.pool.connection() as conn:
         await reminders.due(conn, case.kit.notifier, card)
         if await approvals.expire(conn, card):
             await case.kit.notifier.card(conn, card)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from psycopg import AsyncCursor, AsyncPipeline, DatabaseError
+from psycopg import AsyncCursor, DatabaseError
 from psycopg.errors import PipelineAborted
 from psycopg.types.json import Jsonb
 
@@ -222,15 +222,15 @@ async def fence(conn: Connection, run: str, token: int) -> None:
 
 
 @asynccontextmanager
-async def fenced(conn: Connection, run: str, token: int) -> AsyncIterator[AsyncPipeline]:
+async def fenced(conn: Connection, run: str, token: int) -> AsyncIterator[None]:
     """Send what is written in here together with a fence: one transaction, and one round trip.
 
     Where the fence fails, nothing behind it is done. Others that hold the row so do not wait. Raises Fenced.
     """
     try:
-        async with conn.pipeline() as pipeline:
+        async with conn.pipeline():
             await conn.execute("SELECT fence(%s, %s)", (run, token))
-            yield pipeline
+            yield
     except DatabaseError as error:  # what came behind the fence was aborted, and may say so first
         first = error.__context__ if isinstance(error, PipelineAborted) else error
         if not isinstance(first, DatabaseError) or first.sqlstate != _FENCED:

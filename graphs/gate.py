@@ -19,6 +19,7 @@ from graphs.approvals import Proposal
 from graphs.calls import Calls
 from graphs.effects import Effect, Fenced, Held, Late, Unknown
 from graphs.policy.engine import Ruling
+from graphs.pools import reading
 from graphs.ports import Connection
 from graphs.records import Approval, Resolution
 
@@ -53,7 +54,7 @@ class Gate:
         that records the effect. Raises Refused, Changed, Unknown, Withdrawn, effects.Fenced, or the
         connector's Unavailable, Conflict or Ambiguous, after which the same call may be made again.
         """
-        async with self.pool.connection() as conn:
+        async with reading(self.pool) as conn:
             effect = await effects.find(conn, approval, "apply")
             record = await approval_of(conn, approval)
         if effect is not None and not _is_of(effect, record):

@@ -13,6 +13,7 @@ from graphs import cases, effects
 from graphs.effects import Held
 from graphs.gate import Gate
 from graphs.policy.engine import Policy
+from graphs.pools import reading
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
 from graphs.records import Field
 
@@ -58,7 +59,7 @@ class Case:
 
     async def row(self) -> cases.Row:
         """Return the run as it stands now."""
-        async with self.kit.pool.connection() as conn:
+        async with reading(self.kit.pool) as conn:
             return await cases.load(conn, self.id, self.kit.titles)
 
     @asynccontextmanager

@@ -28,7 +28,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from psycopg import AsyncPipeline
+from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from connectors.keys import Keys
@@ -112,15 +112,15 @@ class SealedSaver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         """Save a checkpoint, if the worker still holds the run."""
         whole = get_serializable_checkpoint_metadata(config, metadata)
-        async with self._pool.connection() as conn, effects.fenced(conn, *_holder(config)) as pipeline:
-            return await self._put(_inner(conn, pipeline), config, checkpoint, whole)
+        async with self._pool.connection() as conn, effects.fenced(conn, *_holder(config)):
+            return await self._put(conn, config, checkpoint, whole)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Save what a node has written, if the worker still holds the run."""
-        async with self._pool.connection() as conn, effects.fenced(conn, *_holder(config)) as pipeline:
-            await self._put_writes(_inner(conn, pipeline), config, writes, task_id, task_path)
+        async with self._pool.connection() as conn, effects.fenced(conn, *_holder(config)):
+            await self._put_writes(conn, config, writes, task_id, task_path)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that the config names, or the latest one."""
@@ -172,23 +172,19 @@ class SealedSaver(BaseCheckpointSaver[str]):
         above: RunnableConfig = last.parent_config or {
             "configurable": {**last.config["configurable"], "checkpoint_id": None}
         }
-        await self._put(_inner(conn), above, last.checkpoint, last.metadata)
+        await self._put(conn, above, last.checkpoint, last.metadata)
         for task, writes in groupby(last.pending_writes or (), key=lambda write: write[0]):
             pairs = [(channel, value) for _, channel, value in writes]
-            await self._put_writes(_inner(conn), last.config, pairs, task, "")
+            await self._put_writes(conn, last.config, pairs, task, "")
 
     async def _put(
-        self,
-        inner: AsyncPostgresSaver,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
+        self, conn: Connection, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata
     ) -> RunnableConfig:
         place = config["configurable"]
         run, namespace, parent = place["thread_id"], place["checkpoint_ns"], place.get("checkpoint_id")
         body = {"checkpoint": checkpoint, "metadata": metadata, "parent": parent}
         sealed = self._seal.close(body, run, namespace, checkpoint["id"])
-        outside: Checkpoint = {
+        outside = {
             "v": checkpoint["v"],
             "id": checkpoint["id"],
             "ts": checkpoint["ts"],
@@ -197,23 +193,33 @@ class SealedSaver(BaseCheckpointSaver[str]):
             "versions_seen": {},
             "updated_channels": None,
         }
-        where = {"thread_id": run, "checkpoint_ns": namespace, "checkpoint_id": parent}
-        return await inner.aput({"configurable": where}, outside, {}, {})
+        await conn.execute(
+            AsyncPostgresSaver.UPSERT_CHECKPOINTS_SQL.encode(),
+            (run, namespace, checkpoint["id"], parent, Jsonb(outside), Jsonb({})),
+        )
+        where = {"thread_id": run, "checkpoint_ns": namespace, "checkpoint_id": checkpoint["id"]}
+        return {"configurable": where}
 
     async def _put_writes(
         self,
-        inner: AsyncPostgresSaver,
+        conn: Connection,
         config: RunnableConfig,
         writes: Sequence[tuple[str, Any]],
         task_id: str,
         task_path: str,
     ) -> None:
         place = _place(config)
-        sealed = [
-            (channel, self._seal.close([WRITES_IDX_MAP.get(channel, index), value], *place, task_id, channel))
-            for index, (channel, value) in enumerate(writes)
-        ]
-        await inner.aput_writes(config, sealed, task_id, task_path)
+        again = all(channel in WRITES_IDX_MAP for channel, _ in writes)
+        query = (
+            AsyncPostgresSaver.UPSERT_CHECKPOINT_WRITES_SQL
+            if again
+            else AsyncPostgresSaver.INSERT_CHECKPOINT_WRITES_SQL
+        )
+        for position, (channel, value) in enumerate(writes):
+            index = WRITES_IDX_MAP.get(channel, position)
+            sealed = self._seal.close([index, value], *place, task_id, channel)
+            row = (*place, task_id, task_path, index, channel, _SEALED, sealed)
+            await conn.execute(query.encode(), row)
 
     def _opened(self, found: CheckpointTuple) -> CheckpointTuple:
         place = _place(found.config)
@@ -242,12 +248,11 @@ class SealedSaver(BaseCheckpointSaver[str]):
 
 
 class _Envelope(SerializerProtocol):
-    """What LangGraph's saver writes and reads for us: sealed bytes as they are, and nothing else."""
+    """What LangGraph's saver reads for us: sealed bytes as they are, and nothing else."""
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
-        """Pass on what is sealed."""
-        assert isinstance(obj, bytes)
-        return _SEALED, obj
+        """Nothing is written through it."""
+        raise NotImplementedError("what is sealed is written by the saver itself")
 
     def loads_typed(self, data: tuple[str, bytes]) -> bytes:
         """Pass on what is sealed. Raises NotSealed for what claims to be anything else."""
@@ -259,9 +264,9 @@ class _Envelope(SerializerProtocol):
 _ENVELOPE = _Envelope()
 
 
-def _inner(conn: Connection, pipeline: AsyncPipeline | None = None) -> AsyncPostgresSaver:
+def _inner(conn: Connection) -> AsyncPostgresSaver:
     """LangGraph's saver on one connection, and so in its transaction; it has no state of its own."""
-    return AsyncPostgresSaver(conn, pipeline, serde=_ENVELOPE)
+    return AsyncPostgresSaver(conn, serde=_ENVELOPE)
 
 
 def _holder(config: RunnableConfig) -> tuple[str, int]:

@@ -1,12 +1,15 @@
 """Writing the record: one event at a time, each with the hash of the one before it."""
 
 import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from graphs.audit import checkpoints, context, people
-from graphs.audit.events import GENESIS, Committed, Fact, body, canonical
+from graphs.audit.events import GENESIS, Committed, Fact, body
 from graphs.audit.values import HOUSE, PARAMETERS, split
 from graphs.audit.vault import Someone, seal, vault_of
 from graphs.ports import Connection
@@ -79,21 +82,24 @@ async def _insert(
     kept: list[tuple[Committed, list[Someone]]],
 ) -> None:
     text, digest = written.decode(), hashlib.sha256(written).hexdigest()
-    async with conn.pipeline():  # in one round trip
-        await conn.execute(
-            "WITH said AS (SELECT %s::text AS body, %s AS seq, %s AS hash)"
-            " INSERT INTO audit_event (seq, run, trace, kind, previous, hash, body)"
-            " SELECT seq, j ->> 'run', j ->> 'trace', j ->> 'kind', j ->> 'previous', hash, body"
-            " FROM said, LATERAL (SELECT body::jsonb AS j) AS parsed",
-            (text, seq, digest),
-        )
-        for part, (committed, owners) in enumerate(kept):
-            plain = canonical({"salt": committed.salt, "values": committed.values})
-            sealed = seal(owners, place(tenant, seq, part), plain)
-            await conn.execute(
-                "INSERT INTO audit_part (seq, part, owners, sealed) VALUES (%s, %s, %s, %s)",
-                (seq, part, list(committed.of), sealed),
-            )
+    parts = [
+        {"part": part, "owners": list(one.of), "sealed": _sealed(one, owners, place(tenant, seq, part)).hex()}
+        for part, (one, owners) in enumerate(kept)
+    ]
+    await conn.execute(
+        "WITH said AS (SELECT %(body)s::text AS body, %(hash)s AS hash, %(body)s::jsonb AS j),"
+        " event AS (INSERT INTO audit_event (seq, run, trace, kind, previous, hash, body)"
+        "  SELECT %(seq)s, j ->> 'run', j ->> 'trace', j ->> 'kind', j ->> 'previous', hash, body FROM said)"
+        " INSERT INTO audit_part (seq, part, owners, sealed)"
+        " SELECT %(seq)s, part, owners, decode(sealed, 'hex')"
+        " FROM jsonb_to_recordset(%(parts)s) AS kept (part integer, owners text[], sealed text)",
+        {"body": text, "hash": digest, "seq": seq, "parts": Jsonb(parts)},
+    )
+
+
+def _sealed(committed: Committed, owners: Sequence[Someone], where: str) -> bytes:
+    plain = json.dumps({"salt": committed.salt, "values": committed.values}, ensure_ascii=False)
+    return seal(owners, where, plain.encode())
 
 
 def place(tenant: str, seq: int, part: int) -> str:
