@@ -19,7 +19,7 @@ from graphs.effects import Held
 from graphs.policy import views
 from graphs.policy.engine import Context, Policy, Ruling
 from graphs.ports import Connection
-from graphs.records import Actor, Approval, ApprovalStatus, Difference, Void, Vote
+from graphs.records import Actor, Approval, ApprovalStatus, Difference, Verdict, Void, Vote
 from graphs.rights import Right
 
 _OTHERWISE = Void(key="changed")
@@ -119,6 +119,7 @@ class Admission:
             raise Refused("not_approved")
         if requester is None:
             raise Refused("person_inactive")
+        await _require_recorded(conn, approval)
         if standing.now > _execute_by(approval):
             raise Refused("window_passed")
         entitled = await self._entitled(conn, approval, voters)
@@ -185,6 +186,24 @@ async def approval_of(conn: Connection, card: str) -> Approval:
     if approval is None:
         raise Refused("not_approved")
     return approval
+
+
+async def _require_recorded(conn: Connection, approval: Approval) -> None:
+    """Return if the last that the record tells of an approval is that people approved exactly this.
+
+    The rows of approvals and votes alone let nothing through. Raises Refused.
+    """
+    try:
+        said = await audit.last(conn, approval.run, _SAID, approval=approval.id)
+    except (audit.ChainBroken, audit.Locked) as error:
+        raise Refused("record_changed") from error
+    if said is None or (said.kind, said.outcome) != ("approval.decided", Verdict.APPROVE.value):
+        raise Refused("record_changed")
+    if said.detail is None or said.detail.get("digest") != approval.digest:
+        raise Refused("record_changed")
+
+
+_SAID = ("approval.decided", "approval.expired", "approval.void")
 
 
 def _execute_by(approval: Approval) -> datetime:

@@ -6,7 +6,7 @@ holds the mint, and no connector writes without a permit from it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -98,6 +98,7 @@ class Gate:
             effect = await effects.find(conn, approval, "undo")
             if done is None or done.state != "done":
                 raise Refused("nothing_to_reverse")
+            done = await _as_recorded(conn, done)
             if not self.calls.undoable(done):
                 raise Refused("cannot_be_undone", system=done.operation)
             record, ruling = await self.admission.reversal(conn, approval)
@@ -261,6 +262,19 @@ class Gate:
 def _is_of(effect: Effect, approval: Approval) -> bool:
     """Whether the ledger's row is about exactly what was approved, and the approval's as it was written."""
     return approval.intact and (effect.operation, effect.payload) == (approval.operation, approval.sends)
+
+
+async def _as_recorded(conn: Connection, done: Effect) -> Effect:
+    """Return the effect with the result that the record has, which is what an undo goes by.
+
+    What has been erased from the record is taken from the ledger: what has to end must end. Raises Refused.
+    """
+    try:
+        said = await audit.last(conn, done.run, ("effect.done",), effect=done.id)
+    except (audit.ChainBroken, audit.Locked) as error:
+        raise Refused("record_changed") from error
+    result = said.detail.get("result") if said is not None and said.detail is not None else None
+    return replace(done, result=result) if result else done
 
 
 async def _reopened(conn: Connection, held: Held, effect: Effect, digest: str, ruling: Ruling) -> Effect:

@@ -8,7 +8,7 @@ salts that are erased together with the key.
 from graphs.audit.chain import append
 from graphs.audit.events import ChainBroken, Event, plain
 from graphs.audit.keeping import Held, erase
-from graphs.audit.reading import read
+from graphs.audit.reading import last, read
 from graphs.audit.vault import Book, Bookish, Locked, Vault, vault_of
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Vault",
     "append",
     "erase",
+    "last",
     "plain",
     "read",
     "vault_of",

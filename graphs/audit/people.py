@@ -6,9 +6,13 @@ from typing import Any
 from graphs.audit.vault import Someone, Vault, Wrapped
 from graphs.ports import Connection
 
-KNOWN = (  # those with the handles %s, each as one value
+_ONE = (
     "SELECT jsonb_build_object('handle', handle, 'pseudonym', pseudonym, 'key_id', key_id,"
-    " 'sealed', encode(sealed, 'hex')) FROM audit_subject WHERE handle = ANY(%s)"
+    " 'sealed', encode(sealed, 'hex')) FROM audit_subject"
+)
+KNOWN = f"{_ONE} WHERE handle = ANY(%s)"  # by their handles, each as one value
+OWNERS = (  # of what stands beside an `event`, likewise
+    f"{_ONE} WHERE pseudonym IN (SELECT unnest(owners) FROM audit_part WHERE audit_part.seq = event.seq)"
 )
 
 

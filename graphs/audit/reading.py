@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from psycopg.types.json import Jsonb
 
 from graphs.audit import people
 from graphs.audit.chain import place
@@ -64,11 +66,36 @@ async def kept_events(conn: Connection, *, after: int = 0, trace: str | None = N
         after = rows[-1]["seq"]
 
 
-_READ = (
+async def last(conn: Connection, run: str, kinds: Collection[str], **fact: str) -> Event | None:
+    """Return the last event of a run that is of one of these kinds and tells this fact.
+
+    Raises ChainBroken where it is not as it was written, and Locked where what stands beside it is not.
+    """
+    cursor = await conn.execute(_LAST, {"run": run, "kinds": list(kinds), "fact": Jsonb(fact)})
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    known = {one["pseudonym"]: people.someone(vault_of(conn), row["tenant"], one) for one in row["known"]}
+    details = tuple(_opened(row["tenant"], row["seq"], row["parts"], known))
+    kept = Kept(seq=row["seq"], hash=row["hash"], body=row["body"], details=details)
+    body = json.loads(kept.body)
+    _check(kept, body, None)
+    return _event(kept, body)
+
+
+_EVENTS = (
     "SELECT tenant, seq, hash, body, coalesce((SELECT jsonb_agg(jsonb_build_object('part', part,"
     "  'owners', owners, 'sealed', encode(sealed, 'hex')) ORDER BY part) FROM audit_part AS kept"
-    "  WHERE kept.tenant = event.tenant AND kept.seq = event.seq), '[]') AS parts"
-    " FROM audit_event AS event WHERE seq > %(after)s AND (%(trace)s::text IS NULL OR trace = %(trace)s)"
+    "  WHERE kept.tenant = event.tenant AND kept.seq = event.seq), '[]') AS parts{more}"
+    " FROM audit_event AS event"
+)
+_LAST = (
+    _EVENTS.format(more=f", ARRAY({people.OWNERS}) AS known")
+    + " WHERE run = %(run)s AND kind = ANY(%(kinds)s) AND body::jsonb -> 'facts' @> %(fact)s"
+    " ORDER BY seq DESC LIMIT 1"
+)
+_READ = (
+    _EVENTS.format(more="") + " WHERE seq > %(after)s AND (%(trace)s::text IS NULL OR trace = %(trace)s)"
     " ORDER BY seq LIMIT %(limit)s"
 )
 

@@ -1,12 +1,13 @@
 """What is in the database and in the world is changed behind the approval's back."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from graphs import approvals
-from graphs.records import Answered
+from graphs.records import Answered, Verdict
 from tests.abuse.arena import ADA, BEN, GRACE, TOMAS, Abuse, Arena, Asked
 
 # Every field of what an approval is bound to, by its path in the record; an unknown one fails a test.
@@ -221,6 +222,41 @@ def level(to: int, *, clicked: bool) -> Abuse:
     return abuse
 
 
+async def nobody_clicks_and_the_votes_say_that_they_did(arena: Arena) -> int:
+    """Rows alone: whoever writes to the tables has no event of a decision in the record."""
+    asked = await arena.ask()
+    await _forge_vote(arena, asked)
+    await arena.runs.advance(asked.run)
+    return 0
+
+
+async def a_denial_is_turned_into_an_approval(arena: Arena) -> int:
+    """The record has a decision about this very digest, and it was no."""
+    asked = await arena.ask()
+    await arena.click(asked.card, BEN, Verdict.DENY, "no")
+    arena.desk.waiting.clear()
+    await arena.owner("UPDATE vote SET verdict = 'approve' WHERE approval = %s", asked.card)
+    await arena.owner("UPDATE approval SET status = 'approved' WHERE id = %s", asked.card)
+    await arena.runs.advance(asked.run)
+    return 0
+
+
+async def _forge_vote(arena: Arena, asked: Asked) -> None:
+    grace = await arena.person(GRACE)
+    await arena.owner(
+        "INSERT INTO vote (tenant, approval, subject, human, holder, person, verdict)"
+        " SELECT tenant, id, %s, %s, %s, %s, 'approve' FROM approval WHERE id = %s",
+        grace.subject,
+        grace.human,
+        grace.human,
+        Jsonb(asdict(approvals.actor(grace))),
+        asked.card,
+    )
+    await arena.owner(
+        "UPDATE approval SET status = 'approved', decided_at = moment() WHERE id = %s", asked.card
+    )
+
+
 async def the_intent_stands_in_the_ledger_before_the_click(arena: Arena) -> int:
     """With the payload of an attacker: it is not what was approved."""
     asked = await arena.ask()
@@ -286,6 +322,8 @@ ABUSES: tuple[Abuse, ...] = (
     the_clause_is_gone,
     *(level(to, clicked=clicked) for to in (0, 1) for clicked in (False, True)),
     level(3, clicked=True),
+    nobody_clicks_and_the_votes_say_that_they_did,
+    a_denial_is_turned_into_an_approval,
     the_intent_stands_in_the_ledger_before_the_click,
     the_intent_in_the_ledger_waits_for_no_click,
     the_effect_is_said_to_be_done,

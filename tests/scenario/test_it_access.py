@@ -77,6 +77,18 @@ async def test_a_request_is_granted_after_the_approval_and_ends_by_itself(office
     ]
 
 
+async def test_what_is_taken_back_is_what_the_record_says_was_done(office: Office) -> None:
+    run = await ask(office, WANTED)
+    await click(office, office.desk.cards[0], "grace.lindqvist")
+    async with office.database.pool.connection() as conn:  # as if she had been a member all along
+        await conn.execute(
+            "UPDATE effect SET result = result || '{\"changed\": false}' WHERE run = %s", (run,)
+        )
+    await office.later(timedelta(days=3, hours=1))
+    assert "Ada Okafor" not in await office.members("billing-db")
+    assert office.desk.keys == ["granted", "revoked"]
+
+
 async def test_nobody_acts_for_a_subject_of_another_directory(office: Office) -> None:
     ada = await office.connectors.directory.person_by_email("ada.okafor@larkfield.example")
     run = await office.runs.start(
