@@ -23,6 +23,7 @@ from playwright.async_api import (
     expect,
 )
 
+from bot.demo.stage import Stage, free_port, staged
 from tests.browser.office import Office, open_office
 
 _ARGUMENTS = [
@@ -62,6 +63,14 @@ async def browser(chromium: Path) -> AsyncIterator[Browser]:
         launched = await playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
         yield launched
         await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """The demo, as `countersign demo` starts it."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    async with staged(home, port=free_port(), progress=lambda _: None) as started:
+        yield started
 
 
 class Watch:

@@ -4,27 +4,17 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from bot.demo.stage import Stage, free_port, staged
+from bot.demo.stage import Stage
 from tests.browser.conftest import OpenPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 SLOW = 60_000  # ms; the machines that run this are shared
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """The demo, as `countersign demo` starts it."""
-    home = tmp_path_factory.mktemp("demo") / "home"
-    async with staged(home, port=free_port(), progress=lambda _: None) as started:
-        yield started
 
 
 @pytest.fixture
