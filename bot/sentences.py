@@ -172,7 +172,7 @@ def notice(key: str, facts: Mapping[str, str]) -> Markup:
         by = safe(facts.get("by", "an approver"), 200)
         return join(ours("The request was denied by "), by, _colon(facts.get("reason", "")), ours("."))
     if key.partition(":")[0] in _VOID:
-        return join(void(key.partition(":")[0], facts), ours(" So the approvers see a new card."))
+        return join(void(key.partition(":")[0], facts), ours(" The approvers see a new card."))
     if key in _ENDINGS:
         return join(ours(_ENDINGS[key]), reason(facts.get("key"), facts), ours("."))
     if key == "retrying" and facts.get("sent") == "maybe":
