@@ -1,8 +1,7 @@
 """`countersign delegate`: who decides for whom while they are away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.commands import readers
+from bot.commands.opened import opened, reading
 from bot.commands.options import Failure, Home, Json, failing, user_name, write_json
 from bot.render import clean
 from bot.settings import home_from, load
 
 if TYPE_CHECKING:
-    from graphs.ports import Connection
     from graphs.records import Delegation
 
 app = typer.Typer(help="Who decides for whom while they are away.", no_args_is_help=True)
@@ -77,7 +76,7 @@ def end(delegation: Id, home: Home = None) -> None:
 async def _list(home: Path) -> "Sequence[Delegation]":
     from graphs import delegations  # noqa: PLC0415  # --help does not need a database
 
-    async with _opened(home) as conn:
+    async with reading(load(home)) as conn:
         return await delegations.in_force(conn)
 
 
@@ -85,7 +84,7 @@ async def _add(home: Path, holder: str, stand_in: str, until: datetime) -> "Dele
     from graphs import delegations  # noqa: PLC0415  # likewise
 
     away, there = [await readers.person(home, email) for email in (holder, stand_in)]
-    async with _opened(home) as conn:
+    async with opened(load(home)) as database, database.pool.connection() as conn:
         try:
             return await delegations.delegate(
                 conn, holder=away, stand_in=there, last_day=until.date(), by=f"operator {user_name()}"
@@ -97,7 +96,7 @@ async def _add(home: Path, holder: str, stand_in: str, until: datetime) -> "Dele
 async def _end(home: Path, name: str) -> "Delegation":
     from graphs import delegations  # noqa: PLC0415  # likewise
 
-    async with _opened(home) as conn:
+    async with opened(load(home)) as database, database.pool.connection() as conn:
         found = [one for one in await delegations.in_force(conn) if name and one.id.startswith(name)]
         if len(found) > 1:
             raise Failure(f"More than one begins with {name}. Write more of its id.")
@@ -107,18 +106,6 @@ async def _end(home: Path, name: str) -> "Delegation":
                 f"There is none in force that begins with {name}. `countersign delegate list` shows them."
             )
         return ended
-
-
-@asynccontextmanager
-async def _opened(home: Path) -> "AsyncIterator[Connection]":
-    from bot.database import open_database  # noqa: PLC0415  # likewise
-
-    settings = load(home)
-    async with (
-        open_database(home, settings.database_url, owner_url=settings.database_owner_url) as database,
-        database.pool.connection() as conn,
-    ):
-        yield conn
 
 
 def _who(actor: Any) -> str:

@@ -3,21 +3,18 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bot.commands.opened import opened, reading
 from bot.commands.options import Failure, Home, Json, failing
 from bot.settings import home_from, load
-
-if TYPE_CHECKING:
-    from bot.database import Database
 
 app = typer.Typer(help="Changes in outside systems that need somebody.", no_args_is_help=True)
 
@@ -75,7 +72,7 @@ def replay(
 
 
 async def _rows(home: Path, query: str) -> list[Row]:
-    async with _opened(home) as database, database.pool.connection() as conn:
+    async with reading(load(home)) as conn:
         return list(await (await conn.execute(query.encode())).fetchall())
 
 
@@ -84,7 +81,7 @@ async def _replay(home: Path, request: str) -> None:
     from graphs import audit, cases  # noqa: PLC0415  # likewise
 
     async with (
-        _opened(home) as database,
+        opened(load(home)) as database,
         Jobs.open(database) as jobs,
         database.pool.connection() as conn,
     ):
@@ -92,15 +89,6 @@ async def _replay(home: Path, request: str) -> None:
             raise Failure("No such request rests. `countersign effects dead` lists them.")
         await jobs.advance(conn, request)
         await audit.append(conn, "run.replayed", run=request, facts={}, detail={})
-
-
-@asynccontextmanager
-async def _opened(home: Path) -> "AsyncIterator[Database]":
-    from bot.database import open_database  # noqa: PLC0415  # --help does not need a database
-
-    settings = load(home)
-    async with open_database(home, settings.database_url, owner_url=settings.database_owner_url) as database:
-        yield database
 
 
 def _print(rows: Sequence[Row], *, as_json: bool, nothing: str) -> None:

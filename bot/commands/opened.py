@@ -1,7 +1,7 @@
-"""The home's database as a command needs it: with the key of its record."""
+"""The home's database as a command needs it: only to read, or with the key of its record."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.demo import home as demo
@@ -10,6 +10,7 @@ from connectors.secrets import Secrets, demo_key, open_secrets
 
 if TYPE_CHECKING:
     from bot.database import Database
+    from graphs.ports import Connection
 
 
 def secrets_of(settings: Settings) -> Secrets:
@@ -22,15 +23,25 @@ def secrets_of(settings: Settings) -> Secrets:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> "AsyncIterator[Database]":
-    """Open the database of the settings' home, and the book of its record.
+    """Open the database of the settings' home, and the book of its record, which whoever writes needs.
 
     Raises DatabaseUnavailable, and SettingsError where the secrets do not open.
     """
     from bot.audit.keys import unlock  # noqa: PLC0415  # --help does not need a database
-    from bot.database import open_database  # noqa: PLC0415  # likewise
 
-    async with open_database(
-        settings.home, settings.database_url, owner_url=settings.database_owner_url
-    ) as database:
+    async with _database(settings) as database:
         await unlock(database, lambda: secrets_of(settings))
         yield database
+
+
+@asynccontextmanager
+async def reading(settings: Settings) -> "AsyncIterator[Connection]":
+    """Open a connection for what needs no secret. Raises DatabaseUnavailable."""
+    async with _database(settings) as database, database.pool.connection() as conn:
+        yield conn
+
+
+def _database(settings: Settings) -> "AbstractAsyncContextManager[Database]":
+    from bot.database import open_database  # noqa: PLC0415  # --help does not need a database
+
+    return open_database(settings.home, settings.database_url, owner_url=settings.database_owner_url)

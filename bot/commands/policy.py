@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bot.commands.opened import reading
 from bot.commands.options import Config, Failure, Home, Json, failing, write_json
 from bot.demo import home as demo
 from bot.settings import Settings, home_from, load
@@ -151,15 +152,9 @@ class _Explained:
 
 async def _explain(settings: Settings, policy: "Policy", card: str, email: str | None) -> _Explained:
     from bot.clock import DatabaseClock  # noqa: PLC0415  # likewise
-    from bot.database import open_database  # noqa: PLC0415
     from graphs import delegations, rights  # noqa: PLC0415
 
-    async with (
-        open_database(
-            settings.home, settings.database_url, owner_url=settings.database_owner_url
-        ) as database,
-        database.pool.connection() as conn,
-    ):
+    async with reading(settings) as conn:
         approval = await _find(conn, card)
         now, lent = await DatabaseClock().now(conn), await delegations.in_force(conn)
         asked = []

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bot.commands.opened import reading
 from bot.commands.options import Home, Json, failing, write_json
 from bot.render import clean
 from bot.settings import home_from, load
@@ -36,14 +37,9 @@ def reviews(home: Home = None, as_json: Json = False) -> None:
 
 
 async def _waiting(home: Path) -> "Sequence[Review]":
-    from bot.database import open_database  # noqa: PLC0415  # --help does not need a database
-    from graphs import reviews as found  # noqa: PLC0415  # likewise
+    from graphs import reviews as found  # noqa: PLC0415  # --help does not need a database
 
-    settings = load(home)
-    async with (
-        open_database(home, settings.database_url, owner_url=settings.database_owner_url) as database,
-        database.pool.connection() as conn,
-    ):
+    async with reading(load(home)) as conn:
         return await found.waiting(conn)
 
 
