@@ -149,7 +149,7 @@ async def move(
         " WHERE id = %s AND status <> ALL(%s)",
         (status.value, reason, Jsonb(dict(facts or {})), run, list(CLOSED)),
     )
-    if cursor.rowcount and not status.is_open:
+    if not status.is_open and cursor.rowcount:
         await conn.execute(
             "INSERT INTO timer (run, due_at) VALUES (%s, moment() + %s) ON CONFLICT DO NOTHING", (run, KEPT)
         )
