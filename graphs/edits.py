@@ -50,7 +50,11 @@ def of(
 
 def _narrows(field: Field, before: str, after: str) -> bool:
     """Whether a value that fits gives less than the one before."""
-    return field.narrows == "less" and before.isdecimal() and int(after) < int(before)
+    return field.narrows == "less" and _is_less(before, after)
+
+
+def _is_less(before: str, after: str) -> bool:
+    return before.isdecimal() and after.isdecimal() and int(after) < int(before)
 
 
 async def record(conn: Connection, edit: Edit, run: str) -> None:
@@ -101,6 +105,10 @@ async def assenting(case: Case) -> tuple[Edit, list[Right]] | None:
 
 
 def carries(edit: Edit, approval: Approval) -> bool:
-    """Whether a new card shows the edit and nothing else: whoever made the edit has seen nothing else."""
+    """Whether a new card shows the edit and nothing else: whoever made the edit has seen nothing else.
+
+    That it only takes away is judged by what the two cards bind, and not by what the edit's row says.
+    """
     changed = {one.name.rpartition(".")[2] for one in approval.differences}
-    return approval.replaces == edit.approval and changed == set(edit.after)
+    less = all(_is_less(one.before, one.after) for one in approval.differences)
+    return approval.replaces == edit.approval and changed == set(edit.after) and less

@@ -193,7 +193,7 @@ class _Game:
     async def _edit(self, step: str, who: str) -> str:
         days = {"narrow": self.world.days - 1, "widen": self.world.days + 1}.get(step)
         values = {"reason": "forged", "quorum": "0"} if days is None else {"days": str(days)}
-        may = self.world.has_right(who)
+        may = self.world.holders(who)
         answered = await self.arena.edit(self.card, await self._person(who), **values)
         if answered is not Answered.RECORDED:
             return str(answered and answered.value)
@@ -249,9 +249,8 @@ class _Game:
             return
         self.card, self.made, self.word = newest, (self.world.minutes, *self.world.terms), None
         if self.carried is not None and self.carried[1] == self.world.terms:
-            who, holders = self.carried[0], self.carried[:1]
-            if self.world.has_right(who):
-                self.word = Word(who=who, card=newest, holders=holders, at=self.world.minutes)
+            who, holders = self.carried[0], self.world.holders(self.carried[0])
+            self.word = Word(who=who, card=newest, holders=holders, at=self.world.minutes)
         self.carried = None
 
     def _objections(self) -> Iterator[str]:

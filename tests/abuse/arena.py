@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from psycopg import AsyncConnection
@@ -24,6 +24,9 @@ from graphs.runs import Runs
 from tests.abuse.anything import APPROVERS
 from tests.abuse.scenes import Scene, target
 from tests.scenario.desk import Desk
+
+if TYPE_CHECKING:
+    from tests.abuse.front import Front
 
 ADA, GRACE, BEN, TOMAS, JUN = (
     one.email for one in (company.ADA, company.GRACE, company.BEN, company.TOMAS, company.JUN)
@@ -56,6 +59,7 @@ class Arena:
     scim: httpx.AsyncClient
     scene: Scene
     tenant: str
+    slack: "Callable[[], Awaitable[Front]]"  # opened for the first abuse that comes through it
     errors: list[BaseException] = field(default_factory=list)
     watched: dict[str, str] = field(default_factory=dict)  # the groups that a case may touch, with their ids
     _numbers: Iterator[int] = field(default_factory=itertools.count)

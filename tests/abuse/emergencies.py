@@ -6,7 +6,7 @@ One of them has approved when a case begins; nothing may happen until another on
 from connectors.directory import Person
 from graphs.flows import break_glass
 from graphs.records import Answered
-from tests.abuse import records
+from tests.abuse import records, standing_in
 from tests.abuse.arena import BEN, GRACE, TOMAS, Abuse, Arena
 from tests.abuse.scenes import Scene
 
@@ -68,6 +68,7 @@ ABUSES: tuple[Abuse, ...] = (
     the_first_approves_again_from_a_linked_account,
     the_first_approves_again_through_a_stand_in,
     the_first_leaves_the_group_before_the_second_click,
+    *standing_in.OF_TWO,
     *(records.before_the_click(path) for path in FIELDS),
     *(records.after_the_click(path) for path in FIELDS),
     *(records.with_its_digest(path) for path in FIELDS),

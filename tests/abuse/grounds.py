@@ -4,7 +4,7 @@ import logging
 import secrets
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -20,7 +20,9 @@ from graphs.audit import Vault
 from graphs.policy.engine import Policy
 from graphs.runs import Runs
 from graphs.sealed import Seal
+from tests.abuse import front
 from tests.abuse.arena import ADMINISTRATOR, Arena
+from tests.abuse.front import Front
 from tests.abuse.scenes import scenes, workflows
 from tests.scenario.desk import DatabaseClock, Desk
 
@@ -86,8 +88,20 @@ async def opened(home: Path, server: Running, *, policy: Policy | None = None) -
             policy=policy or Policy.shipped(),
             seal=Seal(Keys.fresh(), tenant),
         ) as runs,
+        AsyncExitStack() as later,
     ):
         database.book.open(Vault(Keys.fresh()))
+        face: list[Front] = []
+
+        async def slack() -> Front:
+            if not face:
+                face.append(
+                    await later.enter_async_context(
+                        front.opened(home, connectors.directory, runs, tenant=tenant)
+                    )
+                )
+            return face[0]
+
         yield Arena(
             runs=runs,
             desk=desk,
@@ -99,4 +113,5 @@ async def opened(home: Path, server: Running, *, policy: Policy | None = None) -
             scim=scim,
             scene=scenes()[0],
             tenant=tenant,
+            slack=slack,
         )

@@ -4,11 +4,18 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tests.abuse import clicks, emergencies, people, records
+from tests.abuse import changes, clicks, emergencies, payloads, people, records, standing_in
 from tests.abuse.arena import GRACE, Abuse, Arena
 from tests.abuse.scenes import Scene, scenes
 
-ABUSES: tuple[Abuse, ...] = (*people.ABUSES, *records.ABUSES, *clicks.ABUSES)
+ABUSES: tuple[Abuse, ...] = (
+    *people.ABUSES,
+    *records.ABUSES,
+    *clicks.ABUSES,
+    *changes.ABUSES,
+    *standing_in.ABUSES,
+    *payloads.ABUSES,
+)
 ABUSES_LEAST = 40
 
 

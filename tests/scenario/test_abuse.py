@@ -14,13 +14,13 @@ from connectors.sandbox import process
 from graphs import admission
 from graphs.policy.engine import Policy
 from tests import histories
-from tests.abuse import emergencies, matrix, people, records
+from tests.abuse import emergencies, matrix, payloads, people, records
 from tests.abuse.arena import Arena
 from tests.abuse.grounds import opened
 from tests.abuse.records import FIELDS, leaves
 from tests.abuse.scenes import OPERATIONS, WORKFLOWS, scenes, workflows
 
-SAMPLE, EMERGENCIES, HISTORIES = 24, 6, 15
+SAMPLE, EMERGENCIES, FROM_SLACK, HISTORIES = 24, 6, 8, 15
 
 
 async def _registered() -> set[str]:
@@ -83,6 +83,17 @@ async def test_no_abuse_makes_one_person_enough_in_an_emergency(database_home: P
             await matrix.attempt(found, emergencies.SCENE, abuse)
             for abuse in (*emergencies.ABUSES[:5], *chosen)
         ]
+    assert [one for one in tried if one.wrongful] == []
+
+
+async def test_no_request_from_slack_or_as_if_from_it_does_what_no_approver_has_clicked(
+    database_home: Path, tmp_path: Path
+) -> None:
+    chosen = random.Random(SAMPLE).sample(payloads.ABUSES, FROM_SLACK)
+    async with arena(database_home, tmp_path / "directory") as found:
+        seen = await matrix.attempt(found, scenes()[0], payloads.the_card_was_edited)
+        tried = [await matrix.attempt(found, scenes()[0], abuse) for abuse in chosen]
+    assert seen.landed == 1, "an approver's click does what is on record"
     assert [one for one in tried if one.wrongful] == []
 
 

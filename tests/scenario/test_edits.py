@@ -140,6 +140,8 @@ async def test_a_narrowed_request_whose_clause_has_changed_too_carries_no_approv
         ("tomas.varga", {"days": "3"}, Answered.NOT_ALLOWED),
         (GRACE, {"days": "9"}, Answered.NOT_CHANGED),
         (GRACE, {"days": "999"}, Answered.NOT_CHANGED),
+        (GRACE, {"days": "2.5"}, Answered.NOT_CHANGED),
+        (GRACE, {"days": "²"}, Answered.NOT_CHANGED),
         (GRACE, {"reason": "because I say so"}, Answered.NOT_CHANGED),
         (GRACE, {"person": "grace"}, Answered.NOT_CHANGED),
     ],
