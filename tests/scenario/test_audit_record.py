@@ -48,6 +48,20 @@ async def office(database: Database, database_home: Path, tmp_path: Path) -> Asy
         yield opened
 
 
+async def test_a_worker_that_stops_before_it_commits_an_event_keeps_the_record_from_nobody(
+    office: Office,
+) -> None:
+    pool = office.database.pool
+    async with pool.connection() as stopped:
+        await stopped.execute("SET idle_in_transaction_session_timeout = '300 ms'")
+        await audit.append(stopped, "test.event", run=None, facts={}, detail={"by": ADA})
+        async with pool.connection() as other:  # waits until the server has ended the one before
+            await other.execute("SET LOCAL lock_timeout = '20 s'")
+            await audit.append(other, "test.event", run=None, facts={}, detail={"by": ADA})
+        with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+            await stopped.commit()
+
+
 async def requested(office: Office) -> str:
     """Have Ada ask for access, and do what that brings; return the request."""
     ada = await office.connectors.directory.person_by_email("ada.okafor@larkfield.example")

@@ -303,11 +303,11 @@ async def cases(bench: Bench) -> list[Case]:
         for kind in kinds:
             points = await bench.points(scene, kind)
             found += [Case(scene=scene, kind=kind, how="killed", point=point) for point in points]
-            found += list(_others(scene, kind, points))
+            found += list(others(scene, kind, points))
     return found
 
 
-def _others(scene: str, kind: str, points: Sequence[str]) -> Iterable[Case]:
+def others(scene: str, kind: str, points: Sequence[str]) -> Iterable[Case]:
     commits = [point for point in points if ": before the commit of" in point]
     for point in commits:
         yield Case(scene=scene, kind=kind, how="full disk", point=point)
