@@ -8,6 +8,7 @@ from typing import Any
 from slack_bolt.request.async_request import AsyncBoltRequest
 
 from bot.blocks import approval as blocks
+from bot.blocks.reason import REASON
 from bot.demo.world import ALARMS
 from tests.abuse.arena import Abuse, Arena
 from tests.abuse.front import Payload
@@ -248,6 +249,6 @@ ABUSES: tuple[Abuse, ...] = (
     the_card_was_deleted,
     a_signed_request_is_played_again,
     fifty_signed_clicks_at_once,
-    window("a_denial", blocks.DENIAL, {blocks.REASON: {"value": "no"}}),
+    window("a_denial", blocks.DENIAL, {REASON: {"value": "no"}}),
     window("a_change", blocks.CHANGE, {"days": {"type": "number_input", "value": "2"}}),
 )
