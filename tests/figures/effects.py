@@ -24,6 +24,7 @@ from tests.ledger.system import KINDS
 
 SEED = 11
 SCENE = "post"
+ROUNDS = 10  # of every operation in every workflow
 DAYS = {  # what each is called, and what it means
     "error after": "answered with an error after it was done",
     "no answer after": "never answered after it was done",
@@ -42,6 +43,8 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
     """Count writes and effects, of a sample or of all."""
     async with grounds.arena() as arena:
         with writes.watched() as sent:
+            for _ in range(ROUNDS - 1 if not quick else 0):
+                await writes.played(arena, sent)
             yield written(await writes.played(arena, sent))
         yield await unrecorded(arena)
     with tempfile.TemporaryDirectory() as folder:
