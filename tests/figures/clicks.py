@@ -85,6 +85,7 @@ class Bench:
             key=secrets.token_hex(8),
         )
         await until(lambda: self._stands(run, "waiting"), "the card")
+        await until(self._is_idle, "the end of the job")  # nobody clicks sooner
         card = self.office.desk.cards[-1]
         began = self._begin()
         await self.office.runs.decide(card, Verdict.APPROVE, by=self.grace)
@@ -114,6 +115,11 @@ class Bench:
 
     async def _stands(self, run: str, status: str) -> bool:
         return (await self.office.runs.run(run)).status.value == status
+
+    async def _is_idle(self) -> bool:
+        async with self.office.database.pool.connection() as conn:
+            cursor = await conn.execute("SELECT 1 FROM procrastinate_jobs WHERE status IN ('todo', 'doing')")
+            return await cursor.fetchone() is None
 
     async def _ended(self, thread: str) -> bool:
         return not (await self.bare.aget_state(_config(thread))).next

@@ -5,6 +5,7 @@ A quick sample takes half a minute, longer than those of other measures: a proce
 
 import random
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -54,9 +55,10 @@ def _during_the_call(kind: str) -> Case:
 def figures(outcomes: Sequence[Outcome]) -> Iterable[Figure]:
     """Say how often it did not hold, of so many kinds of operation and points."""
     ended = [one for one in outcomes if one.case.how != "stopped"]
-    kinds = {one.case.kind for one in ended}
+    kinds = Counter(one.case.kind for one in ended)
     points = {(one.case.scene, one.case.point) for one in ended}
-    where = f"ended at one of {len(points)} points, {len(kinds)} kinds of operation"
+    each = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    where = f"ended at one of {len(points)} points, {each}"
     for verdict, what in (
         ("duplicate", "an effect twice"),
         ("lost", "an effect lost"),

@@ -43,9 +43,8 @@ async def _diary(bench: sweep.Bench, seed: int, most: int | None, *, anew: bool)
         sys.stdout.write(f"goes on after {len(kept.outcomes):,} cases; --anew begins again\n")
         return kept
     cases = await sweep.cases(bench)
-    if most is None:
-        return diary.begin(diary.FILE, seed, cases)
-    return diary.begin(bench.folder / "outcomes.jsonl", seed, random.Random(seed).sample(cases, most))
+    chosen = random.Random(seed).sample(cases, len(cases) if most is None else most)  # slow and quick mixed
+    return diary.begin(diary.FILE if most is None else bench.folder / "outcomes.jsonl", seed, chosen)
 
 
 def _say(kept: Diary, pace: float) -> None:

@@ -82,7 +82,10 @@ def main(job: Job) -> None:
         _move_clock(job.skew)
     tracer = Tracer(at=job.at, mode=job.mode, phase=job.scene)
     tracer.install()
-    status = asyncio.run(_play(job, tracer))
+    try:
+        status = asyncio.run(_play(job, tracer))
+    except psycopg.OperationalError as error:  # the server ends connections of a process that was stopped
+        status = repr(error)
     said = {"status": status, "points": tracer.passed, "seconds": time.monotonic() - began}
     job.out.write_text(json.dumps(said))
 
