@@ -1,5 +1,6 @@
 """Slack before an arena: a workspace on this machine, the bot's listeners, and requests that are signed."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,11 +37,10 @@ from bot.wiring import Parts
 from bot.workspace.server import running
 from connectors.directory import Directory
 from graphs.runs import Runs
+from tests.abuse.payloads import Payload
 from tests.abuse.scenes import workflows
 from tests.scenario.slack_office import APP_TOKEN, BOT_TOKEN, MANIFEST, SIGNING_SECRET
-from tests.scenario.test_slack_payloads import signed
-
-Payload = dict[str, Any]
+from tests.scenario.test_slack_payloads import body_of, request, signed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +84,21 @@ class Front:
             "actions": [{"type": "button", "action_id": blocks.APPROVE, "block_id": "b", "value": card}],
         }
 
-    async def send(self, request: AsyncBoltRequest | Payload) -> int:
+    def signed(self, payload: Payload, **how: Any) -> AsyncBoltRequest:
+        """Sign a payload: `at` another time, or with another `secret`."""
+        return signed(payload, **how)
+
+    def headed(self, payload: Payload, signature: str) -> AsyncBoltRequest:
+        """Make a request of now with that signature."""
+        return request(*body_of(payload), str(int(time.time())), signature)
+
+    def bare(self, payload: Payload) -> AsyncBoltRequest:
+        """Make a request without Slack's headers."""
+        return AsyncBoltRequest(body=body_of(payload)[0])
+
+    async def send(self, sent: AsyncBoltRequest | Payload) -> int:
         """Let the request, or the payload as Slack signs it, arrive; return the status of the answer."""
-        arriving = signed(request) if isinstance(request, dict) else request
+        arriving = signed(sent) if isinstance(sent, dict) else sent
         answer = await self.app.async_dispatch(arriving)
         return int(answer.status)
 

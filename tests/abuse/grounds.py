@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -20,11 +21,12 @@ from graphs.audit import Vault
 from graphs.policy.engine import Policy
 from graphs.runs import Runs
 from graphs.sealed import Seal
-from tests.abuse import front
 from tests.abuse.arena import ADMINISTRATOR, Arena
-from tests.abuse.front import Front
 from tests.abuse.scenes import scenes, workflows
 from tests.scenario.desk import DatabaseClock, Desk
+
+if TYPE_CHECKING:
+    from tests.abuse.front import Front
 
 
 @asynccontextmanager
@@ -93,8 +95,10 @@ async def opened(home: Path, server: Running, *, policy: Policy | None = None) -
         database.book.open(Vault(Keys.fresh()))
         face: list[Front] = []
 
-        async def slack() -> Front:
+        async def slack() -> "Front":
             if not face:
+                from tests.abuse import front  # with Slack's library, which takes seconds to import
+
                 face.append(
                     await later.enter_async_context(
                         front.opened(home, connectors.directory, runs, tenant=tenant)

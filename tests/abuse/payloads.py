@@ -3,19 +3,25 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
-
-from slack_bolt.request.async_request import AsyncBoltRequest
+from typing import TYPE_CHECKING, Any
 
 from bot.blocks import approval as blocks
 from bot.blocks.reason import REASON
-from bot.demo.world import ALARMS
+from bot.demo.world import ALARMS, BOT, user
+from connectors.sandbox import company
 from tests.abuse.arena import Abuse, Arena
-from tests.abuse.front import Payload
-from tests.scenario.slack_office import ADA, BEN, BOT, GRACE, NOOR, TOMAS
-from tests.scenario.test_slack_payloads import body_of, request, signed
 
-JUN, NOBODY = "U0JUN", "U0NOBODY"
+if TYPE_CHECKING:  # Slack's library takes seconds to import, and comes with the first of these abuses
+    from slack_bolt.request.async_request import AsyncBoltRequest
+
+    from tests.abuse.front import Front
+
+ADA, GRACE, BEN, TOMAS, NOOR, JUN = (
+    user(one) for one in (company.ADA, company.GRACE, company.BEN, company.TOMAS, company.NOOR, company.JUN)
+)
+NOBODY = "U0NOBODY"
+
+Payload = dict[str, Any]
 
 
 def changed(name: str, change: Callable[[Payload], object]) -> Abuse:
@@ -48,13 +54,13 @@ def of_user(name: str, user: str) -> Abuse:
     return abuse
 
 
-def sent(name: str, make: Callable[[Payload], AsyncBoltRequest]) -> Abuse:
+def sent(name: str, make: "Callable[[Front, Payload], AsyncBoltRequest]") -> Abuse:
     """Return the abuse in which an approver's click comes in a request that Slack did not send."""
 
     async def abuse(arena: Arena) -> int:
         front = await arena.slack()
         asked = await arena.ask()
-        assert await front.send(make(await front.card(asked.card, GRACE))) == 401
+        assert await front.send(make(front, await front.card(asked.card, GRACE))) == 401
         await arena.work()
         return 0
 
@@ -144,7 +150,7 @@ async def a_signed_request_is_played_again(arena: Arena) -> int:
     asked = await arena.ask()
     payload = await front.card(asked.card, GRACE)
     at = int(time.time())
-    assert [await front.send(signed(payload, at=at)) for _ in range(3)] == [200, 401, 401]
+    assert [await front.send(front.signed(payload, at=at)) for _ in range(3)] == [200, 401, 401]
     await arena.work()
     return 1
 
@@ -193,19 +199,10 @@ def window(name: str, view: str, values: Payload) -> Abuse:
     return abuse
 
 
-def _after_signing(payload: Payload) -> AsyncBoltRequest:
+def _after_signing(front: "Front", payload: Payload) -> "AsyncBoltRequest":
     """Sign the click of one, and send that of another."""
-    theirs = {**payload, "user": {**payload["user"], "id": TOMAS}}
-    timestamp, signature = _headers(signed(theirs))
-    return request(*body_of(payload), timestamp, signature)
-
-
-def _with_signature(payload: Payload, signature: str) -> AsyncBoltRequest:
-    return request(*body_of(payload), str(int(time.time())), signature)
-
-
-def _headers(made: AsyncBoltRequest) -> tuple[str, str]:
-    return made.headers["x-slack-request-timestamp"][0], made.headers["x-slack-signature"][0]
+    theirs = front.signed({**payload, "user": {**payload["user"], "id": TOMAS}})
+    return front.headed(payload, theirs.headers["x-slack-signature"][0])
 
 
 def _now(span: int) -> int:
@@ -235,14 +232,14 @@ ABUSES: tuple[Abuse, ...] = (
     of_user("a_bot", BOT),
     of_user("whoever_asked", ADA),
     of_user("somebody_outside_the_group", TOMAS),
-    sent("signed_with_another_secret", lambda one: signed(one, secret="another")),
-    sent("signed_too_long_ago", lambda one: signed(one, at=_now(-301))),
-    sent("signed_in_the_future", lambda one: signed(one, at=_now(301))),
+    sent("signed_with_another_secret", lambda front, one: front.signed(one, secret="another")),
+    sent("signed_too_long_ago", lambda front, one: front.signed(one, at=_now(-301))),
+    sent("signed_in_the_future", lambda front, one: front.signed(one, at=_now(301))),
     sent("changed_after_it_was_signed", _after_signing),
-    sent("with_a_signature_of_zeros", lambda one: _with_signature(one, "v0=" + "0" * 64)),
-    sent("with_a_signature_of_another_kind", lambda one: _with_signature(one, "v1=" + "0" * 64)),
-    sent("with_an_empty_signature", lambda one: _with_signature(one, "")),
-    sent("without_its_headers", lambda one: AsyncBoltRequest(body=body_of(one)[0])),
+    sent("with_a_signature_of_zeros", lambda front, one: front.headed(one, "v0=" + "0" * 64)),
+    sent("with_a_signature_of_another_kind", lambda front, one: front.headed(one, "v1=" + "0" * 64)),
+    sent("with_an_empty_signature", lambda front, one: front.headed(one, "")),
+    sent("without_its_headers", lambda front, one: front.bare(one)),
     the_card_is_passed_on_into_another_channel,
     the_button_of_another_card,
     the_card_was_edited,

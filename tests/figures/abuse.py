@@ -13,7 +13,7 @@ from tests.figures.record import Figure, none_wrong
 from tests.histories import History, play
 
 HISTORIES = 10_000
-SAMPLE, FEW = 15, 6
+SAMPLE, FEW = 12, 5
 
 
 async def try_pair(arena: Arena, number: int) -> Tried:
