@@ -200,6 +200,17 @@ async def test_a_server_killed_under_a_living_user_comes_back_for_it(home: Path)
     assert processes(home) == []
 
 
+async def test_a_connection_that_the_server_has_ended_is_lent_to_nobody(home: Path) -> None:
+    async with opened(home) as database:
+        async with database.pool.connection() as conn:
+            ended = conn.info.backend_pid
+        async with database.saver_pool.connection() as other:
+            await other.execute("SELECT pg_terminate_backend(%s, 5000)", (ended,))
+        async with database.pool.connection() as conn:  # used a moment ago: only its socket says so
+            await conn.execute("SELECT 1")
+            assert conn.info.backend_pid != ended
+
+
 async def test_a_stale_pid_file_that_names_a_living_process_does_not_hinder_a_start(home: Path) -> None:
     async with opened(home) as database:
         data, folder = home / "postgres" / "data", socket_folder(database)
