@@ -25,6 +25,7 @@ import httpx
 import psycopg
 
 from bot.database import open_database
+from bot.storage.cluster import Cluster
 from connectors.keys import Keys
 from connectors.registry import DirectorySettings
 from connectors.sandbox import process as sandbox
@@ -44,7 +45,7 @@ PRELOADED = [  # so that a process starts in no time
     "procrastinate.builtin_tasks",
     "procrastinate.worker",
 ]
-AT_ONCE = 8  # cases; most of one is waiting for the queue to notice the dead
+AT_ONCE = 10  # cases; most of one is waiting for the queue to notice the dead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,6 +270,7 @@ async def opened(folder: Path, *, seed: int) -> AsyncIterator[Bench]:
     """Start the servers of a sweep."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
     (folder / "ledger").mkdir(parents=True)
+    _make_room(folder / "home")
     async with (
         open_database(folder / "home", None),
         system.running(folder / "ledger") as ledger,
@@ -294,6 +296,16 @@ async def opened(folder: Path, *, seed: int) -> AsyncIterator[Bench]:
             company=people,
             seed=seed,
         )
+
+
+def _make_room(home: Path) -> None:
+    """Let so many processes connect at once, each with the pools of a whole bot."""
+    home.mkdir()
+    cluster = Cluster(home)
+    cluster.prepare()
+    cluster.ready()
+    with (cluster.data / "postgresql.auto.conf").open("a") as settings:
+        settings.write(f"max_connections = {30 * AT_ONCE}\n")
 
 
 async def cases(bench: Bench) -> list[Case]:
