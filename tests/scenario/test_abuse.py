@@ -117,4 +117,6 @@ async def test_a_planted_hole_is_found(database_home: Path, tmp_path: Path) -> N
             await matrix.attempt(found, scene, people.the_requester_decides_from_a_linked_account)
             for scene in scenes()
         ]
+        history = await histories.play(found, 11)  # in which a requester changes what they have asked for
     assert all(one.landed == one.wrongful == 1 for one in tried)
+    assert history.wrong
