@@ -11,14 +11,12 @@ and then at once. What a token cannot stop is a call of a worker that was held u
 the lease of a permit is for (`connectors.permits`).
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from psycopg import AsyncCursor, DatabaseError
-from psycopg.errors import PipelineAborted
+from psycopg import AsyncCursor
 from psycopg.types.json import Jsonb
 
 from connectors.base import Act
@@ -219,23 +217,3 @@ async def fence(conn: Connection, run: str, token: int) -> None:
     cursor = await conn.execute(f"{_HELD} SELECT FROM held", {"run": run, "token": token})
     if cursor.rowcount == 0:
         raise Fenced("another worker has taken the run")
-
-
-@asynccontextmanager
-async def fenced(conn: Connection, run: str, token: int) -> AsyncIterator[None]:
-    """Send what is written in here together with a fence: one transaction, and one round trip.
-
-    Where the fence fails, nothing behind it is done. Others that hold the row so do not wait. Raises Fenced.
-    """
-    try:
-        async with conn.pipeline():
-            await conn.execute("SELECT fence(%s, %s)", (run, token))
-            yield
-    except DatabaseError as error:  # what came behind the fence was aborted, and may say so first
-        first = error.__context__ if isinstance(error, PipelineAborted) else error
-        if not isinstance(first, DatabaseError) or first.sqlstate != _FENCED:
-            raise
-        raise Fenced("another worker has taken the run") from error
-
-
-_FENCED = "CS001"  # of the function `fence` of our schema

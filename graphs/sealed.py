@@ -32,7 +32,8 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from connectors.keys import Keys
-from graphs import cases, effects
+from graphs import cases
+from graphs.effects import Fenced
 from graphs.ports import Connection
 
 FENCE = "fence"  # in the config: the token of the worker that holds the run
@@ -112,14 +113,14 @@ class SealedSaver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         """Save a checkpoint, if the worker still holds the run."""
         whole = get_serializable_checkpoint_metadata(config, metadata)
-        async with self._pool.connection() as conn, effects.fenced(conn, *_holder(config)):
+        async with self._pool.connection() as conn:
             return await self._put(conn, config, checkpoint, whole)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Save what a node has written, if the worker still holds the run."""
-        async with self._pool.connection() as conn, effects.fenced(conn, *_holder(config)):
+        async with self._pool.connection() as conn:
             await self._put_writes(conn, config, writes, task_id, task_path)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
@@ -156,7 +157,7 @@ class SealedSaver(BaseCheckpointSaver[str]):
         """
         plain = AsyncPostgresSaver(conn, serde=self.serde)
         cursor = await conn.execute(
-            "SELECT id, status = ANY(%s) AS closed FROM run"
+            "SELECT id, token, status = ANY(%s) AS closed FROM run"
             " WHERE EXISTS (SELECT FROM checkpoints WHERE thread_id = run.id) FOR UPDATE",
             (list(cases.CLOSED),),
         )
@@ -165,17 +166,17 @@ class SealedSaver(BaseCheckpointSaver[str]):
             last = await plain.aget_tuple({"configurable": {"thread_id": row["id"]}})
             await plain.adelete_thread(row["id"])
             if last is not None and not row["closed"]:
-                await self._adopt(conn, last)
+                await self._adopt(conn, last, row["token"])
         return sum(not row["closed"] for row in rows)
 
-    async def _adopt(self, conn: Connection, last: CheckpointTuple) -> None:
-        above: RunnableConfig = last.parent_config or {
-            "configurable": {**last.config["configurable"], "checkpoint_id": None}
-        }
-        await self._put(conn, above, last.checkpoint, last.metadata)
+    async def _adopt(self, conn: Connection, last: CheckpointTuple, token: int) -> None:
+        here = {**last.config["configurable"], FENCE: token}
+        above = get_checkpoint_id(last.parent_config) if last.parent_config else None
+        behind: RunnableConfig = {"configurable": {**here, "checkpoint_id": above}}
+        await self._put(conn, behind, last.checkpoint, last.metadata)
         for task, writes in groupby(last.pending_writes or (), key=lambda write: write[0]):
             pairs = [(channel, value) for _, channel, value in writes]
-            await self._put_writes(conn, last.config, pairs, task, "")
+            await self._put_writes(conn, {"configurable": here}, pairs, task, "")
 
     async def _put(
         self, conn: Connection, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata
@@ -193,10 +194,8 @@ class SealedSaver(BaseCheckpointSaver[str]):
             "versions_seen": {},
             "updated_channels": None,
         }
-        await conn.execute(
-            AsyncPostgresSaver.UPSERT_CHECKPOINTS_SQL.encode(),
-            (run, namespace, checkpoint["id"], parent, Jsonb(outside), Jsonb({})),
-        )
+        values = {"id": checkpoint["id"], "parent": parent, "checkpoint": Jsonb(outside)}
+        await _save(conn, _CHECKPOINT, config, values)
         where = {"thread_id": run, "checkpoint_ns": namespace, "checkpoint_id": checkpoint["id"]}
         return {"configurable": where}
 
@@ -210,16 +209,19 @@ class SealedSaver(BaseCheckpointSaver[str]):
     ) -> None:
         place = _place(config)
         again = all(channel in WRITES_IDX_MAP for channel, _ in writes)
-        query = (
-            AsyncPostgresSaver.UPSERT_CHECKPOINT_WRITES_SQL
-            if again
-            else AsyncPostgresSaver.INSERT_CHECKPOINT_WRITES_SQL
-        )
-        for position, (channel, value) in enumerate(writes):
-            index = WRITES_IDX_MAP.get(channel, position)
-            sealed = self._seal.close([index, value], *place, task_id, channel)
-            row = (*place, task_id, task_path, index, channel, _SEALED, sealed)
-            await conn.execute(query.encode(), row)
+        indexes = [WRITES_IDX_MAP.get(channel, position) for position, (channel, _) in enumerate(writes)]
+        values = {
+            "id": place[-1],
+            "task": task_id,
+            "path": task_path,
+            "indexes": indexes,
+            "channels": [channel for channel, _ in writes],
+            "sealed": [
+                self._seal.close([index, value], *place, task_id, channel)
+                for index, (channel, value) in zip(indexes, writes, strict=True)
+            ],
+        }
+        await _save(conn, _WRITES_AGAIN if again else _WRITES, config, values)
 
     def _opened(self, found: CheckpointTuple) -> CheckpointTuple:
         place = _place(found.config)
@@ -269,8 +271,39 @@ def _inner(conn: Connection) -> AsyncPostgresSaver:
     return AsyncPostgresSaver(conn, serde=_ENVELOPE)
 
 
-def _holder(config: RunnableConfig) -> tuple[str, int]:
-    return config["configurable"]["thread_id"], config["configurable"][FENCE]
+# What LangGraph's saver writes, in its tables, as one statement with the fence: whoever would take the run
+# waits until it is committed, others that write checkpoints do not. It returns a row if the worker holds it.
+_FENCED = (
+    "WITH held AS (SELECT FROM run WHERE id = %(run)s AND token = %(token)s FOR SHARE),"
+    " saved AS ({}) SELECT FROM held"
+)
+_CHECKPOINT = _FENCED.format(
+    "INSERT INTO checkpoints"
+    " (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)"
+    " SELECT %(run)s, %(namespace)s, %(id)s, %(parent)s, %(checkpoint)s, '{}' FROM held"
+    " ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id)"
+    " DO UPDATE SET checkpoint = excluded.checkpoint, metadata = excluded.metadata"
+)
+_WRITE = (
+    "INSERT INTO checkpoint_writes"
+    " (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)"
+    " SELECT %(run)s, %(namespace)s, %(id)s, %(task)s, %(path)s, one.idx, one.channel, 'sealed', one.blob"
+    " FROM held, unnest(%(indexes)s::int[], %(channels)s::text[], %(sealed)s::bytea[])"
+    " AS one (idx, channel, blob)"
+    " ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) "
+)
+_WRITES = _FENCED.format(f"{_WRITE} DO NOTHING")
+_WRITES_AGAIN = _FENCED.format(
+    f"{_WRITE} DO UPDATE SET channel = excluded.channel, type = excluded.type, blob = excluded.blob"
+)
+
+
+async def _save(conn: Connection, query: str, config: RunnableConfig, values: Mapping[str, Any]) -> None:
+    place = config["configurable"]
+    where = {"run": place["thread_id"], "namespace": place["checkpoint_ns"], "token": place[FENCE]}
+    cursor = await conn.execute(query.encode(), {**where, **values})
+    if cursor.rowcount == 0:
+        raise Fenced("another worker has taken the run")
 
 
 def _place(config: RunnableConfig) -> tuple[str, str, str]:

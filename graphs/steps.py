@@ -13,13 +13,12 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from connectors.directory import Person
-from graphs import approvals, audit, authority, cards, cases, edits, effects, forms, quorum, votes
+from graphs import approvals, audit, authority, cards, cases, edits, forms, quorum, votes
 from graphs.admission import Changed, Refused, require
 from graphs.approvals import Proposal
 from graphs.kit import Case
 from graphs.policy import views
 from graphs.policy.engine import INACTIVE, Resource
-from graphs.pools import reading
 from graphs.ports import Connection
 from graphs.records import Approval, ApprovalStatus, Field, Notice, Run, RunStatus, Verdict
 
@@ -185,18 +184,16 @@ def decided(execute: str, *, again: str = "check") -> Node:
 
     async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
         case = runtime.context
-        async with reading(case.kit.pool) as conn:
+        async with case.writing() as conn:
             approval = await approvals.load(conn, state["approval"])
-        assert approval is not None
-        if approval.status is ApprovalStatus.VOID:
-            return Command(goto=again, update={"round": state.get("round", 1) + 1})
-        if approval.status is not ApprovalStatus.APPROVED:
-            return refuse(_no(approval))
-        mark = f"approved {approval.id}"
-        async with case.kit.pool.connection() as conn:
-            async with effects.fenced(conn, case.id, case.token):
-                await cases.move(conn, case.id, RunStatus.EXECUTING)
-                await cases.note(conn, case.id, "approved", mark=mark, by=approvals.names(approval))
+            assert approval is not None
+            if approval.status is ApprovalStatus.VOID:
+                return Command(goto=again, update={"round": state.get("round", 1) + 1})
+            if approval.status is not ApprovalStatus.APPROVED:
+                return refuse(_no(approval))
+            await cases.move(conn, case.id, RunStatus.EXECUTING)
+            mark = f"approved {approval.id}"
+            await cases.note(conn, case.id, "approved", mark=mark, by=approvals.names(approval))
             await case.kit.notifier.progress(conn, case.id)
         return Command(goto=execute)
 
