@@ -10,11 +10,9 @@ from playwright.async_api import expect
 
 from bot.demo.stage import Stage
 from tests.browser.conftest import OpenPage
-from tests.browser.test_five_steps import SLOW, enter, open_thread, say, stage
+from tests.browser.test_five_steps import SLOW, enter, open_thread, say
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-__all__ = ["stage"]  # the fixture
 
 
 async def test_a_bad_rating_reaches_the_owner_as_a_gap(stage: Stage, open_page: OpenPage) -> None:
