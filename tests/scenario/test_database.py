@@ -22,9 +22,11 @@ _PATIENCE = 30.0
 
 # A process that opens the home, says so, and leaves when its standard input ends.
 _USER = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from bot.storage.embedded import Embedded
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, wherever the tests run
 
 async def main():
     async with Embedded(Path(sys.argv[1])):
