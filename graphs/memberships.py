@@ -4,16 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from connectors.directory import Membership, Person
 from connectors.errors import NotFound
-from graphs import approvals, steps
+from graphs import acting, approvals, steps
 from graphs.admission import Refused
 from graphs.approvals import Plain, Proposal
 from graphs.kit import Case
 from graphs.ports import ClauseMissing
-from graphs.records import Run, Shown
+from graphs.records import Field, Run, Shown
+from graphs.steps import Node, Propose, State
 
 OPERATION = "directory.add_to_group"
 
@@ -90,7 +92,25 @@ async def propose(
     )
 
 
-async def revoke(state: steps.State, runtime: Runtime[Case]) -> steps.State:
+def lending(
+    fields: tuple[Field, ...], *, check: Node, propose: Propose, grant: Node, confirm: Node
+) -> StateGraph[State, Case, State, State]:
+    """Return the machine that lends a membership once it is approved: `check` is what it may be asked for."""
+    graph = StateGraph(State, context_schema=Case)
+    graph.add_node("collect", steps.collect(fields), destinations=("ask", "check"))
+    graph.add_node("ask", steps.ask, destinations=("collect",))
+    graph.add_node("check", check, destinations=("plan", "refused"))
+    graph.add_node("plan", steps.plan(propose), destinations=("approve", "refused"))
+    graph.add_node("approve", steps.approve, destinations=("decided",))
+    graph.add_node("decided", steps.decided("grant"), destinations=("check", "grant", "refused"))
+    graph.add_node("grant", grant, destinations=("confirm", "plan", "refused"))
+    graph.add_node("confirm", confirm, destinations=(END,))
+    graph.add_node("refused", acting.refused, destinations=("refused", END))
+    graph.add_edge(START, "collect")
+    return graph
+
+
+async def revoke(state: State, runtime: Runtime[Case]) -> State:
     """Undo the grant, under the approval that covered both: the first node of what ends a membership."""
     case = runtime.context
     held = await case.held()

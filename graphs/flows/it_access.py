@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
@@ -68,19 +68,13 @@ def workflow(rules: Rules) -> Workflow:
 
 
 def _machine(access: "_Access", fields: tuple[Field, ...]) -> StateGraph[State, Case, State, State]:
-    graph = StateGraph(State, context_schema=Case)
-    graph.add_node("collect", steps.collect(fields), destinations=("ask", "check"))
-    graph.add_node("ask", steps.ask, destinations=("collect",))
-    graph.add_node("check", access.check, destinations=("plan", "refused"))
-    graph.add_node("plan", steps.plan(access.propose), destinations=("approve", "refused"))
-    graph.add_node("approve", steps.approve, destinations=("decided",))
-    graph.add_node("decided", steps.decided("grant"), destinations=("check", "grant", "refused"))
-    grant = acting.execute(access.propose, lasts=_lasts, also=_schedule_end)
-    graph.add_node("grant", grant, destinations=("confirm", "plan", "refused"))
-    graph.add_node("confirm", acting.confirm(_granted), destinations=(END,))
-    graph.add_node("refused", acting.refused, destinations=("refused", END))
-    graph.add_edge(START, "collect")
-    return graph
+    return memberships.lending(
+        fields,
+        check=access.check,
+        propose=access.propose,
+        grant=acting.execute(access.propose, lasts=_lasts, also=_schedule_end),
+        confirm=acting.confirm(_granted),
+    )
 
 
 class _Access:
