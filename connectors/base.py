@@ -3,6 +3,7 @@
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from inspect import getmembers
 from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
@@ -15,6 +16,7 @@ __all__ = [
     "Act",
     "Change",
     "Effect",
+    "Finding",
     "Health",
     "Mint",
     "Operation",
@@ -62,6 +64,20 @@ class Health(_Frozen):
 
     system: str
     detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that a connector needs of its system, and whether the system serves it.
+
+    `detail` is what was seen, in exact words and without a credential or a person's data. `mend` is what to
+    change, and where; it is empty where `ok`, and holds advice where something is served in a slower way.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str
 
 
 DataT = TypeVar("DataT", bound=Payload)
