@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bot.schedule import Schedule
+from knowledge.sources.base import within
 
 ANSWERS = "answers"  # the folder in the home, and the source, of answers that owners have reviewed
 
@@ -31,6 +32,7 @@ class SourceSettings(BaseModel):
     audience: tuple[str, ...] = Field(default=("everyone",), min_length=1)
     regions: tuple[str, ...] = ()
     standing: Literal["policy", "reference"] = "policy"
+    addresses: tuple[str, ...] = ()  # beginnings of those that its policies may call their own
     schedule: str = ""
 
     @field_validator("schedule")
@@ -53,6 +55,13 @@ class SourceSettings(BaseModel):
         if not all(re.fullmatch(r"[A-Za-z]{2}", code) for code in codes):
             raise ValueError("must be two-letter country codes such as NL")
         return tuple(code.upper() for code in codes)
+
+    @field_validator("addresses")
+    @classmethod
+    def _addresses(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(within(url, url) for url in urls):
+            raise ValueError("must be https addresses, without a name or a password in them")
+        return urls
 
     @field_validator("name")
     @classmethod

@@ -74,6 +74,7 @@ def configured(settings: Settings) -> list[Mirrored]:
                 audience=frozenset(source.audience),
                 regions=frozenset(source.regions),
                 standing=source.standing,
+                addresses=source.addresses,
             ),
         )
         for source in settings.sources

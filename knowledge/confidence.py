@@ -46,13 +46,20 @@ def signals(edition: Edition, asked: Query, hits: Sequence[Hit], quotes: Sequenc
         "dense_lift": _lift(dense),
         "sentence_lift": _lift(sentence),
         "words": float(near[0] @ _shares(asked)),
-        "words_lift": float(near[0].mean() - np.mean(near[1:])) if len(near) > 1 else USUAL,
+        "words_lift": _words_lift(near),
         "quote": quotes[0].features[0],
         "quote_words": quotes[0].features[1],
         "quote_own": quotes[0].features[OWN],
         "margin": hits[0].score - other,
         "agreement": sum(hit.document == first for hit in leaders) / 3,
     }
+
+
+def _words_lift(near: Sequence[Scores]) -> float:
+    """Return how far the first passage's words match above those of the others; no words match nothing."""
+    if not near[0].size:
+        return 0.0
+    return float(near[0].mean() - np.mean(near[1:])) if len(near) > 1 else USUAL
 
 
 def _lift(cosines: Scores) -> float:
@@ -62,9 +69,14 @@ def _lift(cosines: Scores) -> float:
 
 
 def _shares(asked: Query) -> Scores:
-    """Return how much each of the question's tokens says: its word's rarity, divided among its tokens."""
+    """Return how much each of the question's tokens says: its word's rarity, divided among its tokens.
+
+    A word that the model did not read, past its longest text, has no token and says nothing.
+    """
     found: list[float] = []
     for word, count in asked.words:
+        if not count:
+            continue
         stems = terms(word)
         found += [asked.lexical.rarity(stems[0]) / count if stems else 0.0] * count
     shares = np.array(found, dtype=np.float32)

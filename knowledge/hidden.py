@@ -19,6 +19,8 @@ OFF_PAGE = "text off the page"
 INKLESS = "text without ink"
 BEHIND = "text behind a picture"  # kept: a scanned page is searched by it
 UNSEEN_TITLE = "title that no page shows"
+ADDRESS = "address that its source does not allow"
+OWNER = "owner that its source does not allow"
 
 
 def visible(text: str) -> tuple[str, int]:

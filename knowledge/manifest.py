@@ -12,7 +12,7 @@ from typing import Any
 from knowledge.errors import DamagedEdition
 
 FORMAT = 6
-READING = 4  # a new number when the same files would give other sections or passages
+READING = 5  # a new number when the same files would give other sections or passages
 MANIFEST, FILES = "manifest.json", "files.json"
 TEXTS, PASSAGES, KEYS = "texts.sqlite", "passages.npy", "keys.npy"
 LEXICAL, CHROMA, WORDING = "lexical", "chroma", "wording.json"

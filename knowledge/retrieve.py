@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from knowledge.edition import Edition, Reader
 from knowledge.embedder import Embedder
+from knowledge.hidden import visible
 from knowledge.lexical import WORD, Seen, terms
 from knowledge.tokens import UNIT
 from knowledge.twins import alone
@@ -29,6 +30,7 @@ TOKENS = 0.4  # the share of tokens matched one by one, beside nearness
 WORDS = 0.1  # the weight of shared words beside all that
 FOLLOWING = 0.2  # their weight in a follow-up, which says less of what it is about
 CANDIDATES = 200  # passages whose sentences are looked at
+ROOM = 800  # characters of question and turns together that the model reads to the end
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,9 +69,12 @@ class Hit:
 def query(
     edition: Edition, embedder: Embedder, question: str, history: Sequence[str] = (), *, reader: Reader
 ) -> Query:
-    """Read a question in the words of this reader's documents, with up to two of the turns before it."""
+    """Read a question in the words of this reader's documents, with up to two of the turns before it.
+
+    Turns may hold anything: they are cleaned, and cut where they would leave the question no room.
+    """
     view = edition.view(reader)
-    turns = [view.wording.reworded(turn, embedder.knows) for turn in history if turn.strip()][-TURNS:]
+    turns = [view.wording.reworded(turn, embedder.knows) for turn in _turns(question, history)]
     question = view.wording.reworded(question, embedder.knows)
     texts = [question] + ["\n".join([*turns[-count:], question]) for count in range(1, len(turns) + 1)]
     weights = np.array([QUESTION] + [1.0] * len(turns), dtype=np.float32)
@@ -82,7 +87,8 @@ def query(
             for text, shift in zip(texts, shifts, strict=True)
         ]
     )
-    last = readings[-1]
+    # A question that stands past what the model reads of it and its turns is taken as it was read alone.
+    last = next((one for one in reversed(readings) if one.counts[1:].any()), readings[0])
     return Query(
         question=question,
         vector=weights @ np.stack([reading.whole for reading in readings]),
@@ -96,6 +102,15 @@ def query(
             (float(weight), tuple(terms(text))) for weight, text in zip(weights, texts, strict=True)
         ),
     )
+
+
+def _turns(question: str, history: Sequence[str]) -> list[str]:
+    """Return the last turns that say something, as far as they fit before the question."""
+    turns = [said for turn in history if (said := " ".join(visible(turn)[0].split()))][-TURNS:]
+    if len(question) + sum(map(len, turns)) <= ROOM:
+        return turns
+    each = max(0, ROOM - len(question)) // max(1, len(turns))
+    return [cut for turn in turns if (cut := turn[:each].strip())]
 
 
 def rank(edition: Edition, asked: Query, *, reader: Reader, depth: int = 60) -> list[Hit]:

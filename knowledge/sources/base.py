@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
 from knowledge.documents import EVERYONE, Document, Standing, Terms
 from knowledge.errors import Unreadable
+from knowledge.hidden import ADDRESS, OWNER
 
 Token = Callable[[], str]  # reads a source's token when it is needed; "" where there is none
 
@@ -69,23 +72,50 @@ class Defaults:
 
     Owner and regions hold where a document is silent. The audience is a bound: a document may be for fewer
     people, never for more. The standing is the source's alone: what a reference says is heard only where no
-    policy answers.
+    policy answers, and no page of it chooses its owner or its address.
+
+    `addresses` are the beginnings of those that a policy may call its own. None is a folder that somebody
+    named by hand: there any https address may be.
     """
 
     owner: str = ""
     audience: frozenset[str] = frozenset({EVERYONE})
     regions: frozenset[str] = frozenset()
     standing: Standing = "policy"
+    addresses: tuple[str, ...] | None = None
 
-    def applied(self, terms: Terms) -> Terms:
-        """Return a document's terms within this source. Raises Unreadable where nobody could read it."""
-        return replace(
+    def applied(self, terms: Terms, given: Terms) -> tuple[Terms, Counter[str]]:
+        """Return a document's terms within this source, and what it may not say of itself, by kind.
+
+        `given` is what the source knows of the document. Raises Unreadable where nobody could read it.
+        """
+        refused: Counter[str] = Counter()
+        url = given.url
+        if terms.url and terms.url != given.url:
+            if self._allows(terms.url, given):
+                url = terms.url
+            else:
+                refused[ADDRESS] += 1
+        owner = given.owner or ("" if self.standing == "reference" else terms.owner) or self.owner
+        if terms.owner and terms.owner != owner:
+            refused[OWNER] += 1
+        bounded = replace(
             terms,
-            owner=terms.owner or self.owner,
+            url=url,
+            owner=owner,
             audience=self._bounded(terms.audience),
             regions=terms.regions or self.regions,
             standing=self.standing,
         )
+        return bounded, refused
+
+    def _allows(self, url: str, given: Terms) -> bool:
+        """Tell whether a document may say that this is its address."""
+        if self.standing == "reference":
+            return False
+        if self.addresses is None:
+            return not given.url and url.startswith("https://")
+        return any(within(url, place) for place in self.addresses)
 
     def _bounded(self, audience: frozenset[str]) -> frozenset[str]:
         if EVERYONE in self.audience:
@@ -107,4 +137,18 @@ class Defaults:
             "audience": sorted(self.audience),
             "regions": sorted(self.regions),
             "standing": self.standing,
+            "addresses": None if self.addresses is None else list(self.addresses),
         }
+
+
+def within(url: str, place: str) -> bool:
+    """Tell whether an https address lies at a place or below it, however a browser would read it."""
+    try:
+        one, other = urlsplit(url), urlsplit(place)
+        same = (one.scheme, one.hostname, one.port) == (other.scheme, other.hostname, other.port)
+    except ValueError:
+        return False
+    path = unquote(unquote(one.path))  # some servers take it apart twice
+    plain = not ("\\" in url or "@" in one.netloc or ".." in path.split("/") or not url.isprintable())
+    below = f"{other.path.rstrip('/')}/"
+    return one.scheme == "https" and same and plain and f"{one.path.rstrip('/')}/".startswith(below)

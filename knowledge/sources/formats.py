@@ -29,7 +29,7 @@ _APART = Apart()
 
 
 def document_of(path: Path, *, document: str, sha256: str, defaults: Defaults, given: Terms) -> Document:
-    """Return a file's document. `given` is what its source knows of it where the file is silent.
+    """Return a file's document. `given` is what its source knows of it: its address and owner come first.
 
     Raises Unreadable with the reason when it cannot be one.
     """
@@ -60,15 +60,12 @@ def made(
     parts = parts_of(replace(block, links=_within(block.links, given.url)) for block in reading.blocks)
     if not any(part.units for part in parts):
         raise Unreadable("it holds no text")
-    terms = defaults.applied(
-        replace(
-            terms,
-            url=terms.url or given.url,
-            version=terms.version or reading.version or given.version,
-            owner=terms.owner or given.owner,
-            language=terms.language or reading.language or given.language,
-        )
+    terms = replace(
+        terms,
+        version=terms.version or reading.version or given.version,
+        language=terms.language or reading.language or given.language,
     )
+    terms, refused = defaults.applied(terms, given)
     return Document(
         document=document,
         title=terms.title or reading.title or given.title or label or document,
@@ -76,7 +73,7 @@ def made(
         parts=parts,
         sha256=sha256,
         label=label,
-        hidden=tuple(sorted(reading.hidden.items())),
+        hidden=tuple(sorted((reading.hidden + refused).items())),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -61,17 +61,22 @@ class WebSite:
             maps = [self.sitemap] if self.sitemap else _own(self.url, robots.sitemaps)
             problems: list[Problem] = []
             found = self._wanted(_listed(host, maps or [urljoin(self.url, "/sitemap.xml")]), robots, problems)
-            return _Visit(host, before, keep, problems).all(found)
+            return _Visit(host, before, keep, problems, self._covers).all(found)
+
+    def _covers(self, url: str) -> bool:
+        """Tell whether an address lies below the site's own and is not excluded."""
+        path = urlsplit(url).path or "/"
+        return (
+            origin(url) == origin(self.url)
+            and _below(path, urlsplit(self.url).path or "/")
+            and not any(path.startswith(prefix) for prefix in self.exclude)
+        )
 
     def _wanted(self, urls: Iterator[str], robots: Protego, problems: list[Problem]) -> list[str]:
-        home, under = origin(self.url), urlsplit(self.url).path or "/"
         kept: dict[str, None] = {}
         for listed in urls:
             url = urldefrag(listed)[0]
-            path = urlsplit(url).path or "/"
-            if origin(url) != home or not _below(path, under):
-                continue
-            if any(path.startswith(prefix) for prefix in self.exclude) or url in kept:
+            if not self._covers(url) or url in kept:
                 continue
             if not robots.can_fetch(url, AGENT):
                 problems.append(Problem(document=_name(url), reason="robots.txt asks us not to read it"))
@@ -87,8 +92,16 @@ class WebSite:
 class _Visit:
     """One walk over the pages, leaning on what the last one kept."""
 
-    def __init__(self, host: Host, before: Copy, keep: Keep, problems: list[Problem]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        before: Copy,
+        keep: Keep,
+        problems: list[Problem],
+        covers: Callable[[str], bool],
+    ) -> None:
         self._host = host
+        self._covers = covers
         self._keep = keep
         self._earlier = {item.memo["page"]: item for item in before.items}
         self._problems = problems
@@ -132,6 +145,8 @@ class _Visit:
         if suffix is None:
             raise Refused(f"it is of a kind that is not read here ({answer.kind or 'none is named'})")
         address = _canonical(answer) if suffix == ".html" else answer.url
+        if not self._covers(address):  # a page may not call itself what its source leaves out
+            address = answer.url
         self._add(
             Item(
                 document=_name(address),
