@@ -3,6 +3,7 @@
 This is the only module that reads the environment.
 """
 
+import logging
 import os
 import re
 import tomllib
@@ -23,7 +24,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot import homes, strength
 from bot.source_settings import AnySource
+
+logger = logging.getLogger(__name__)
 
 CONFIG = "countersign.toml"
 SECRETS = frozenset(
@@ -282,8 +286,13 @@ def home_from(option: Path | None) -> Path:
     return platformdirs.user_data_path("countersign", appauthor=False)
 
 
-def load(home: Path, config: Path | None = None) -> Settings:
-    """Read the settings of this home. A file named by `config` must exist; the home's own need not."""
+def load(home: Path, config: Path | None = None, *, weak_key: bool = False) -> Settings:
+    """Read the settings of this home. A file named by `config` must exist; the home's own need not.
+
+    A home that others may look into is closed first, and the log says so. A weak key of the secrets is
+    refused, except where it is about to be replaced. Raises SettingsError.
+    """
+    _secure(home)
     path = config if config is not None else home / CONFIG
     values = _file(path, required=config is not None)
     kept = sorted(SECRETS & values.keys())
@@ -292,9 +301,29 @@ def load(home: Path, config: Path | None = None) -> Settings:
             f"{path} holds the secret '{kept[0]}'. Keep it in the keyring or the environment."
         )
     try:
-        return Settings(**{**values, "home": home})
+        settings = Settings(**{**values, "home": home})
     except ValidationError as error:
         raise SettingsError(_sentence(path, error)) from error
+    if settings.secrets_key is not None and not weak_key:
+        _require_strong(settings.secrets_key)
+    return settings
+
+
+def _secure(home: Path) -> None:
+    try:
+        for done in homes.secure(home):
+            logger.warning("%s", done)
+    except homes.HomeRefused as error:
+        raise SettingsError(str(error)) from error
+
+
+def _require_strong(key: SecretStr) -> None:
+    why = strength.weakness(key.get_secret_value())
+    if why:
+        raise SettingsError(
+            f"COUNTERSIGN_SECRETS_KEY is too weak: {why}. {strength.ADVICE}. If secrets.crypt exists "
+            "already, take the new key into use with: countersign secrets rekey"
+        )
 
 
 def _file(path: Path, *, required: bool) -> dict[str, Any]:

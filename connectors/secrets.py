@@ -211,6 +211,14 @@ class EncryptedFile:
             if kept.pop(name, None) is not None:
                 self._replace(kept)
 
+    def rekey(self, key: str) -> None:
+        """Close the file with another key: a crash leaves the old or the new. Raises `NotKept` without a file."""
+        with self._alone():
+            if not self._path.exists():
+                raise NotKept(f"there is no {self._path}")
+            kept, self._key = self._read(), key
+            self._replace(kept)
+
     def names(self) -> tuple[str, ...]:
         """The names in the file."""
         return tuple(sorted(self._all()))

@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bot import strength
 from bot.commands.opened import secrets_of
 from bot.commands.options import Config, Failure, Home, Json, failing, write_json
 from bot.credentials import AUDIT_KEY, CHECKPOINT_KEY, OWN_KEYS
 from bot.demo import home as demo
 from bot.settings import home_from, load
 from connectors.keys import Keys
-from connectors.secrets import Secrets, demo_key
+from connectors.secrets import FILE, EncryptedFile, Secrets, demo_key
 
 app = typer.Typer(help="Tokens and keys, kept in the system's keyring.", no_args_is_help=True)
 
@@ -26,10 +27,7 @@ Name = Annotated[str, typer.Argument(help="Such as slack_bot_token or directory_
 def keep(name: Name, home: Home = None) -> None:
     """Keep a secret. It is asked for, or read from standard input; never given on the command line."""
     with failing():
-        if sys.stdin.isatty():
-            value = typer.prompt(f"{name}", hide_input=True)
-        else:
-            value = sys.stdin.readline().rstrip("\n")
+        value = _typed(name)
         kept = _open(home)
         kept.set(name, value)
     Console().print(f"Kept {name} in {kept!r}.", highlight=False)
@@ -83,6 +81,35 @@ def rotate(
 
 
 @app.command()
+def key() -> None:
+    """Make a key for COUNTERSIGN_SECRETS_KEY, and print it and nothing else. It is kept nowhere."""
+    sys.stdout.write(f"{strength.fresh()}\n")
+
+
+@app.command()
+def rekey(home: Home = None) -> None:
+    """Close the encrypted file with another key. COUNTERSIGN_SECRETS_KEY is the key that it has now.
+
+    The new key is asked for, or read from standard input.
+    """
+    with failing():
+        settings = load(home_from(home), weak_key=True)
+        if settings.secrets_key is None:
+            raise Failure("Set COUNTERSIGN_SECRETS_KEY to the key that the file has now.")
+        fresh = _typed("The new key")
+        if why := strength.weakness(fresh):
+            raise Failure(f"The new key is too weak: {why}. {strength.ADVICE}")
+        file = EncryptedFile(settings.home / FILE, settings.secrets_key.get_secret_value())
+        file.rekey(fresh)
+    Console().print(
+        f"{settings.home / FILE} opens with the new key now, and no longer with the old one. Set "
+        "COUNTERSIGN_SECRETS_KEY to it, then restart each bot and worker of this home.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
 def check(home: Home = None, config: Config = None, as_json: Json = False) -> None:
     """Say of each secret that the settings need whether it is there and accepted. Exit code 1: one is not."""
     from bot import accepted  # noqa: PLC0415  # asks Slack and the directory; the others need neither
@@ -107,6 +134,13 @@ def check(home: Home = None, config: Config = None, as_json: Json = False) -> No
             )
     if not all(one.is_well for one in found):
         raise typer.Exit(1)
+
+
+def _typed(name: str) -> str:
+    """Ask for a value, which is not shown, or read it from standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(name, hide_input=True))
+    return sys.stdin.readline().rstrip("\n")
 
 
 def _open(option: Path | None) -> Secrets:

@@ -1,12 +1,16 @@
 """A home that is marked as demo: its settings, its secrets, and what may happen in it alone."""
 
+import logging
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot import homes
 from bot.demo.world import ALARMS, APPROVALS
 from connectors.sandbox import company
 from connectors.secrets import Secrets, demo_key, open_secrets
+
+logger = logging.getLogger(__name__)
 
 MARK = "DEMO"
 
@@ -61,14 +65,24 @@ def is_demo(home: Path) -> bool:
 def mark(home: Path) -> None:
     """Make a home a demo's. Raises NotADemo for one that is in use otherwise."""
     if is_demo(home):
+        _close(home)
         return
     if home.exists() and any(home.iterdir()):
         raise NotADemo(
             f"{home} is in use and not by a demo. Give the demo a folder of its own: "
             "countersign demo --home DIR"
         )
+    _close(home)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     (home / MARK).write_text("The clock of this home can be moved, and its data mean nothing.\n")
+
+
+def _close(home: Path) -> None:
+    try:
+        for done in homes.secure(home):
+            logger.warning("%s", done)
+    except homes.HomeRefused as error:
+        raise NotADemo(str(error)) from error
 
 
 def configure(home: Path, *, slack: str, directory: str) -> None:

@@ -376,7 +376,7 @@ async def test_what_an_earlier_release_left_in_plain_is_taken_over(
 
 def test_the_commands_export_sign_and_verify(tmp_path: Path) -> None:
     home, file = tmp_path / "home", tmp_path / "record.jsonl"
-    runner = CliRunner(env={"COUNTERSIGN_SECRETS_KEY": "of the test"})
+    runner = CliRunner(env={"COUNTERSIGN_SECRETS_KEY": "opens the file of this test, and no other"})
 
     def run(*arguments: str, code: int = 0) -> str:
         result = runner.invoke(app, ["audit", *arguments])

@@ -51,7 +51,7 @@ def home(served: Path) -> Iterator[Path]:
 
 
 def run(home: Path, *arguments: str, typed: str | None = None, code: int = 0) -> Result:
-    runner = CliRunner(env={"COUNTERSIGN_SECRETS_KEY": "of the tests"})
+    runner = CliRunner(env={"COUNTERSIGN_SECRETS_KEY": "opens the file of this test, and no other"})
     result = runner.invoke(app, [*arguments, "--home", str(home)], input=typed)
     assert result.exit_code == code, result.output
     return result

@@ -21,7 +21,7 @@ from graphs.records import RunStatus, Verdict
 from tests.scenario.desk import Office, open_office
 from tests.scenario.duty import ADA, BEN, GRACE, ask, person
 
-KEY = "of the operators"
+KEY = "opens the file of these operators alone"
 
 
 @pytest.fixture

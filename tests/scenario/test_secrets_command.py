@@ -18,7 +18,7 @@ from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from connectors.secrets import open_secrets
 
-KEY = "the key of the file"
+KEY = "opens the file of this test, and no other"
 
 
 @pytest.fixture

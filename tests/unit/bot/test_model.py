@@ -148,7 +148,7 @@ def test_wrong_settings_are_named(tmp_path: Path, table: str, said: str) -> None
 def test_the_key_is_wanted_where_the_provider_wants_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COUNTERSIGN_SECRETS_KEY", "a key of the test")
+    monkeypatch.setenv("COUNTERSIGN_SECRETS_KEY", "opens the file of this test, and no other")
     hosted = load(home_with(tmp_path, '[model]\nprovider = "anthropic"\nname = "m"\n'))
     with pytest.raises(SettingsError, match="COUNTERSIGN_MODEL_KEY"):
         credentials.model_key(hosted)

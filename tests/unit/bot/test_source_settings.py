@@ -108,15 +108,17 @@ def test_what_is_wrong_is_said_with_its_key_and_without_its_value(
 def test_a_token_comes_from_the_environment_or_from_where_secrets_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COUNTERSIGN_SECRETS_KEY", "a key of this test")
+    monkeypatch.setenv("COUNTERSIGN_SECRETS_KEY", "opens the file of this test, and no other")
     settings = loaded(tmp_path, WHOLE)
     read = credentials.source_token(settings, "hr")
     assert read() == ""
-    open_secrets(home=tmp_path, key="a key of this test").set("source_hr_token", "kept")
+    open_secrets(home=tmp_path, key="opens the file of this test, and no other").set(
+        "source_hr_token", "kept"
+    )
     assert read() == "kept"
     monkeypatch.setenv("COUNTERSIGN_SOURCE_TOKENS__HR", "given")
     assert credentials.source_token(load(tmp_path), "hr")() == "given"
     assert "given" not in repr(load(tmp_path))
-    monkeypatch.setenv("COUNTERSIGN_SECRETS_KEY", "another key")
+    monkeypatch.setenv("COUNTERSIGN_SECRETS_KEY", "opens another file than the one of this test")
     with pytest.raises(SettingsError, match="cannot be read"):
         credentials.source_token(load(tmp_path), "intranet")()
