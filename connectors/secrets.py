@@ -212,7 +212,7 @@ class EncryptedFile:
                 self._replace(kept)
 
     def rekey(self, key: str) -> None:
-        """Close the file with another key: a crash leaves the old or the new. Raises `NotKept` without a file."""
+        """Close the file with another key; a crash leaves the old or the new. Raises `NotKept`."""
         with self._alone():
             if not self._path.exists():
                 raise NotKept(f"there is no {self._path}")
