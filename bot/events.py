@@ -1,6 +1,7 @@
 """Events as Slack sent them: stored once, taken once, and given again when nobody took them."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -58,21 +59,30 @@ class Events:
         return [row["text"] for row in reversed(rows) if row["text"]]
 
     async def untaken(self) -> list[dict[str, Any]]:
-        """Return events that no listener took in time, each at most three times."""
+        """Return events that no listener took in time, each at most three times.
+
+        One that is put off for longer than it can be was put off by a clock that was wrong: it is given now.
+        """
         async with self._pool.connection() as conn:
             cursor = await conn.execute(
                 "UPDATE event SET tries = tries + 1, next_at = clock_timestamp() + make_interval(secs => %s)"
-                " WHERE taken_at IS NULL AND next_at <= clock_timestamp() AND tries < %s RETURNING body",
-                (PATIENCE, TRIES),
+                " WHERE taken_at IS NULL AND tries < %s AND (next_at <= clock_timestamp()"
+                "  OR next_at > clock_timestamp() + make_interval(secs => %s)) RETURNING body",
+                (PATIENCE, TRIES, PATIENCE),
             )
             return [row["body"] for row in await cursor.fetchall()]
 
     async def forget(self) -> None:
-        """Drop what is older than we keep: events after a week, signatures after ten minutes."""
+        """Drop what is older than we keep: events after a week, signatures after ten minutes.
+
+        Whether a request is recent is judged by this machine's clock, so a signature stays while that clock
+        might let it in again.
+        """
         async with self._pool.connection() as conn:
             await conn.execute(
                 "DELETE FROM event WHERE received_at < clock_timestamp() - make_interval(days => %s)", (KEPT,)
             )
             await conn.execute(
-                "DELETE FROM signature WHERE seen_at < clock_timestamp() - interval '10 minutes'"
+                "DELETE FROM signature WHERE seen_at < least(clock_timestamp(), %s) - interval '10 minutes'",
+                (datetime.now(UTC),),
             )

@@ -24,6 +24,7 @@ from graphs.ports import Connection
 logger = logging.getLogger(__name__)
 
 CONCURRENCY = 8
+LONGEST_PAUSE = 60  # seconds between two attempts of a job, whatever its task
 HEARTBEAT = 2.0  # seconds
 STALLED = 8.0  # seconds without a heartbeat, after which another worker takes over
 POLL = 1.0  # seconds after which a job is found that nobody was notified of: it waited behind another's lock
@@ -83,7 +84,9 @@ class Jobs:
         )
         self._deliver = self._task("deliver", self._do_deliver, None)  # its row says when it is tried again
         self._reply = self._task("reply", self._do_reply, _BackOff(attempts=6, longest=30, now=self._now))
-        self._sync = self._task("sync", self._do_sync, _BackOff(attempts=6, longest=60, now=self._now))
+        self._sync = self._task(
+            "sync", self._do_sync, _BackOff(attempts=6, longest=LONGEST_PAUSE, now=self._now)
+        )
         # procrastinate watches its own listener and heartbeat only for as long as its deferrer of periodic
         # tasks runs, and that ends at once where there are none: so there is one, every four years.
         app.periodic(cron="0 0 29 2 *")(self._task("leap_day", _nothing, None))
@@ -167,6 +170,7 @@ class Jobs:
             self._tell_time(row["now"])
             if not row["alone"]:
                 return
+            await self._mend_times(conn)
             manager = self._app.job_manager
             for job in await manager.get_stalled_jobs(queue=self._queue, seconds_since_heartbeat=STALLED):
                 logger.warning("A worker died; %s is taken over", job.call_string)
@@ -174,6 +178,23 @@ class Jobs:
                     await manager.retry_job(job, retry_at=row["now"])  # not by this machine's clock
                 except ConnectorException:
                     logger.info("%s has ended after all", job.call_string)
+
+    async def _mend_times(self, conn: Connection) -> None:
+        """Take back what a clock that was wrong has written, and that would hold up jobs now.
+
+        A job that is put off for longer than any can be is due, and a heartbeat that is still to come is
+        counted from now on: otherwise a dead worker would be believed alive, and keep its jobs, until then.
+        """
+        await conn.execute(
+            "UPDATE procrastinate_jobs SET scheduled_at = clock_timestamp()"
+            " WHERE queue_name = %s AND status = 'todo'"
+            " AND scheduled_at > clock_timestamp() + make_interval(secs => %s)",
+            (self._queue, LONGEST_PAUSE),
+        )
+        await conn.execute(
+            "UPDATE procrastinate_workers SET last_heartbeat = clock_timestamp()"
+            " WHERE last_heartbeat > clock_timestamp()"
+        )
 
     def _tell_time(self, now: datetime) -> None:
         """Take the time from the database, by whose clock jobs are due: this machine's own may be wrong."""

@@ -154,11 +154,11 @@ class Messages:
         )
 
     async def later(self, name: str, *, error: str, seconds: float | None = None) -> None:
-        """Try again after `seconds`, or after a pause that grows with each attempt."""
+        """Try again after `seconds`, or a pause that grows with each attempt; after a minute at most."""
         await self._set(
             name,
             "tries = tries + 1, error = %s, next_at = clock_timestamp() + make_interval(secs =>"
-            " coalesce(%s::float8, least(power(2, least(tries, 10)), %s)))",
+            " least(coalesce(%s::float8, power(2, least(tries, 10))), %s))",
             error,
             seconds,
             LONGEST,
@@ -173,25 +173,31 @@ class Messages:
             await conn.execute(f"UPDATE message SET {assignment} WHERE id = %s".encode(), (*values, name))
 
     async def claim(self, conn: Connection) -> Sequence[str]:
-        """Return, in the caller's transaction, what is due and has nobody at work on it."""
+        """Return, in the caller's transaction, what is due and has nobody at work on it.
+
+        What is put off for longer than it can be was put off by a clock that was wrong: it is due.
+        """
         cursor = await conn.execute(
             "UPDATE message SET next_at = clock_timestamp() + make_interval(secs => %s)"
-            " WHERE state = 'due' AND next_at <= clock_timestamp() RETURNING id, seq",
-            (GRACE,),
+            " WHERE state = 'due' AND (next_at <= clock_timestamp()"
+            "  OR next_at > clock_timestamp() + make_interval(secs => %s)) RETURNING id, seq",
+            (GRACE, LONGEST),
         )
         return [row["id"] for row in sorted(await cursor.fetchall(), key=lambda row: row["seq"])]
 
     async def reserve(self, channel: str) -> float:
         """Take the channel's turn to be posted to: 0.0, or the seconds until it is free.
 
-        Slack: about one post a second a channel.
+        Slack: about one post a second a channel. No channel is held for longer than it was to be: a time
+        farther ahead was set by a clock that was wrong.
         """
         async with self._pool.connection() as conn:
             cursor = await conn.execute(
                 "INSERT INTO channel_pace (channel, free_at)"
                 " VALUES (%s, clock_timestamp() + interval '1 second')"
-                " ON CONFLICT (tenant, channel) DO UPDATE SET free_at = excluded.free_at"
-                " WHERE channel_pace.free_at <= clock_timestamp()",
+                " ON CONFLICT (tenant, channel) DO UPDATE SET free_at = excluded.free_at,"
+                " lasts = excluded.lasts WHERE channel_pace.free_at <= clock_timestamp()"
+                " OR channel_pace.free_at > clock_timestamp() + channel_pace.lasts",
                 (channel,),
             )
             if cursor.rowcount == 1:
@@ -208,9 +214,12 @@ class Messages:
         """Let nobody post to the channel for a while."""
         async with self._pool.connection() as conn:
             await conn.execute(
-                "INSERT INTO channel_pace (channel, free_at)"
-                " VALUES (%s, clock_timestamp() + make_interval(secs => %s))"
-                " ON CONFLICT (tenant, channel) DO UPDATE SET free_at = greatest(channel_pace.free_at,"
-                " excluded.free_at)",
-                (channel, seconds),
+                "INSERT INTO channel_pace (channel, free_at, lasts)"
+                " VALUES (%(channel)s, clock_timestamp() + make_interval(secs => %(seconds)s),"
+                "  make_interval(secs => %(seconds)s))"
+                " ON CONFLICT (tenant, channel) DO UPDATE"
+                " SET free_at = excluded.free_at, lasts = excluded.lasts"
+                " WHERE channel_pace.free_at <= excluded.free_at"
+                " OR channel_pace.free_at > clock_timestamp() + channel_pace.lasts",
+                {"channel": channel, "seconds": seconds},
             )

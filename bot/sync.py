@@ -46,6 +46,7 @@ class Sync:
             self._known = True
         if not self._texts:
             return
+        await self._mend_times(conn)
         cursor = await conn.execute(
             "UPDATE sync SET wanted_at = clock_timestamp()"
             " WHERE due_at <= clock_timestamp() AND wanted_at IS NULL AND source = ANY(%s) RETURNING source",
@@ -83,6 +84,18 @@ class Sync:
                 " due_at = excluded.due_at WHERE sync.schedule <> excluded.schedule",
                 (name, text),
             )
+
+    async def _mend_times(self, conn: Connection) -> None:
+        """Let no source wait for longer than its schedule: a clock that was wrong may have set its time."""
+        cursor = await conn.execute(
+            "SELECT source, due_at, clock_timestamp() AS now FROM sync"
+            " WHERE wanted_at IS NULL AND source = ANY(%s)",
+            (list(self._texts),),
+        )
+        for row in await cursor.fetchall():
+            latest = self._schedules[row["source"]].after(row["now"])
+            if row["due_at"] > latest:
+                await conn.execute("UPDATE sync SET due_at = %s WHERE source = %s", (latest, row["source"]))
 
     async def _ended(self, conn: Connection, name: str, problem: str) -> None:
         cursor = await conn.execute("SELECT clock_timestamp() AS now")

@@ -107,10 +107,10 @@ async def take(conn: Connection, run: str, *, forgotten: timedelta) -> tuple[int
     """
     cursor = await conn.execute(
         "WITH taken AS (UPDATE run SET token = token + 1 WHERE id = %s"
-        "  RETURNING id, token, moment() + %s AS look_again),"
-        " woken AS (INSERT INTO timer (run, due_at) SELECT id, look_again FROM taken ON CONFLICT DO NOTHING)"
+        "  RETURNING id, token, moment() + %s AS look_again), woken AS (INSERT INTO timer (run, due_at, pace)"
+        "  SELECT id, look_again, %s FROM taken ON CONFLICT DO NOTHING)"
         " SELECT token, look_again FROM taken",
-        (run, forgotten),
+        (run, forgotten, forgotten),
     )
     row = await cursor.fetchone()
     if row is None:
@@ -127,9 +127,30 @@ async def fence_off(conn: Connection, run: str) -> int:
     return int(row["token"])
 
 
+_RENEW = """
+    INSERT INTO timer (run, due_at, pace)
+        SELECT %(run)s, due_at, pace FROM (
+            SELECT due_at, NULL::interval AS pace FROM run WHERE id = %(run)s AND status = 'scheduled'
+            UNION ALL SELECT unnest(ARRAY[remind_at, escalate_at, decide_by]), NULL
+                FROM approval WHERE run = %(run)s AND status = 'pending'
+            UNION ALL SELECT remind_at, every FROM review WHERE run = %(run)s AND status = 'open'
+        ) AS promised WHERE due_at > moment() ON CONFLICT DO NOTHING"""
+
+
+async def renew(conn: Connection, run: str) -> None:
+    """Have the run woken for all that its records say is still to come.
+
+    A timer is gone once it has rung, and one that rang while a clock was ahead has rung too early.
+    """
+    await conn.execute(_RENEW.encode(), {"run": run})
+
+
 async def release(conn: Connection, run: str, *, look_again: datetime) -> None:
-    """Let go of a run that has been worked on as far as it goes."""
-    await conn.execute("DELETE FROM timer WHERE run = %s AND due_at = %s", (run, look_again))
+    """Let go of a run that has been worked on as far as it goes; it is woken for what is still to come."""
+    await conn.execute(
+        f"WITH over AS (DELETE FROM timer WHERE run = %(run)s AND due_at = %(look_again)s){_RENEW}".encode(),
+        {"run": run, "look_again": look_again},
+    )
 
 
 async def move(
@@ -188,13 +209,13 @@ async def fill(conn: Connection, run: str, values: Mapping[str, str]) -> bool:
     return cursor.rowcount == 1
 
 
-async def retry(conn: Connection, run: str, due_at: datetime, *, attempts: int) -> None:
-    """Have the run tried again later."""
+async def retry(conn: Connection, run: str, due_at: datetime, *, attempts: int, pace: timedelta) -> None:
+    """Have the run tried again later, after `pace`."""
     await conn.execute(
         "UPDATE run SET status = %s, attempts = %s WHERE id = %s",
         (RunStatus.RETRYING.value, attempts, run),
     )
-    await wake(conn, run, due_at)
+    await wake(conn, run, due_at, pace=pace)
 
 
 async def outage(conn: Connection, system: str, *, due_in: float, reason: str) -> None:
@@ -224,10 +245,15 @@ async def revive(conn: Connection, run: str) -> bool:
     return cursor.rowcount == 1
 
 
-async def wake(conn: Connection, run: str, due_at: datetime) -> None:
-    """Have the run looked at again when that time has come."""
+async def wake(conn: Connection, run: str, due_at: datetime, *, pace: timedelta | None = None) -> None:
+    """Have the run looked at again when that time has come.
+
+    With `pace` the time is no promise, and lies no farther ahead than that: see `ring`.
+    """
     await conn.execute(
-        "INSERT INTO timer (run, due_at) VALUES (%s, %s) ON CONFLICT DO NOTHING", (run, due_at)
+        "INSERT INTO timer (run, due_at, pace) VALUES (%s, %s, %s) ON CONFLICT (tenant, run, due_at)"
+        " DO UPDATE SET pace = NULL WHERE excluded.pace IS NULL AND timer.pace IS NOT NULL",
+        (run, due_at, pace),
     )
 
 
@@ -238,10 +264,14 @@ async def waits(conn: Connection, run: str) -> bool:
 
 
 async def ring(conn: Connection, queue: Queue) -> int:
-    """Turn every timer that is due into a job, in the caller's transaction. Returns how many there were."""
+    """Turn every timer that is due into a job, in the caller's transaction. Returns how many there were.
+
+    One that only paces, and lies farther ahead than its pace, was set by a clock that was wrong: it is due.
+    """
     cursor = await conn.execute(
         "DELETE FROM timer WHERE ctid IN"
-        " (SELECT ctid FROM timer WHERE due_at <= moment() LIMIT 100 FOR UPDATE SKIP LOCKED) RETURNING run"
+        " (SELECT ctid FROM timer WHERE due_at <= moment() OR due_at > moment() + pace"
+        "  LIMIT 100 FOR UPDATE SKIP LOCKED) RETURNING run"
     )
     rows: list[dict[str, Any]] = await cursor.fetchall()
     for run in {row["run"] for row in rows}:

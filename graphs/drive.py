@@ -43,6 +43,7 @@ async def advance(kit: Kit, machines: Mapping[tuple[str, int], Machine], run: st
                 await kit.saver.forget(conn, run)
             return
         if await _too_early(conn, kit, row):
+            await cases.renew(conn, run)
             return
         token, look_again = await cases.take(conn, run, forgotten=FORGOTTEN)
     case = Case(kit=kit, id=run, token=token)
@@ -168,9 +169,9 @@ async def _retry(case: Case, error: ConnectorError) -> None:
             wait = HOURLY if dead else _wait(case.id, row.attempts, error)
             due_at = await case.kit.clock.now(conn) + wait
             await (
-                cases.wake(conn, case.id, due_at)
+                cases.wake(conn, case.id, due_at, pace=wait)
                 if dead
-                else cases.retry(conn, case.id, due_at, attempts=attempts)
+                else cases.retry(conn, case.id, due_at, attempts=attempts, pace=wait)
             )
         await case.kit.notifier.progress(conn, case.id)
         if attempts == 3:

@@ -28,7 +28,7 @@ async def ask(
         (ids.fresh(), approval, run, reviewers, every, every),
     )
     if row := await cursor.fetchone():
-        await cases.wake(conn, run, row["remind_at"])
+        await cases.wake(conn, run, row["remind_at"], pace=every)
         return str(row["id"]), True
     cursor = await conn.execute("SELECT id FROM review WHERE approval = %s", (approval,))
     row = await cursor.fetchone()
@@ -93,15 +93,19 @@ async def _settle(conn: Connection, review: str, finding: Finding, *, by: Actor,
 
 
 async def remind(conn: Connection, notifier: Notifier, review: str) -> None:
-    """Say once that the review still waits, if it is time to, and when it is said again."""
+    """Say once that the review still waits, if it is time to, and when it is said again.
+
+    It is also time where the reminder lies farther ahead than one can: its clock was wrong.
+    """
     cursor = await conn.execute(
         "UPDATE review SET reminders = reminders + 1, remind_at = moment() + every"
-        " WHERE id = %s AND status = 'open' AND remind_at <= moment() RETURNING run, reminders, remind_at",
+        " WHERE id = %s AND status = 'open' AND (remind_at <= moment() OR remind_at > moment() + every)"
+        " RETURNING run, reminders, remind_at, every",
         (review,),
     )
     row = await cursor.fetchone()
     if row is not None:
-        await cases.wake(conn, row["run"], row["remind_at"])
+        await cases.wake(conn, row["run"], row["remind_at"], pace=row["every"])
         await notifier.beside_review(conn, review, row["reminders"])
 
 

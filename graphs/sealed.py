@@ -25,6 +25,9 @@ from langgraph.checkpoint.base import (
     get_checkpoint_id,
     get_serializable_checkpoint_metadata,
 )
+from langgraph.checkpoint.base import (
+    id as ids,
+)
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -124,10 +127,17 @@ class SealedSaver(BaseCheckpointSaver[str]):
             await self._put_writes(conn, config, writes, task_id, task_path)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the checkpoint that the config names, or the latest one."""
+        """Return the checkpoint that the config names, or the latest one.
+
+        Whatever this process saves from now on is later than that: see `_save_later_than`.
+        """
         async with self._pool.connection() as conn:
             found = await _inner(conn).aget_tuple(config)
-        return None if found is None else self._opened(found)
+        if found is None:
+            return None
+        opened = self._opened(found)
+        _save_later_than(opened.checkpoint["id"])
+        return opened
 
     async def alist(
         self,
@@ -304,6 +314,18 @@ async def _save(conn: Connection, query: str, config: RunnableConfig, values: Ma
     cursor = await conn.execute(query.encode(), {**where, **values})
     if cursor.rowcount == 0:
         raise Fenced("another worker has taken the run")
+
+
+def _save_later_than(checkpoint: str) -> None:
+    """Let every checkpoint that this process makes from now on have a greater id.
+
+    The latest checkpoint is that of the greatest id, and an id begins with the time: one that was made while
+    a clock was ahead would be the latest for as long as that clock was wrong, and its run would stand still.
+    LangGraph's own generator knows only the ids that its process has made.
+    """
+    made = ids.UUID(checkpoint).time
+    known = vars(ids)["_last_v6_timestamp"] or 0
+    vars(ids)["_last_v6_timestamp"] = max(made, known)
 
 
 def _place(config: RunnableConfig) -> tuple[str, str, str]:

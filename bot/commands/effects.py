@@ -15,6 +15,7 @@ from rich.text import Text
 from bot.commands.opened import opened, reading
 from bot.commands.options import Failure, Home, Json, failing
 from bot.settings import home_from, load
+from connectors.breaker import REST
 
 app = typer.Typer(help="Changes in outside systems that need somebody.", no_args_is_help=True)
 
@@ -26,7 +27,8 @@ _DEAD = (
 )
 _SYSTEMS = (
     "SELECT system, to_char(since, 'YYYY-MM-DD HH24:MI:SS') AS since,"
-    " to_char(until, 'YYYY-MM-DD HH24:MI:SS') AS until FROM outage WHERE until > moment()"
+    " to_char(until, 'YYYY-MM-DD HH24:MI:SS') AS until FROM outage"
+    f" WHERE until > moment() AND until <= moment() + interval '{REST} seconds'"  # else its clock was wrong
 )
 _UNKNOWN = (
     "SELECT effect.run AS request, effect.operation, effect.act, effect.key,"

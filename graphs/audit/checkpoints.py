@@ -27,10 +27,13 @@ class Checkpoint:
 
 
 async def sweep(conn: Connection) -> None:
-    """Sign the end of the record if it is time. Any number of workers may ask; one of them does it."""
+    """Sign the end of the record if it is time. Any number of workers may ask; one of them does it.
+
+    It is also time where the event is of a time still to come: it was written by a clock that was wrong.
+    """
     cursor = await conn.execute(
         "SELECT 1 FROM audit_event WHERE seq = coalesce((SELECT max(seq) FROM audit_checkpoint), 0) + 1"
-        " AND (body::jsonb ->> 'at')::timestamptz <= moment() - %s::interval",
+        " AND NOT (body::jsonb ->> 'at')::timestamptz BETWEEN moment() - %s::interval AND moment()",
         (AFTER,),
     )
     if await cursor.fetchone() is not None:
