@@ -4,6 +4,7 @@ One JSON object a line. A file that exists is continued behind its last whole ev
 interrupted is simply made again. It ends with a signed checkpoint over its last event.
 """
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -62,6 +63,8 @@ async def export_ocsf(conn: Connection, write: Write, end: End, progress: Progre
         if kept.seq > until:
             break
         await conn.commit()  # as above
+        if kept.foreign:  # an event of ours, `audit.foreign`, tells of it
+            continue
         write(canonical(ocsf.activity(json.loads(kept.body), digest=kept.hash, tenant=tenant)) + b"\n")
         written += 1
         progress(written, until - end.seq)
@@ -99,12 +102,22 @@ async def _lines(conn: Connection, end: End, until: int) -> AsyncIterator[tuple[
 
 
 def event_lines(kept: Kept) -> bytes:
-    """Return an event and the values beside it. The event's bytes are those that were hashed."""
+    """Return an event and the values beside it. The event's bytes are those that were hashed.
+
+    Of a foreign one it is told that it is there, and what it says as a text: it has no form.
+    """
+    if kept.foreign:
+        said = {"seq": kept.seq, "sha256": _sha256(kept), "body": kept.body}
+        return canonical({"foreign": said}) + b"\n"
     lines = [f'{{"event":{kept.body},"hash":"{kept.hash}"}}'.encode()]
     for one in kept.details:
         detail = {"seq": kept.seq, "part": one.part, "salt": one.salt, "values": dict(one.values)}
         lines.append(canonical({"detail": detail}))
     return b"\n".join([*lines, b""])
+
+
+def _sha256(kept: Kept) -> str:
+    return hashlib.sha256(kept.body.encode()).hexdigest()
 
 
 def checkpoint_line(made: Checkpoint) -> bytes:
@@ -131,6 +144,9 @@ def resume(file: BinaryIO, tenant: str, *, after: int = 0) -> End:
         if line.startswith(b'{"event":'):
             whole, said = end, _json(line)
             end = replace(end, seq=said["event"]["seq"], hash=said["hash"])
+        elif line.startswith(b'{"foreign":'):
+            whole, said = end, _json(line)
+            end = replace(end, seq=said["foreign"]["seq"], hash=None)
         end = replace(end, size=end.size + len(line))
         if line.startswith(b'{"checkpoint":'):
             end = whole = replace(end, checkpoint=end.seq)

@@ -98,7 +98,10 @@ def _status(outcome: object) -> tuple[int, str]:
 
 
 def _severity(kind: str, outcome: object) -> tuple[int, str]:
-    """Say how soon somebody should look: an effect that may have happened, a click that was not allowed."""
-    if outcome in {"unknown", "differs"}:
+    """Say how soon somebody should look: an effect that may have happened, a click that was not allowed.
+
+    Nothing is worse than an event that somebody else wrote into the record.
+    """
+    if outcome in {"unknown", "differs"} or kind == "audit.foreign":
         return _HIGH
     return _MEDIUM if kind in {"approval.refused_click", "effect.refused"} else _INFORMATIONAL

@@ -74,7 +74,7 @@ async def pack(conn: Connection, trace: str, file: BinaryIO) -> int:
 
 async def _gather(conn: Connection, tenant: str, trace: str) -> Evidence:
     events = [event async for event in read(conn, trace)]
-    kept = [one async for one in kept_events(conn, trace=trace)]
+    kept = [one async for one in kept_events(conn, trace=trace) if not one.foreign]
     lines = [canonical({"format": FORMAT, "tenant": tenant, "trace": trace}) + b"\n"]
     covering: dict[int, Checkpoint] = {}
     for one in kept:
@@ -91,12 +91,14 @@ async def _covering(conn: Connection, seq: int) -> Checkpoint:
 
 
 async def _proof(conn: Connection, kept: Kept, made: Checkpoint) -> bytes:
-    after = int(json.loads(made.body)["after"])
+    said = made.said
+    foreign = [one["seq"] for one in said.get("foreign", ())]
     cursor = await conn.execute(
-        "SELECT hash FROM audit_event WHERE seq > %s AND seq <= %s ORDER BY seq", (after, made.seq)
+        "SELECT seq, hash FROM audit_event WHERE seq > %s AND seq <= %s AND seq <> ALL(%s) ORDER BY seq",
+        (said["after"], made.seq, foreign),
     )
-    hashes = [row["hash"] for row in await cursor.fetchall()]
-    path = merkle.proof(hashes, kept.seq - after - 1)
+    hashes = {row["seq"]: row["hash"] for row in await cursor.fetchall()}
+    path = merkle.proof(list(hashes.values()), list(hashes).index(kept.seq))
     return canonical({"proof": {"seq": kept.seq, "checkpoint": made.seq, "path": path}}) + b"\n"
 
 

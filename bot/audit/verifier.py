@@ -50,6 +50,7 @@ class Report:
     sealed: int = 0
     checkpoints: int = 0
     missing: int = 0  # sets of values that are gone, and the record says why
+    foreign: list[int] = field(default_factory=list)  # events that the bot did not write, as it says itself
     findings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -67,7 +68,22 @@ class Report:
         )
         if self.missing:
             told.append(f"{self.missing} sets of personal values are gone: erased, or past their time.")
-        return [*told, *self.notes, "NOT as it was written." if self.findings else "Each as it was written."]
+        return [*told, *self.notes, self._verdict()]
+
+    def _verdict(self) -> str:
+        if not self.findings:
+            return "Each as it was written."
+        if len(self.findings) == len(self.foreign):
+            return "Every other event is as it was written."
+        return "NOT as it was written."
+
+    def find_foreign(self, seq: int) -> None:
+        """Note an event that somebody else wrote, which is a finding however well the rest holds."""
+        self.foreign.append(seq)
+        self.find(
+            "foreign: somebody who has not the record's key wrote it into the database; it counts nowhere",
+            seq=seq,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +96,7 @@ class Checkpoint:
     hash: str
     root: str
     previous: str
+    foreign: Mapping[int, str]  # events that the bot did not write, each with the SHA-256 of what it says
     digest: str  # of the bytes that were signed
 
 
@@ -107,7 +124,10 @@ class Keys:
         said = _object(body)
         self.check(said.get("key"), signature, _CHECKPOINT + body)
         names = ("tenant", "after", "seq", "hash", "root", "previous")
-        return Checkpoint(**{name: said[name] for name in names}, digest=hashlib.sha256(body).hexdigest())
+        foreign = {int(one["seq"]): str(one["sha256"]) for one in said.get("foreign", ())}
+        return Checkpoint(
+            **{name: said[name] for name in names}, foreign=foreign, digest=hashlib.sha256(body).hexdigest()
+        )
 
 
 class _Record:
@@ -155,6 +175,9 @@ class _Record:
             self._event(number, line)
         elif line.startswith(b'{"detail":'):
             self._detail(line)
+        elif line.startswith(b'{"foreign":'):
+            self.close(number - 1)
+            self.foreign(number, _canonical(line)["foreign"])
         elif line.startswith(b'{"checkpoint":'):
             self.close(number - 1)
             made = self.keys.checkpoint(line)
@@ -205,6 +228,10 @@ class _Record:
         """Take a line of another kind."""
         raise Malformed("this line does not belong here")
 
+    def foreign(self, number: int, said: Mapping[str, Any]) -> None:
+        """Take an event that the export says is foreign."""
+        raise Malformed("this line does not belong here")
+
     def follows(self, number: int, seq: int, digest: str, said: Mapping[str, Any]) -> None:
         """Judge the place of an event."""
 
@@ -227,13 +254,15 @@ class _Export(_Record):
         self._copies = copies
         self._after = 0
         self._open: list[str] = []  # hashes since the last checkpoint
+        self._foreign: dict[int, str] = {}  # what stands here as foreign since then, to be found in the next
+        self._filled = self._after  # up to which number no event is missing
         self._checkpoint: Checkpoint | None = None
         self._erased: dict[str, int] = {}  # pseudonym -> the event that says so
         self._expired: list[tuple[int, int]] = []  # values up to event .. are gone, says event ..
 
     def begin(self, said: Mapping[str, Any]) -> None:
         super().begin(said)
-        self._after = int(said["after"])
+        self._after = self._filled = int(said["after"])
         if self._after:
             self.report.notes.append(f"What came before event {self._after + 1} is not in this export.")
 
@@ -241,12 +270,13 @@ class _Export(_Record):
         """Find events that are missing, moved, put in, or chained to another past."""
         previous = said["previous"]
         before, expected = self.last or (self._after, previous if self._after else GENESIS)
-        if seq > before + 1:
-            gone = f"{before + 1} to {seq - 1} are" if seq > before + 2 else f"{seq - 1} is"
+        filled, self._filled = max(self._filled, before), max(self._filled, seq)
+        if seq > filled + 1:
+            gone = f"{filled + 1} to {seq - 1} are" if seq > filled + 2 else f"{seq - 1} is"
             self.report.find(f"{gone} missing before it", line=number, seq=seq)
-        elif seq <= before:
+        elif seq <= filled:
             self.report.find(
-                f"it stands behind event {before}: put in, repeated or moved", line=number, seq=seq
+                f"it stands behind event {filled}: put in, repeated or moved", line=number, seq=seq
             )
         elif previous != expected:
             self.report.find(f"it does not follow event {before} as that stands here", line=number, seq=seq)
@@ -257,6 +287,15 @@ class _Export(_Record):
             self._erased[str(said["facts"]["erased"])] = seq
         elif said["kind"] == "audit.expired":
             self._expired.append((int(said["facts"]["through"]), seq))
+
+    def foreign(self, number: int, said: Mapping[str, Any]) -> None:
+        """Take an event that the export says is foreign; the next checkpoint must say so too."""
+        seq, digest = int(said["seq"]), str(said["sha256"])
+        if seq != self._filled + 1:
+            raise Malformed(f"a foreign event {seq} stands behind event {self._filled}")
+        if hashlib.sha256(str(said["body"]).encode()).hexdigest() != digest:
+            raise Malformed("this foreign event was changed: it does not have the hash that stands beside it")
+        self._foreign[seq], self._filled = digest, seq
 
     def covered(self, made: Checkpoint) -> None:
         """Compare a checkpoint with the events before it."""
@@ -273,7 +312,14 @@ class _Export(_Record):
             before.digest if before else GENESIS
         ):
             raise Malformed("this checkpoint does not follow the one before it")
-        self._checkpoint, self._open = made, []
+        for seq in sorted(made.foreign.keys() | self._foreign.keys()):
+            if made.foreign.get(seq) == self._foreign.get(seq):
+                self.report.find_foreign(seq)
+            elif seq > self._after:
+                self.report.find(
+                    "the checkpoint that covers it says another thing of what is foreign there", seq=seq
+                )
+        self._checkpoint, self._open, self._foreign = made, [], {}
         self.report.checkpoints, self.report.sealed = self.report.checkpoints + 1, made.seq
 
     def finish(self) -> None:
@@ -285,8 +331,11 @@ class _Export(_Record):
                 report.find(
                     "values of it are missing, and nothing in the record says why", line=line, seq=seq
                 )
-        if self._open:
-            report.find(f"no checkpoint covers the end, event {last}: it was cut off, or is not finished")
+        if self._open or self._foreign:
+            report.find(
+                f"not yet signed: no checkpoint covers the end, event {last}; the file was cut off, is not"
+                " finished, or holds what only the bot's next checkpoint can prove"
+            )
         if self._copies and max(self._copies) > last:
             more = f"a copied checkpoint proves event {max(self._copies)}"
             report.find(f"the record ends at event {last}, but {more}: it was cut off, or is an older one")
@@ -315,6 +364,11 @@ class _Evidence(_Record):
 
     def covered(self, made: Checkpoint) -> None:
         self._checkpoints[made.seq] = made
+        if made.foreign:
+            named = ", ".join(map(str, made.foreign))
+            self.report.notes.append(
+                f"The record holds foreign events, of which none is in this pack: {named}."
+            )
 
     def other(self, said: Mapping[str, Any]) -> None:
         proof = said["proof"]

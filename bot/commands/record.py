@@ -266,6 +266,7 @@ async def trace(conn: "Connection", run: str) -> str:
 
 
 async def _holds(settings: Settings) -> list[str]:
+    from graphs.audit import keeping  # noqa: PLC0415  # see export
+
     async with _connected(settings) as conn:
-        cursor = await conn.execute("SELECT trace FROM audit_hold ORDER BY trace")
-        return [str(row["trace"]) for row in await cursor.fetchall()]
+        return await keeping.held(conn)

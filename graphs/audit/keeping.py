@@ -12,11 +12,14 @@ from typing import Any
 from graphs.audit import chain, head, people
 from graphs.audit.chain import place
 from graphs.audit.events import canonical
+from graphs.audit.reading import standing
 from graphs.audit.values import HOUSE
 from graphs.audit.vault import Vault, seal, vault_of
 from graphs.ports import Connection
 
 _PORTION = 1_000  # events whose values one sweep deletes
+_AT = 'substring(body from \'"at":"([^"]+)"\')'  # as text: what is foreign may hold anything there
+_FORM = "'YYYY-MM-DD\"T\"HH24:MI:SS.MS+00:00'"
 
 
 class Held(Exception):
@@ -38,11 +41,11 @@ async def erase(conn: Connection, subject: str, *, by: str) -> bool:
         return False
     cursor = await conn.execute(
         "SELECT DISTINCT trace FROM audit_part JOIN audit_event USING (tenant, seq)"
-        " JOIN audit_hold USING (trace) WHERE owners @> ARRAY[%s]",
-        (name,),
+        " WHERE trace = ANY(%s) AND owners @> ARRAY[%s]",
+        (await held(conn), name),
     )
-    if held := [row["trace"] for row in await cursor.fetchall()]:
-        raise Held(held)
+    if names := [row["trace"] for row in await cursor.fetchall()]:
+        raise Held(names)
     await conn.execute("DELETE FROM audit_part WHERE owners @> ARRAY[%s]", (name,))
     await conn.execute("DELETE FROM audit_subject WHERE pseudonym = %s", (name,))
     facts = {"erased": name}
@@ -50,11 +53,19 @@ async def erase(conn: Connection, subject: str, *, by: str) -> bool:
     return True
 
 
+async def held(conn: Connection) -> list[str]:
+    """Return the requests under hold, as the record has them: the rows of `audit_hold` alone neither keep
+    anything nor give it up."""
+    found = [(event.run, event.kind) for event in await standing(conn, ("audit.held", "audit.released"))]
+    return sorted(run for run, kind in dict(found).items() if run is not None and kind == "audit.held")
+
+
 async def hold(conn: Connection, trace: str, *, by: str, reason: str) -> bool:
     """Keep what belongs to a request until it is released. False where it was held already."""
-    cursor = await conn.execute("INSERT INTO audit_hold (trace) VALUES (%s) ON CONFLICT DO NOTHING", (trace,))
-    if cursor.rowcount == 0:
+    await head.hold(conn)
+    if trace in await held(conn):
         return False
+    await conn.execute("INSERT INTO audit_hold (trace) VALUES (%s) ON CONFLICT DO NOTHING", (trace,))
     detail = {"by": {"name": by}, "reason": reason}
     await chain.append(conn, "audit.held", run=trace, facts={}, detail=detail)
     return True
@@ -62,9 +73,10 @@ async def hold(conn: Connection, trace: str, *, by: str, reason: str) -> bool:
 
 async def release(conn: Connection, trace: str, *, by: str) -> bool:
     """End a hold. False where there was none."""
-    cursor = await conn.execute("DELETE FROM audit_hold WHERE trace = %s", (trace,))
-    if cursor.rowcount == 0:
+    await head.hold(conn)
+    if trace not in await held(conn):
         return False
+    await conn.execute("DELETE FROM audit_hold WHERE trace = %s", (trace,))
     await chain.append(conn, "audit.released", run=trace, facts={}, detail={"by": {"name": by}})
     return True
 
@@ -77,12 +89,11 @@ async def expire(conn: Connection, keep: timedelta) -> int:
     await head.hold(conn)
     cursor = await conn.execute(
         "WITH old AS (SELECT DISTINCT seq FROM audit_part JOIN audit_event AS event USING (tenant, seq)"
-        "  WHERE (body::jsonb ->> 'at')::timestamptz <= moment() - %s::interval"
-        "  AND NOT EXISTS (SELECT 1 FROM audit_hold WHERE audit_hold.trace = event.trace)"
-        "  ORDER BY seq LIMIT %s),"
+        f"  WHERE {_AT} <= to_char((moment() - %s::interval) AT TIME ZONE 'UTC', {_FORM})"
+        "  AND (event.trace = ANY(%s)) IS NOT TRUE ORDER BY seq LIMIT %s),"
         " gone AS (DELETE FROM audit_part USING old WHERE audit_part.seq = old.seq RETURNING audit_part.seq)"
         " SELECT count(DISTINCT seq) AS events, max(seq) AS through FROM gone",
-        (keep, _PORTION),
+        (keep, await held(conn), _PORTION),
     )
     row = await cursor.fetchone()
     assert row is not None

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
-from graphs.audit import people
+from graphs.audit import keyed, people
 from graphs.audit.chain import place
 from graphs.audit.events import GENESIS, ChainBroken, Event, canonical, commit
 from graphs.audit.values import merged
-from graphs.audit.vault import Someone, unseal, vault_of
+from graphs.audit.vault import Locked, Someone, unseal, vault_of
 from graphs.ports import Connection
 
 _PORTION = 500  # events
@@ -31,21 +29,31 @@ class Detail:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kept:
-    """An event as the database keeps it: the bytes that were hashed, and what stands beside them."""
+    """An event as the database keeps it: the bytes that were hashed, and what stands beside them.
+
+    Of a foreign one `body` is whatever somebody wrote, and nothing is opened.
+    """
 
     seq: int
     hash: str
     body: str
     details: tuple[Detail, ...]
+    foreign: bool = False
 
 
 async def read(conn: Connection, trace: str | None = None) -> AsyncIterator[Event]:
-    """Yield the events in order, of one request or all. Raises ChainBroken where one is not as written."""
-    last: tuple[int, str] | None = None if trace else (0, GENESIS)
+    """Yield our events in order, of one request or all. Raises ChainBroken where one is not as written.
+
+    What is foreign is passed over.
+    """
+    seq, last = 0, GENESIS
     async for kept in kept_events(conn, trace=trace):
+        if kept.foreign:
+            seq += kept.seq == seq + 1
+            continue
         body = json.loads(kept.body)
-        _check(kept, body, last)
-        last = (kept.seq, kept.hash) if last else None
+        _check(kept, body, None if trace else (seq, last))
+        seq, last = kept.seq, kept.hash
         yield _event(kept, body)
 
 
@@ -57,26 +65,84 @@ async def kept_events(conn: Connection, *, after: int = 0, trace: str | None = N
         rows = await cursor.fetchall()
         if not rows:
             return
+        ours = await keyed.own(conn, rows)
         tenant = str(rows[0]["tenant"])
-        wanted = {owner for row in rows for part in row["parts"] for owner in part["owners"]}
+        wanted = {
+            owner
+            for row, mine in zip(rows, ours, strict=True)
+            if mine
+            for part in row["parts"]
+            for owner in part["owners"]
+        }
         known = await people.keys(conn, vault, tenant, wanted)
-        for row in rows:
-            details = tuple(_opened(tenant, row["seq"], row["parts"], known))
-            yield Kept(seq=row["seq"], hash=row["hash"], body=row["body"], details=details)
+        for row, mine in zip(rows, ours, strict=True):
+            details = _open_to(row, known) if mine else ()
+            yield Kept(seq=row["seq"], hash=row["hash"], body=row["body"], details=details, foreign=not mine)
         after = rows[-1]["seq"]
 
 
 async def last(conn: Connection, run: str, kinds: Collection[str], **fact: str) -> Event | None:
-    """Return the last event of a run that is of one of these kinds and tells this fact.
+    """Return the last event of ours about a run that is of one of these kinds and tells this fact.
 
     Raises ChainBroken where it is not as it was written, and Locked where what stands beside it is not.
     """
-    cursor = await conn.execute(_LAST, {"run": run, "kinds": list(kinds), "fact": Jsonb(fact)})
-    row = await cursor.fetchone()
-    if row is None:
-        return None
+    found = await _found(conn, _OF_RUN, {"run": run, "kinds": list(kinds)}, fact, one=True)
+    return found[0] if found else None
+
+
+async def every(conn: Connection, run: str, kinds: Collection[str], **fact: str) -> list[Event]:
+    """Return all of them, the oldest first. Raises as `last` does."""
+    found = await _found(conn, _OF_RUN, {"run": run, "kinds": list(kinds)}, fact, one=False)
+    return found[::-1]
+
+
+async def standing(conn: Connection, kinds: Collection[str], **fact: str) -> list[Event]:
+    """Return all events of ours, of whatever run or none, of kinds that stand until something ends them.
+
+    These are the kinds of the index `audit_event_standing`. The oldest is first. Raises as `last` does.
+    """
+    said = ", ".join(f"'{kind}'" for kind in sorted(kinds))  # literal, so that the index answers
+    found = await _found(conn, f"event.kind IN ({said})", {"kinds": list(kinds)}, fact, one=False)
+    return found[::-1]
+
+
+async def _found(
+    conn: Connection, condition: str, about: Mapping[str, Any], fact: Mapping[str, str], *, one: bool
+) -> list[Event]:
+    """Return what there is of ours, the latest first, or the latest alone."""
+    found: list[Event] = []
+    told = [canonical({name: value}).decode()[1:-1] for name, value in fact.items()]
+    before: int | None = None
+    portion = 2 if one else _PORTION
+    while True:
+        cursor = await conn.execute(
+            f"{_KNOWN} WHERE {condition} AND (%(before)s::bigint IS NULL OR seq < %(before)s)"
+            " AND (SELECT coalesce(bool_and(position(told IN body) > 0), true)"
+            "  FROM unnest(%(told)s::text[]) AS told) ORDER BY seq DESC LIMIT %(portion)s",
+            {**about, "told": told, "before": before, "portion": portion},
+        )
+        rows = await cursor.fetchall()
+        for row, ours in zip(rows, await keyed.own(conn, rows), strict=True):
+            event = _read(conn, row) if ours else None
+            if event is None or not _is_about(event, about, fact):
+                continue
+            found.append(event)
+            if one:
+                return found
+        if len(rows) < portion:
+            return found
+        before, portion = rows[-1]["seq"], _PORTION
+
+
+def _is_about(event: Event, about: Mapping[str, Any], fact: Mapping[str, str]) -> bool:
+    """Whether the event itself says what the columns beside it say."""
+    of_run = "run" not in about or event.run == about["run"]
+    return of_run and event.kind in about["kinds"] and fact.items() <= event.facts.items()
+
+
+def _read(conn: Connection, row: Mapping[str, Any]) -> Event:
     known = {one["pseudonym"]: people.someone(vault_of(conn), row["tenant"], one) for one in row["known"]}
-    details = tuple(_opened(row["tenant"], row["seq"], row["parts"], known))
+    details = tuple(_opened(row, known))
     kept = Kept(seq=row["seq"], hash=row["hash"], body=row["body"], details=details)
     body = json.loads(kept.body)
     _check(kept, body, None)
@@ -84,30 +150,44 @@ async def last(conn: Connection, run: str, kinds: Collection[str], **fact: str) 
 
 
 _EVENTS = (
-    "SELECT tenant, seq, hash, body, coalesce((SELECT jsonb_agg(jsonb_build_object('part', part,"
-    "  'owners', owners, 'sealed', encode(sealed, 'hex')) ORDER BY part) FROM audit_part AS kept"
+    f"SELECT tenant, seq, hash, body, {keyed.MAC},"
+    " coalesce((SELECT jsonb_agg(jsonb_build_object("
+    "   'part', part, 'owners', owners, 'sealed', encode(sealed, 'hex')) ORDER BY part)"
+    "  FROM audit_part AS kept"
     "  WHERE kept.tenant = event.tenant AND kept.seq = event.seq), '[]') AS parts{more}"
     " FROM audit_event AS event"
 )
-_LAST = (
-    _EVENTS.format(more=f", ARRAY({people.OWNERS}) AS known")
-    + " WHERE run = %(run)s AND kind = ANY(%(kinds)s) AND body::jsonb -> 'facts' @> %(fact)s"
-    " ORDER BY seq DESC LIMIT 1"
-)
+_KNOWN = _EVENTS.format(more=f", ARRAY({people.OWNERS}) AS known")
+_OF_RUN = "run = %(run)s AND kind = ANY(%(kinds)s)"
 _READ = (
     _EVENTS.format(more="") + " WHERE seq > %(after)s AND (%(trace)s::text IS NULL OR trace = %(trace)s)"
     " ORDER BY seq LIMIT %(limit)s"
 )
 
 
-def _opened(
-    tenant: str, seq: int, parts: Iterable[Mapping[str, Any]], known: Mapping[str, Someone]
-) -> Iterable[Detail]:
-    for part in parts:
+def _opened(row: Mapping[str, Any], known: Mapping[str, Someone]) -> Iterable[Detail]:
+    """Open what stands beside an event of ours, as far as it has not been erased. Raises Locked.
+
+    What the event does not commit to was put there by somebody else, and is passed over.
+    """
+    count = len(commitments(json.loads(row["body"]))) if row["parts"] else 0
+    for part in row["parts"]:
         with suppress(KeyError):  # somebody whose key is gone has been erased
             owners = [known[one] for one in part["owners"]]
-            plain = unseal(owners, place(tenant, seq, part["part"]), bytes.fromhex(part["sealed"]))
+            if part["part"] >= count:
+                continue
+            where = place(row["tenant"], row["seq"], part["part"])
+            plain = unseal(owners, where, bytes.fromhex(part["sealed"]))
             yield Detail(part=part["part"], **json.loads(plain))
+
+
+def _open_to(row: Mapping[str, Any], known: Mapping[str, Someone]) -> tuple[Detail, ...]:
+    """The same for whoever shows or exports it: what does not open is missing, and is found by a verifier."""
+    opened = []
+    with suppress(Locked):
+        for one in _opened(row, known):
+            opened.append(one)  # noqa: PERF402  # what was opened before one that does not open is kept
+    return tuple(opened)
 
 
 def _event(kept: Kept, body: Mapping[str, Any]) -> Event:

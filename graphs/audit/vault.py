@@ -5,11 +5,12 @@ To forget a person is to delete their key: nothing that was closed with it opens
 
 import hmac
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -21,6 +22,7 @@ from connectors.keys import Key, Keys
 from graphs.ports import Connection
 
 _NONCE = 12  # bytes, as AES-GCM wants them
+_ASK_AGAIN = 60.0  # seconds until the secrets are asked again for a key that they did not hold
 
 
 class Locked(Exception):
@@ -51,6 +53,7 @@ class Vault:
         self._keys = keys
         self._handles = [_derived(key, "handle") for key in keys.keys]
         self._wraps = {key.id: _derived(key, "wrap") for key in keys.keys}
+        self._macs = {key.id: _derived(key, "mac") for key in keys.keys}
 
     def handles(self, tenant: str, subject: str) -> tuple[str, ...]:
         """Return under what a person's key may be found, the newest first: a guess needs our secret."""
@@ -72,10 +75,33 @@ class Vault:
         value = _decrypt(key, wrapped.sealed, _bound(tenant, wrapped.pseudonym))
         return Someone(pseudonym=wrapped.pseudonym, key=value)
 
+    def mac(self, purpose: str, message: str) -> str:
+        """Return the id of the newest key and its HMAC of the message: the proof that we wrote it."""
+        newest = self._keys.newest.id
+        return f"{newest}:{self._hmac(newest, purpose, message)}"
+
+    def is_ours(self, purpose: str, message: str, mac: str | None) -> bool:
+        """Whether `mac` is what `mac()` returned for this, with the newest key or an older one."""
+        key_id, _, digest = (mac or "").partition(":")
+        if key_id not in self._macs:
+            return False
+        return hmac.compare_digest(self._hmac(key_id, purpose, message).encode(), digest.encode())
+
+    def has(self, key_id: str) -> bool:
+        """Whether a key is among ours."""
+        return key_id in self._macs
+
+    def _hmac(self, key_id: str, purpose: str, message: str) -> str:
+        return hmac.digest(self._macs[key_id], f"{purpose}\0{message}".encode(), "sha256").hex()
+
     @property
     def signer(self) -> Ed25519PrivateKey:
         """The key that signs checkpoints and packs now."""
         return _signer(self._keys.newest)
+
+    def has_signed(self, message: bytes, signature: str) -> bool:
+        """Whether one of our keys, the newest or an older one, has signed this."""
+        return any(_is_signed(key, message, signature) for key in self._keys.keys)
 
     @property
     def public_keys(self) -> tuple[str, ...]:
@@ -84,15 +110,41 @@ class Vault:
         return tuple(key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex() for key in found)
 
 
+Reopen = Callable[[], Awaitable[Vault]]
+
+
 class Book:
-    """Where the connections of one database find the vault, once it has been opened."""
+    """Where the connections of one database find the vault, once it has been opened.
+
+    `end` is the last event of ours that this process has read, and `noted` what it has found to be foreign:
+    they save reading and are no authority.
+    """
 
     def __init__(self) -> None:
         self._vault: Vault | None = None
+        self._reopen: Reopen | None = None
+        self._asked: dict[str, float] = {}
+        self.end: int | None = None
+        self.noted: set[int] = set()
 
-    def open(self, vault: Vault) -> None:
-        """Let the connections keep and read what is personal."""
+    def open(self, vault: Vault, reopen: Reopen | None = None) -> None:
+        """Let the connections keep and read what is personal. `reopen` reads the secrets afresh."""
         self._vault = vault
+        self._reopen = reopen
+
+    async def learn(self, key_ids: Collection[str]) -> None:
+        """Read the secrets again where something was written with keys that we do not have: they may be new.
+
+        A key that is not there then is asked for again a minute later at the earliest.
+        """
+        now = time.monotonic()
+        strange = [one for one in key_ids if not self.vault.has(one)]
+        fresh = [one for one in strange if now - self._asked.get(one, -_ASK_AGAIN) >= _ASK_AGAIN]
+        if fresh and self._reopen is not None:
+            if len(self._asked) > 1_000:  # somebody makes them up
+                self._asked.clear()
+            self._asked |= dict.fromkeys(fresh, now)
+            self._vault = await self._reopen()
 
     @property
     def is_open(self) -> bool:
@@ -115,9 +167,14 @@ class Bookish(AsyncConnection[dict[str, Any]]):
 
 def vault_of(conn: Connection) -> Vault:
     """Return the vault of the connection's database. Raises Locked."""
+    return book_of(conn).vault
+
+
+def book_of(conn: Connection) -> Book:
+    """Return the book of the connection's database. Raises Locked."""
     if not isinstance(conn, Bookish):
         raise Locked("the record is written through the application's pool only")
-    return conn.book.vault
+    return conn.book
 
 
 def seal(people: Sequence[Someone], place: str, plain: bytes) -> bytes:
@@ -138,6 +195,14 @@ def _joint(people: Sequence[Someone], place: str) -> bytes:
 
 def _signer(key: Key) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(_derived(key, "signature"))
+
+
+def _is_signed(key: Key, message: bytes, signature: str) -> bool:
+    try:
+        _signer(key).public_key().verify(bytes.fromhex(signature), message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def _derived(key: Key, purpose: str) -> bytes:
