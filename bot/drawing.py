@@ -98,7 +98,7 @@ class RecordDrawing:
         if place is None:
             raise Nowhere(f"{row.ref} is not there")
         kind, _, name = row.ref.partition(":")
-        news: Beside = "escalated" if (row.payload or {})["key"] == "escalated" else "reminder"
+        news = cast("Beside", (row.payload or {})["key"])  # as `Outbox.beside_card` wrote it
         if kind == "review":
             review = await self._review_of(name)
             users = await self._identity.members((review.reviewers,))
@@ -106,6 +106,10 @@ class RecordDrawing:
             said = beside.review_waits(review, _without(users, part))
         else:
             approval = await self._approval_of(name)
+            if news == "not_ended":  # the directory may be what is in the way, so it is not asked
+                users = await self._identity.users({vote.by.subject for vote in approval.votes})
+                said = beside.waits(approval, news, sorted(users.values()))
+                return Letter(channel=place.channel, thread=place.ts, message=said)
             second = approval.escalation.groups if approval.escalation and news == "escalated" else ()
             users = await self._identity.members((*approval.approvers, *second))
             said = beside.waits(approval, news, _without(users, _involved(approval)))

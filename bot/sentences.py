@@ -83,6 +83,10 @@ _REASONS: Mapping[str, str] = {
     "taken_back": "nobody could tell whether it had been carried out, so it was taken back",
     "nobody_may_approve": "there is nobody who may approve it",
     "read_back_failed": "the directory does not show what was asked for; a person has to look",
+    "still_there": "the directory still shows the access, although I took it away; somebody who looks after "
+    "the directory has to take it away there",
+    "in_new_group": "the group was deleted and made anew, and the new one has this person in it too. I did "
+    "not put them there, so I leave it; somebody who looks after the directory has to look",
 }
 
 _STEPS: Mapping[str, str] = {
@@ -166,8 +170,8 @@ def notice(key: str, facts: Mapping[str, str]) -> Markup:
         by = facts.get("by")
         who = ours("") if not by else join(ours(" Approved by "), safe(by, 200), ours("."))
         return join(ours("Done: access to "), group, end, ours("."), who)
-    if key == "revoked":
-        return join(ours("The access to "), group, ours(" has ended, as agreed."))
+    if key in {"revoked", "group_deleted"} or facts.get("ends"):
+        return _of_an_end(key, facts, group)
     if key == "denied":
         by = safe(facts.get("by", "an approver"), 200)
         return join(ours("The request was denied by "), by, _colon(facts.get("reason", "")), ours("."))
@@ -180,6 +184,31 @@ def notice(key: str, facts: Mapping[str, str]) -> Markup:
     return ours(_NOTICES.get(key, "There is news about this request."))
 
 
+def _of_an_end(key: str, facts: Mapping[str, str], group: Markup) -> Markup:
+    """Say how it stands with an access that was to end."""
+    if key == "revoked":
+        return join(ours("The access to "), group, ours(" has ended, as agreed."))
+    if key == "group_deleted":
+        return join(ours("The group "), group, ours(" has been deleted, and the access to it ended with it."))
+    how = "every hour" if key == "dead" else "by myself"
+    why = _INSTEAD.get(facts.get("error", ""), "a system that I need cannot be asked")
+    ending = f": {why}. I try again {how}. If it is urgent, have it taken away in the company directory."
+    return join(ours("I cannot confirm that the access to "), group, ours(" has ended"), ours(ending))
+
+
+_INSTEAD: Mapping[str, str] = {
+    "connector.unavailable": "the company directory does not answer",
+    "connector.resting": "the company directory does not answer",
+    "connector.failing": "the company directory answers that it fails",
+    "connector.busy": "the company directory asks me to wait",
+    "connector.denied": "the company directory refuses me",
+    "connector.ambiguous": "the company directory does not show it",
+    "connector.mismatch": "the company directory answers with something that I cannot use",
+    "connector.unsupported": "the company directory cannot tell me",
+    "connector.invalid": "the company directory does not accept the change",
+    "connector.conflict": "the group keeps being changed by others",
+    "connector.not_found": "the company directory has no such record",
+}
 _NOTICES: Mapping[str, str] = {
     "expired": "Nobody decided in time, so nothing was done. You can ask again with the button above.",
     "retrying": "A system that I need cannot be reached at the moment. I keep trying by myself.",

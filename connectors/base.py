@@ -4,6 +4,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from inspect import getmembers
 from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
@@ -24,6 +25,7 @@ __all__ = [
     "Permit",
     "Repeat",
     "Result",
+    "Sight",
     "canonical",
     "digest",
 ]
@@ -80,6 +82,14 @@ class Finding:
     mend: str
 
 
+class Sight(StrEnum):
+    """What can be seen of something. Absence is not proof: NOT_SEEN does not say that it is not there."""
+
+    THERE = "there"
+    GONE = "gone"  # by a positive sign, such as a question that shows what else there is
+    NOT_SEEN = "not_seen"
+
+
 DataT = TypeVar("DataT", bound=Payload)
 ResultT = TypeVar("ResultT", bound=Result)
 
@@ -96,6 +106,7 @@ class Operation(ABC, Generic[DataT, ResultT]):
     repeat: ClassVar[Repeat]
     scopes: ClassVar[frozenset[str]]
     reversible: ClassVar[bool] = True  # whether `undo` can restore what `apply` changed
+    undo_again: ClassVar[bool] = False  # an undo that may have landed is sent again, whatever can be seen
     within: ClassVar[float] = 30.0  # seconds for one call of any method; then it counts as unanswered
     payload: ClassVar[type[Payload]]  # from the class's parameters: how to read one back from JSON
     result: ClassVar[type[Result]]
@@ -125,9 +136,20 @@ class Operation(ABC, Generic[DataT, ResultT]):
     async def apply(self, data: DataT, key: str) -> ResultT:
         """Make the change. Applied twice with one key, it equals once."""
 
+    async def sight(self, data: DataT, key: str, result: ResultT | None = None) -> Sight:
+        """What can be seen of an `apply` of this payload and key, which left `result`. Reads only.
+
+        An operation whose `find` may miss what is there (a list that is cut, a replica that lags) says so
+        here: unless it does, what is not found is gone.
+        """
+        return Sight.GONE if await self.find(data, key) is None else Sight.THERE
+
     @abstractmethod
     async def undo(self, data: DataT, result: ResultT, key: str) -> None:
-        """Restore what `apply` changed, as far as its result says that it changed anything."""
+        """Restore what `apply` changed, as far as its result says that it changed anything.
+
+        Returns only when that is so for certain, and otherwise raises `Ambiguous`.
+        """
 
     def assumed(self, data: DataT, key: str) -> ResultT | None:
         """The result of an `apply` whose answer never came, as far as the request alone tells it.

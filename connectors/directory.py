@@ -1,30 +1,21 @@
 """The company directory: people, groups, and who is in which group (SCIM 2.0)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from connectors.base import Change, Health, Operation, Payload, Result
-from connectors.errors import (
-    Ambiguous,
-    Conflict,
-    ConnectorError,
-    Denied,
-    Invalid,
-    Mismatch,
-    NotFound,
-    Unavailable,
-)
+from connectors import examination, memberships
+from connectors.base import Change, Finding, Health, Operation, Payload, Result, Sight
+from connectors.errors import Conflict, ConnectorError, Denied, Invalid, Mismatch, NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from scim2_models import Group as GroupRecord
+    from collections.abc import Sequence
 
-    from connectors.scim import Scim, UserRecord
-
-ATTEMPTS = 3  # at a change that somebody else's change got in the way of
+    from connectors.records import GroupRecord, UserRecord
+    from connectors.scim import Scim
 
 
 class Person(BaseModel):
@@ -59,38 +50,65 @@ class Person(BaseModel):
         return f"{self.issuer}#employee {self.employee}" if self.employee else self.subject
 
 
-class Group(BaseModel):
-    """A group as the directory knows it now. `members` are people's ids."""
+class Named(BaseModel):
+    """A group by its id, and its name for reading."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     name: str
+
+
+class Group(Named):
+    """A group with the list of its members (people's ids), as far as the directory shows it.
+
+    Who is not in the list may be a member all the same: ask for one person with `Directory.sight`.
+    """
+
     members: frozenset[str]
+
+
+class Some(BaseModel):
+    """Some members of a group, by id. `every` is False where there may be others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ids: tuple[str, ...]
+    every: bool
 
 
 class Directory:
     """Reads people and groups, always afresh, and never hands out another record than was asked for.
 
-    Every method raises `Denied`, `Unavailable`, `NotFound`, `Conflict` (two records where one was expected)
-    or `Mismatch` (the answer does not fit the question). `within` is the seconds for the whole answer;
-    without it each request has the connection's own. Changes go through `writer`, a connection with the
-    credential for them; without one there are none.
+    Every method raises `Denied`, `Unavailable`, `NotFound`, `Conflict` (two records where one was expected),
+    `Mismatch` (the answer does not fit the question) or `Unsupported` (the directory lacks what is needed for
+    it). `within` is the seconds for the whole answer; without it each request has the connection's own.
+    Changes go through `writer`, a connection with the credential for them; without one there are none.
+    `looks` are the seconds between two looks at a change that the directory accepted and does not show yet.
     """
 
-    def __init__(self, scim: "Scim", issuer: str, *, writer: "Scim | None" = None) -> None:
+    def __init__(
+        self,
+        scim: "Scim",
+        issuer: str,
+        *,
+        writer: "Scim | None" = None,
+        looks: "Sequence[float]" = memberships.LOOKS,
+    ) -> None:
         self._scim = scim
         self._writer = writer
+        self._looks = looks
         self.issuer = issuer
 
     async def person_by_email(self, email: str, *, within: float | None = None) -> Person:
-        """The one person with that e-mail address, in any case of letters."""
+        """The one person with that e-mail address, in any case of letters.
+
+        In a directory that keeps no addresses, the one whose user name it is.
+        """
         async with _within(within):
-            found = await self._scim.users(f"emails.value eq {_quoted(_wanted(email))}")
-            if not all(_has_email(record, email) for record in found):
-                raise Mismatch("the directory answered with people of another e-mail address")
+            found = await self._with_address(_wanted(email))
             record = await self._scim.user(_only(found, "person of that e-mail address"))
-            if not _has_email(record, email):
+            if not _has_address(record, email):
                 raise Mismatch("the directory's search and its record disagree on the e-mail address")
             _refuse_older(record, found[0])
             return await self._person(record, email)
@@ -107,21 +125,64 @@ class Directory:
             raise NotFound("the subject belongs to another directory")
         return await self.person(person_id, within=within)
 
-    async def group_by_name(self, name: str, *, within: float | None = None) -> Group:
-        """The one group of that name, in any case of letters."""
+    async def find_group(self, name: str, *, within: float | None = None) -> Named:
+        """The one group of that name: the one that is written so, else the only one in any case of letters.
+
+        A name is for people. Resolve it once, and go on with the id: another group may be given it later.
+        """
         async with _within(within):
             found = await self._scim.groups(f"displayName eq {_quoted(_wanted(name))}")
             if not all(_is_named(record, name) for record in found):
                 raise Mismatch("the directory answered with groups of another name")
-            record = await self._scim.group(_only(found, "group of that name"))
+            found = [record for record in found if record.display_name == name.strip()] or found
+            record = await self._scim.group_only(_only(found, "group of that name"))
+            if not _is_named(record, name):
+                raise Mismatch("the directory's search and its record disagree on the group's name")
+            return Named(id=record.id, name=record.display_name)
+
+    async def named(self, group_id: str, *, within: float | None = None) -> Named:
+        """The group of that id, without its members."""
+        async with _within(within):
+            record = await self._scim.group_only(group_id)
+            return Named(id=record.id, name=record.display_name)
+
+    async def group_by_name(self, name: str, *, within: float | None = None) -> Group:
+        """The one group of that name, as `find_group` finds it, with its members as `group` has them."""
+        async with _within(within):
+            found = await self.find_group(name)
+            record = await self._scim.group(found.id)
             if not _is_named(record, name):
                 raise Mismatch("the directory's search and its record disagree on the group's name")
             return _group(record)
 
     async def group(self, group_id: str, *, within: float | None = None) -> Group:
-        """The group of that id."""
+        """The group of that id, with its whole list of members: not to learn of one person."""
         async with _within(within):
             return _group(await self._scim.group(group_id))
+
+    async def some_members(self, group_id: str, most: int, *, within: float | None = None) -> Some:
+        """Up to `most` members of a group, in the order of their ids."""
+        async with _within(within):
+            record = await self._scim.group(group_id)
+            people = sorted(record.people)
+            every = len(people) <= most
+            if not record.members:  # an empty group, or a directory that keeps its lists to itself
+                every = await self._scim.has_members(group_id) is False
+            return Some(ids=tuple(people[:most]), every=every)
+
+    async def sight(self, group_id: str, person_id: str, *, within: float | None = None) -> Sight:
+        """Whether a person is seen in a group. GONE only by a positive sign."""
+        async with _within(within):
+            return await memberships.sight(self._scim, group_id, person_id)
+
+    async def is_shown(self, group_id: str, person_id: str, *, within: float | None = None) -> bool:
+        """Whether a person is seen in a group. False is no proof that they are not: see `sight`."""
+        async with _within(within):
+            return await memberships.is_shown(self._scim, group_id, person_id)
+
+    async def examine(self) -> tuple[Finding, ...]:
+        """What Countersign needs of the directory, one finding each, and what to change where it lacks it."""
+        return await examination.examine(self._scim, self._writer)
 
     async def ping(self, *, within: float | None = None) -> Health:
         """A sign of life, with our credential."""
@@ -130,61 +191,47 @@ class Directory:
             return Health(system="directory", detail=self.issuer)
 
     async def set_member(self, group_id: str, person_id: str, *, member: bool) -> bool:
-        """Make a person a member of a group, or none, and look whether it is so. True when it was not yet.
+        """Make a person a member of a group, or none. True when it was seen to be otherwise before.
 
-        Other members are untouched, also those that somebody changes meanwhile. Runs within a permitted act
-        only (`NotPermitted`). Raises `Ambiguous` when the change may have been made and cannot be confirmed.
+        Other members are untouched, also those that somebody changes meanwhile. A removal is sent whatever
+        can be seen. Returns when the directory shows that it is so; raises `Ambiguous` when the change may
+        have been made and the directory does not show it, after some looks. Runs within a permitted act only
+        (`NotPermitted`).
         """
         if self._writer is None:
             raise Denied("this connection to the directory only reads")
-        if member:
-            await self._scim.user(person_id)  # some directories keep members that do not exist
-        for _ in range(ATTEMPTS):
-            record = await self._scim.group(group_id)
-            if (person_id in _members(record)) is member:
-                return False
-            try:
-                await _write_member(self._writer, record, person_id, member=member)
-            except Conflict:
-                continue
-            await self._confirm(group_id, person_id, member=member)
-            return True
-        raise Conflict("the group keeps changing under our hands")
+        change = memberships.Change(
+            reader=self._scim, writer=self._writer, group=group_id, person=person_id, looks=self._looks
+        )
+        async with _within(None):
+            return await (change.add() if member else change.remove())
 
-    async def _confirm(self, group_id: str, person_id: str, *, member: bool) -> None:
+    async def _with_address(self, email: str) -> "list[UserRecord]":
         try:
-            record = await self._scim.group(group_id)
-        except ConnectorError as error:
-            raise Ambiguous("the directory accepted the change and cannot be read") from error
-        if (person_id in _members(record)) is not member:
-            raise Ambiguous("the directory accepted the change and does not show it")
+            found = await self._scim.users(f"emails.value eq {_quoted(email)}")
+        except Invalid:  # the directory does not filter by it
+            found = []
+        found = found or await self._scim.users(f"userName eq {_quoted(email)}")
+        if not all(_has_address(record, email) or _same(record.user_name, email) for record in found):
+            raise Mismatch("the directory answered with people of another e-mail address")
+        return [record for record in found if _has_address(record, email)]
 
     async def _person(self, record: "UserRecord", email: str | None = None) -> Person:
-        from connectors import scim  # noqa: PLC0415  # see open_directory
-
-        groups = await self._scim.groups(f"members.value eq {_quoted(str(record.id))}")
-        if not all(record.id in _members(group) for group in groups):
-            raise Mismatch("the directory answered with groups that the person is not in")
+        groups = await self._scim.groups_of(record.id, own=record.groups)
+        addresses = record.emails or ((record.user_name,) if "@" in record.user_name else ())
         return Person(
-            id=str(record.id),
+            id=record.id,
             issuer=self.issuer,
-            user_name=record.user_name or "",
-            name=scim.full_name(record),
-            email=next((known for known in _emails(record) if _same(known, email)), ""),
-            title=record.title or "",
-            active=record.active is True,
-            manager=scim.manager(record),
-            groups=frozenset(str(group.display_name) for group in groups),
-            country=scim.country(record),
-            employee=scim.employee_number(record),
+            user_name=record.user_name,
+            name=record.name,
+            email=next((known for known in addresses if email is None or _same(known, email)), ""),
+            title=record.title,
+            active=record.active,
+            manager=record.manager,
+            groups=frozenset(groups.values()),
+            country=record.country,
+            employee=record.employee,
         )
-
-
-async def _write_member(writer: "Scim", record: "GroupRecord", person_id: str, *, member: bool) -> None:
-    try:
-        await writer.patch_member(str(record.id), person_id, member=member)
-    except Invalid:
-        await writer.put_group(_with_member(record, person_id, member=member))
 
 
 @asynccontextmanager
@@ -195,7 +242,7 @@ async def open_directory(
 
     `issuer` names the directory in every subject; it outlives a change of address. By default the URL.
     """
-    from connectors.scim import open_scim  # noqa: PLC0415  # takes a second to import; models need it not
+    from connectors.scim import open_scim  # noqa: PLC0415  # httpx is slow to import; models need it not
 
     async with open_scim(url, token, within=within) as scim:
         if write_token is None:
@@ -225,7 +272,7 @@ class Added(Result):
 
 
 class Removed(Result):
-    """A person is not in a group. `changed` is False when they were not before. See `Added`."""
+    """A person is not in a group. `changed` is False when they were not seen in it before. See `Added`."""
 
     group: str  # id
     person: str
@@ -239,6 +286,7 @@ class AddToGroup(Operation[Membership, Added]):
     effect = "write"
     repeat = "findable"
     scopes = frozenset({"groups:write"})
+    undo_again = True  # a removal can be sent twice, and must not be left out
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
@@ -248,20 +296,25 @@ class AddToGroup(Operation[Membership, Added]):
         return await _preview(self._directory, data, member=True)
 
     async def find(self, data: Membership, key: str) -> Added | None:
-        """The membership, when it is there, whatever the key: the directory keeps none."""
-        group = await self._directory.group_by_name(data.group)
-        if data.person not in group.members:
+        """The membership, when it is seen, whatever the key: the directory keeps none."""
+        group = await _group_of(self._directory, data)
+        if not await self._directory.is_shown(group, data.person):
             return None
-        return Added(group=group.id, person=data.person, changed=True)
+        return Added(group=group, person=data.person, changed=True)
+
+    async def sight(self, data: Membership, key: str, result: Added | None = None) -> Sight:
+        """Whether the membership is seen, whatever the key. The group is the one that `result` names."""
+        group = result.group if result else await _group_of(self._directory, data)
+        return await self._directory.sight(group, data.person)
 
     async def apply(self, data: Membership, key: str) -> Added:
         """Add the person, unless they are a member."""
-        group = await self._directory.group_by_name(data.group)
-        changed = await self._directory.set_member(group.id, data.person, member=True)
-        return Added(group=group.id, person=data.person, changed=changed)
+        group = await _group_of(self._directory, data)
+        changed = await self._directory.set_member(group, data.person, member=True)
+        return Added(group=group, person=data.person, changed=changed)
 
     async def undo(self, data: Membership, result: Added, key: str) -> None:
-        """Remove the person again, when it was this that added them."""
+        """Remove the person again, when it was this that added them. A group that is deleted has nobody."""
         if result.changed:
             await self._directory.set_member(result.group, data.person, member=False)
 
@@ -271,7 +324,7 @@ class AddToGroup(Operation[Membership, Added]):
 
 
 class RemoveFromGroup(Operation[Membership, Removed]):
-    """Remove a person from a group. Who is no member is left as is."""
+    """Remove a person from a group. The removal is sent also where the directory does not show them in it."""
 
     name = "directory.remove_from_group"
     effect = "write"
@@ -286,17 +339,23 @@ class RemoveFromGroup(Operation[Membership, Removed]):
         return await _preview(self._directory, data, member=False)
 
     async def find(self, data: Membership, key: str) -> Removed | None:
-        """The absence, when it is so, whatever the key: the directory keeps none."""
-        group = await self._directory.group_by_name(data.group)
-        if data.person in group.members:
+        """The absence, when a positive sign shows it, whatever the key: the directory keeps none."""
+        group = await _group_of(self._directory, data)
+        if await self._directory.sight(group, data.person) is not Sight.GONE:
             return None
-        return Removed(group=group.id, person=data.person, changed=True)
+        return Removed(group=group, person=data.person, changed=True)
+
+    async def sight(self, data: Membership, key: str, result: Removed | None = None) -> Sight:
+        """Whether the absence is seen: GONE is a member."""
+        group = result.group if result else await _group_of(self._directory, data)
+        seen = await self._directory.sight(group, data.person)
+        return {Sight.GONE: Sight.THERE, Sight.THERE: Sight.GONE}.get(seen, seen)
 
     async def apply(self, data: Membership, key: str) -> Removed:
-        """Remove the person, when they are a member."""
-        group = await self._directory.group_by_name(data.group)
-        changed = await self._directory.set_member(group.id, data.person, member=False)
-        return Removed(group=group.id, person=data.person, changed=changed)
+        """Remove the person."""
+        group = await _group_of(self._directory, data)
+        changed = await self._directory.set_member(group, data.person, member=False)
+        return Removed(group=group, person=data.person, changed=changed)
 
     async def undo(self, data: Membership, result: Removed, key: str) -> None:
         """Add the person again, when it was this that removed them."""
@@ -310,33 +369,50 @@ class RemoveFromGroup(Operation[Membership, Removed]):
 
 async def _preview(directory: Directory, data: Membership, *, member: bool) -> Change:
     person = await directory.person(data.person)
-    group = await directory.group_by_name(data.group)
-    now = person.id in group.members
+    group = await directory.named(await _group_of(directory, data))
+    if await directory.is_shown(group.id, person.id):
+        seen = Sight.THERE
+    else:
+        seen = Sight.GONE if member else await directory.sight(group.id, person.id)
+    wanted = Sight.THERE if member else Sight.GONE
     return Change(
-        target=f"{person.name} in {group.name}",
-        before=_sentence(person, group, member=now),
-        after=_sentence(person, group, member=member),
-        needed=now is not member,
+        target=f"{person.name} in {data.group}",
+        before=_SAYS[seen].format(person.name, data.group),
+        after=_SAYS[wanted].format(person.name, data.group),
+        needed=seen is not wanted,
         basis=(
             ("group", group.id),
             ("person", person.subject),
             ("active", "yes" if person.active else "no"),
-            ("member", "yes" if now else "no"),
+            ("member", "yes" if seen is Sight.THERE else "no"),
         ),
     )
 
 
-def _sentence(person: Person, group: Group, *, member: bool) -> str:
-    return f"{person.name} is {'a' if member else 'not a'} member of {group.name}"
+_SAYS = {
+    Sight.THERE: "{} is a member of {}",
+    Sight.GONE: "{} is not a member of {}",
+    Sight.NOT_SEEN: "{} is not seen in {}",
+}
+
+
+async def _group_of(directory: Directory, data: Membership) -> str:
+    return (await directory.find_group(data.group)).id
 
 
 @asynccontextmanager
 async def _within(seconds: float | None) -> AsyncIterator[None]:
+    """Give an answer its time, and say of every error that it was the directory's."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise Unavailable(f"the directory did not answer within {seconds} s") from error
+        late = Unavailable(f"the directory did not answer within {seconds} s")
+        late.system = "directory"
+        raise late from error
+    except ConnectorError as error:
+        error.system = error.system or "directory"
+        raise
 
 
 def _wanted(text: str) -> str:
@@ -357,48 +433,27 @@ def _only(found: "list[UserRecord] | list[GroupRecord]", what: str) -> str:
         raise NotFound(f"the directory knows no {what}")
     if len(found) > 1:
         raise Conflict(f"the directory knows more than one {what}")
-    return str(found[0].id)
+    return found[0].id
 
 
-def _emails(record: "UserRecord") -> Iterator[str]:
-    """Primary address first."""
-    emails = sorted(record.emails or [], key=lambda email: email.primary is not True)
-    return (str(email.value) for email in emails if email.value)
+def _has_address(record: "UserRecord", email: str) -> bool:
+    """Whether an address is a person's: one of theirs, or their user name where they have none."""
+    return any(_same(known, email) for known in record.emails or (record.user_name,))
 
 
-def _has_email(record: "UserRecord", email: str) -> bool:
-    return any(_same(known, email) for known in _emails(record))
-
-
-def _same(known: str, email: str | None) -> bool:
-    return email is None or known.casefold() == email.strip().casefold()
+def _same(known: str, email: str) -> bool:
+    return known.casefold() == email.strip().casefold()
 
 
 def _is_named(record: "GroupRecord", name: str) -> bool:
-    return (record.display_name or "").casefold() == name.strip().casefold()
+    return record.display_name.casefold() == name.strip().casefold()
 
 
 def _refuse_older(record: "UserRecord", seen: "UserRecord") -> None:
     """Refuse a record that the server has shown in a newer form a moment ago."""
-    read = record.meta.last_modified if record.meta else None
-    known = seen.meta.last_modified if seen.meta else None
-    if read and known and read < known:
+    if record.modified and seen.modified and record.modified < seen.modified:
         raise Mismatch("the directory answered with an old record of the person")
 
 
-def _members(record: "GroupRecord") -> frozenset[str]:
-    return frozenset(
-        str(member.value) for member in record.members or [] if member.value and member.type != "Group"
-    )
-
-
 def _group(record: "GroupRecord") -> Group:
-    return Group(id=str(record.id), name=str(record.display_name), members=_members(record))
-
-
-def _with_member(record: "GroupRecord", person_id: str, *, member: bool) -> "GroupRecord":
-    from scim2_models import GroupMember  # noqa: PLC0415  # see open_directory
-
-    others = [known for known in record.members or [] if known.value != person_id]
-    changed = [*others, GroupMember(value=person_id)] if member else others
-    return record.model_copy(update={"members": changed})
+    return Group(id=record.id, name=record.display_name, members=frozenset(record.people))

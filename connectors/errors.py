@@ -4,13 +4,20 @@ No class of a vendor's library leaves `connectors`; whoever calls a connector ha
 Each class has a `key`; the sentence that a person reads is made from it in `bot`.
 """
 
-from typing import ClassVar
+from typing import Literal
 
 
 class ConnectorError(Exception):
-    """Something that a connector asked for did not happen as asked."""
+    """Something that a connector asked for did not happen as asked.
 
-    key: ClassVar[str] = "connector.failed"
+    `system` names the outside system that it was asked of, once the connector has said so.
+    """
+
+    key: str = "connector.failed"
+    system: str = ""
+
+
+Why = Literal["silent", "failing", "busy"]
 
 
 class Denied(ConnectorError):
@@ -20,16 +27,21 @@ class Denied(ConnectorError):
 
 
 class Unavailable(ConnectorError):
-    """The outside system did not answer, and nothing was written: trying again is safe.
+    """The outside system did not do it, and nothing was written: trying again is safe.
 
-    `retry_after` is the number of seconds that it asked us to wait, where it said so.
+    `why` and the key say whether it did not answer at all (`connector.unavailable`), answered that it fails
+    (`connector.failing`), or asked us to wait (`connector.busy`); `retry_after` is for how many seconds,
+    where it said so.
     """
 
     key = "connector.unavailable"
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, why: Why = "silent") -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.why = why
+        if why != "silent":
+            self.key = f"connector.{why}"
 
 
 class Resting(Unavailable):
@@ -70,6 +82,15 @@ class Mismatch(ConnectorError):
     """What came back is not what was asked for: a filter that was ignored, another person, old data."""
 
     key = "connector.mismatch"
+
+
+class Unsupported(Mismatch):
+    """The outside system answers, and lacks something that is needed; the message names it.
+
+    Trying again does not help. Somebody has to change the system or how it is connected: `examine` says how.
+    """
+
+    key = "connector.unsupported"
 
 
 class NotPermitted(ConnectorError):

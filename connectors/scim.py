@@ -1,49 +1,54 @@
-"""SCIM 2.0 over httpx: requests, and what their failures mean. Imported when a directory is opened.
+"""SCIM 2.0 over httpx: requests, what their failures mean, and what a server lacks.
 
-scim2-client builds and reads the messages; its own engine wants another HTTP library and reports every
-network failure alike, so the engine here is ours: it knows whether a request left this machine.
+No answer is trusted to be what was asked for. A question about one person's groups is asked together with a
+control question about nobody, which must come back empty: some servers ignore filters.
 """
 
 import asyncio
 import json
-import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
-from pydantic import ValidationError
-from scim2_client import BaseAsyncSCIMClient, SCIMClientException
-from scim2_models import (
-    EnterpriseUser,
-    Group,
-    GroupMember,
-    ListResponse,
-    PatchOp,
-    PatchOperation,
-    Path,
-    Resource,
-    ResourceType,
-    SCIMException,
-    ScimPolicy,
-    ScimProvider,
-    SearchRequest,
-    ServiceProviderConfig,
-    User,
-)
 
+from connectors import parsing, records
 from connectors.breaker import Breaker
-from connectors.errors import Ambiguous, Conflict, Denied, Invalid, Mismatch, NotFound, Unavailable
+from connectors.errors import (
+    Ambiguous,
+    Conflict,
+    Denied,
+    Invalid,
+    Mismatch,
+    NotFound,
+    Unavailable,
+    Unsupported,
+)
 from connectors.permits import running_act
+from connectors.records import GroupRecord, UserRecord
 
 PAGE = 100
-MOST = 10_000  # resources in one answer; more means that the question was wrong
+MOST: Mapping[type, int] = {
+    UserRecord: 100,
+    GroupRecord: 10_000,
+}  # records that one search finds; more: the question was ignored
+LARGEST = 16_000_000  # bytes of one answer; a group of 50,000 with its members is about 10 million
+LONGEST_WAIT = 900.0  # seconds for which a server may ask us to wait
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_PATHS: Mapping[type, str] = {UserRecord: "/Users", GroupRecord: "/Groups"}
+_ASKS: Mapping[type, Mapping[str, Any]] = {UserRecord: {}, GroupRecord: {"attributes": "id,displayName"}}
+_MAKES: Mapping[type, Callable[[Any], Any]] = {UserRecord: records.user, GroupRecord: records.group}
+_MESSAGES = "urn:ietf:params:scim:api:messages:2.0"
+_MEMBER = ("members.value", "members")  # how servers call a member in a filter
 
-UserRecord = User[EnterpriseUser]
-ResourceT = TypeVar("ResourceT", bound=Resource[Any])
+RecordT = TypeVar("RecordT", bound=UserRecord | GroupRecord)
+FirstT = TypeVar("FirstT")
+SecondT = TypeVar("SecondT")
 
 
 class Scim:
@@ -51,80 +56,154 @@ class Scim:
 
     def __init__(self, client: "_Client") -> None:
         self._client = client
+        self._member: tuple[str, ...] = _MEMBER  # the one that has shown something comes first
 
     async def users(self, scim_filter: str) -> list[UserRecord]:
-        """Every person that the server returns for a filter. Check them: some servers ignore filters."""
+        """Every person that the server returns for a filter. Check them: some servers ignore filters.
+
+        Raises `Invalid` where the server refuses the filter.
+        """
         return await self._search(UserRecord, scim_filter)
 
-    async def groups(self, scim_filter: str) -> list[Group]:
-        """Every group that the server returns for a filter. Check them: some servers ignore filters."""
-        return await self._search(Group, scim_filter)
+    async def groups(self, scim_filter: str) -> list[GroupRecord]:
+        """Every group that the server returns for a filter, without members. Check them, as above."""
+        return await self._search(GroupRecord, scim_filter)
 
     async def user(self, resource_id: str) -> UserRecord:
         """The person of that id. Raises `NotFound`, or `Mismatch` when another came back."""
         return await self._read(UserRecord, resource_id)
 
-    async def group(self, resource_id: str) -> Group:
-        """The group of that id. Raises `NotFound`, or `Mismatch` when another came back."""
-        return await self._read(Group, resource_id)
+    async def group(self, resource_id: str) -> GroupRecord:
+        """The group of that id with the whole list of its members, as far as the server shows it."""
+        return await self._read(GroupRecord, resource_id)
 
-    async def service(self) -> ServiceProviderConfig:
-        """What the server says of itself."""
-        with _in_our_words():
-            config = await self._client.query(ServiceProviderConfig)
-        if not isinstance(config, ServiceProviderConfig):
-            raise Mismatch("the directory does not describe itself")
-        return config
-
-    async def patch_member(self, group_id: str, person_id: str, *, member: bool) -> None:
-        """Add or remove one member, leaving the others alone. Raises `Invalid` where PATCH is not served."""
-        operation: PatchOperation[Group] = (
-            PatchOperation[Group](
-                op=PatchOperation.Op.add, path=Path("members"), value=[GroupMember(value=person_id)]
-            )
-            if member
-            else PatchOperation[Group](
-                op=PatchOperation.Op.remove, path=Path(f"members[value eq {quoted(person_id)}]")
-            )
+    async def group_only(self, resource_id: str) -> GroupRecord:
+        """The group of that id, and nobody in it."""
+        return _same(
+            await self._get(f"/Groups/{_segment(resource_id)}", records.group, _ASKS[GroupRecord]),
+            resource_id,
         )
-        with _in_our_words(writes=True):
-            await self._client.modify(
-                Group, group_id, PatchOp[Group](operations=[operation]), check_response_payload=False
+
+    async def groups_of(self, person_id: str, *, own: Mapping[str, str] | None = None) -> Mapping[str, str]:
+        """The groups that a person is in: id to name. `own` is what the person's record says of that.
+
+        Raises `Unsupported` where the server cannot be asked: it neither honours a filter on members nor
+        says it in the record.
+        """
+        answered, lacks = False, "refuses a filter on members.value"
+        for attribute in self._member:
+            try:
+                groups = await self._with_member(attribute, person_id)
+            except Invalid:
+                continue
+            except Unsupported:
+                lacks = "ignores a filter on members.value"
+                continue
+            if groups:
+                self._member = (attribute, *(other for other in _MEMBER if other != attribute))
+                return groups
+            answered = True
+        if own is None and not answered:
+            raise Unsupported(f"the directory {lacks}, and a person's record does not name their groups")
+        return own or {}
+
+    async def _with_member(self, attribute: str, person_id: str) -> Mapping[str, str]:
+        nobody = f"{attribute} eq {quoted(f'nobody-{uuid.uuid4()}')}"
+        found, control = await _both(
+            self._search(GroupRecord, f"{attribute} eq {quoted(person_id)}"),
+            self._search(GroupRecord, nobody),
+        )
+        if control:
+            raise Unsupported("the directory answered a question about nobody: it ignores filters")
+        return {record.id: record.display_name for record in found}
+
+    async def has_members(self, group_id: str) -> bool | None:
+        """Whether anybody is in a group, without asking who. None where the server cannot be asked."""
+        itself = f"id eq {quoted(group_id)}"
+        try:
+            some, found = await _both(
+                self._search(GroupRecord, f"{itself} and members pr"), self._search(GroupRecord, itself)
             )
+        except (Invalid, Mismatch):
+            return None
+        if [record.id for record in found] != [group_id]:
+            return None
+        return {(): False, (group_id,): True}.get(tuple(record.id for record in some))
 
-    async def put_group(self, group: Group) -> None:
+    async def sample(self, kind: type[RecordT]) -> RecordT | None:
+        """Some record of that kind, or None where there is none."""
+        found, _ = await self._page(kind, {"count": 1, **_ASKS[kind]})
+        return found[0] if found else None
+
+    async def service(self) -> dict[str, Any]:
+        """What the server says of itself (RFC 7643, section 5). Raises `Mismatch` where it says nothing."""
+        return await self._get("/ServiceProviderConfig", _object, {})
+
+    async def patch_member(
+        self, group_id: str, person_id: str, *, member: bool, by_list: bool = False
+    ) -> None:
+        """Add or remove one member, leaving the others alone. Raises `Invalid` where that is not served.
+
+        A removal names the member in its path, or `by_list` in a list of values, as some servers want it.
+        """
+        change: dict[str, Any] = {"op": "add" if member else "remove", "path": "members"}
+        if member or by_list:
+            change["value"] = [{"value": person_id}]
+        else:
+            change["path"] = f"members[value eq {quoted(person_id)}]"
+        body = {"schemas": [f"{_MESSAGES}:PatchOp"], "Operations": [change]}
+        await self._write("PATCH", group_id, body, {})
+
+    async def put_group(self, record: GroupRecord, person_id: str, *, member: bool) -> None:
         """Replace a group that nobody changed since it was read. Raises `Conflict` when somebody did."""
-        version = group.meta.version if group.meta else None
-        if not version:
+        if not record.version:
             raise Invalid("the directory serves neither PATCH nor versions; members cannot be changed safely")
-        with _in_our_words(writes=True):
-            await self._client.replace(group, headers={"If-Match": version}, check_response_payload=False)
+        body = records.with_member(record, person_id, member=member)
+        await self._write("PUT", record.id, body, {"If-Match": record.version})
 
-    async def _read(self, model: type[ResourceT], resource_id: str) -> ResourceT:
-        if not resource_id:
-            raise Invalid("an id is needed")
-        with _in_our_words():
-            found = await self._client.query(model, resource_id)
-        if not isinstance(found, model) or found.id != resource_id:
-            raise Mismatch("the directory answered with another record than the one asked for")
-        return found
+    async def _write(self, method: str, group_id: str, body: dict[str, Any], headers: dict[str, str]) -> None:
+        response = await self._client.request(
+            method, f"/Groups/{_segment(group_id)}", json=body, headers=headers
+        )
+        if response.status_code == 204:
+            return
+        try:
+            await _json(response, _object)
+        except Mismatch as error:
+            raise Ambiguous("the directory's answer to a change cannot be read") from error
 
-    async def _search(self, model: type[ResourceT], scim_filter: str) -> list[ResourceT]:
-        found: list[ResourceT] = []
+    async def _read(self, model: type[RecordT], resource_id: str) -> RecordT:
+        make: Callable[[Any], RecordT] = _MAKES[model]
+        response = await self._client.request("GET", f"{_PATHS[model]}/{_segment(resource_id)}")
+        record = _same(await _json(response, make), resource_id)
+        if isinstance(record, GroupRecord) and not record.version and (etag := response.headers.get("ETag")):
+            return record.model_copy(update={"version": etag})
+        return record
+
+    async def _search(self, model: type[RecordT], scim_filter: str) -> list[RecordT]:
+        found: list[RecordT] = []
         while True:
-            question = SearchRequest[Any](filter=scim_filter, start_index=len(found) + 1, count=PAGE)
-            with _in_our_words():
-                page = await self._client.query(model, question)
-            if not isinstance(page, ListResponse):
-                raise Mismatch("the directory answered a search with something else")
-            announced = page.total_results or 0
-            found += page.resources or []
+            question = {"filter": scim_filter, "startIndex": len(found) + 1, "count": PAGE, **_ASKS[model]}
+            page, announced = await self._page(model, question)
+            found += page
             if len({record.id for record in found}) < len(found):
                 raise Mismatch("the directory returned a record twice in one search")
             if len(found) >= announced:
                 return found
-            if not page.resources or announced > MOST:
-                raise Mismatch("the directory announced more records than it can return")
+            if not page or announced > MOST[model]:
+                raise Mismatch(
+                    f"the directory announced {announced} records in a search and does not return them"
+                )
+
+    async def _page(self, model: type[RecordT], question: Mapping[str, Any]) -> tuple[list[RecordT], int]:
+        def page(data: Any) -> tuple[list[RecordT], int]:
+            return _listed(data, _MAKES[model])
+
+        return await self._get(_PATHS[model], page, question)
+
+    async def _get(self, path: str, make: Callable[[Any], FirstT], question: Mapping[str, Any]) -> FirstT:
+        answer = await self._client.request("GET", path, params=question)
+        return await _json(answer, make, without=frozenset({"members"}))
 
 
 def quoted(text: str) -> str:
@@ -151,43 +230,114 @@ async def open_scim(url: str, token: str, *, within: float) -> AsyncIterator[Sci
         yield Scim(_Client(http, within))
 
 
-class _Client(BaseAsyncSCIMClient):
+class _Client:
+    """Sends requests. It knows whether one that failed had left this machine."""
+
     def __init__(self, http: httpx.AsyncClient, within: float) -> None:
-        models = (User, EnterpriseUser, Group)
-        types = (ResourceType.from_resource(UserRecord), ResourceType.from_resource(Group))
-        policy = ScimPolicy(unknown=ScimPolicy.Unknown.keep)  # a PUT gives back what we do not know
-        provider = ScimProvider(models=models, resource_types=types, policy=policy)
-        super().__init__(provider=provider, check_response_status_codes=False)  # `_check_status` does it
         self._http = http
         self._within = within
         self._breaker = Breaker("directory")
 
-    def _stays_under_base_url(self, endpoint: str) -> bool:
-        return endpoint in ("/Users", "/Groups")
-
-    async def request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
+    async def request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        """The whole answer, of a status that is no error."""
         with self._breaker.attempt():
-            return await self._request(method, url, **kwargs)
+            return await self._request(method, path, **kwargs)
 
-    async def _request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
+    async def _request(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> httpx.Response:
         writes = method != "GET"
-        if writes:
-            running_act()
         sent = False
 
         async def watch(event: str, _info: object) -> None:
             nonlocal sent
             sent = sent or event.endswith("send_request_headers.started")
 
+        kinds = {
+            "Accept": "application/scim+json",
+            **({"Content-Type": "application/scim+json"} if writes else {}),
+        }
         try:
             async with asyncio.timeout(self._within):
-                response = await self._http.request(method, url, extensions={"trace": watch}, **kwargs)
+                response = await self._exchange(
+                    method, path, extensions={"trace": watch}, headers={**kinds, **(headers or {})}, **kwargs
+                )
         except (TimeoutError, httpx.TransportError, httpx.DecodingError) as error:
             if writes and sent:
                 raise Ambiguous("the directory did not answer a change that may have reached it") from error
             raise Unavailable("the directory does not answer") from error
+        except Mismatch as error:
+            if writes:
+                raise Ambiguous("the directory's answer to a change cannot be read") from error
+            raise
         _check_status(response, writes=writes)
         return response
+
+    async def _exchange(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        if method != "GET":
+            running_act()
+        async with self._http.stream(method, path, **kwargs) as response:
+            body = bytearray()
+            async for some in response.aiter_bytes():
+                body += some
+                if len(body) > LARGEST:
+                    raise Mismatch(
+                        f"the directory answered with more than {LARGEST // 1_000_000} MB to a small question"
+                    )
+        headers = [(name, value) for name, value in response.headers.items() if name != "content-encoding"]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(body))
+
+
+def _segment(resource_id: str) -> str:
+    """An id as one segment of a path. Raises `Invalid` for what would lead elsewhere."""
+    if not resource_id or resource_id in {".", ".."}:
+        raise Invalid("an id is needed")
+    return quote(resource_id, safe="")
+
+
+def _same(record: RecordT, resource_id: str) -> RecordT:
+    if record.id != resource_id:
+        raise Mismatch("the directory answered with another record than the one asked for")
+    return record
+
+
+def _object(data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise Mismatch("the directory answered with something that is no JSON object")
+    return data
+
+
+def _listed(data: Any, make: Callable[[Any], RecordT]) -> tuple[list[RecordT], int]:
+    answer = _object(data)
+    if f"{_MESSAGES}:ListResponse" not in (answer.get("schemas") or []):
+        raise Mismatch("the directory answered a search with something that is no list of records")
+    found, announced = answer.get("Resources") or [], answer.get("totalResults")
+    if not isinstance(found, list):
+        raise Mismatch("the directory's list of records is none")
+    total = announced if isinstance(announced, int) else len(found)
+    return [make(record) for record in found], total
+
+
+async def _json(
+    response: httpx.Response, make: Callable[[Any], FirstT], *, without: frozenset[str] = frozenset()
+) -> FirstT:
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in {"application/scim+json", "application/json"}:
+        raise Mismatch(f"the directory answered with {kind or 'nothing'} instead of JSON")
+    try:
+        return await parsing.build(response.content, make, without=without)
+    except (ValueError, RecursionError) as error:
+        raise Mismatch("the directory's answer cannot be read: it is not valid JSON") from error
+
+
+async def _both(one: Awaitable[FirstT], other: Awaitable[SecondT]) -> tuple[FirstT, SecondT]:
+    """Two answers that are asked for at the same time. Where one fails, the other is no longer waited for."""
+    first, second = asyncio.ensure_future(one), asyncio.ensure_future(other)
+    try:
+        return await asyncio.gather(first, second)
+    finally:
+        first.cancel()
+        second.cancel()
 
 
 def _check_status(response: httpx.Response, *, writes: bool) -> None:
@@ -195,60 +345,34 @@ def _check_status(response: httpx.Response, *, writes: bool) -> None:
     if response.is_success:
         return
     if status in (401, 403):
-        raise Denied("the directory refuses our credential")
+        raise Denied(f"the directory refuses our credential ({status})")
     if status == 404:
         raise NotFound("the directory has no such record")
     if status in (409, 412):
         raise Conflict("the directory holds something that contradicts the request")
     if status == 429:
-        raise Unavailable("the directory asks us to wait", retry_after=_retry_after(response))
+        raise Unavailable("the directory asks us to wait", retry_after=_retry_after(response), why="busy")
     if status >= 500 and status != 501:
         if writes:
             raise Ambiguous(f"the directory failed ({status}) on a change that it may have made")
-        raise Unavailable(f"the directory failed ({status})", retry_after=_retry_after(response))
+        message = f"the directory answers that it fails ({status})"
+        raise Unavailable(message, retry_after=_retry_after(response), why="failing")
     raise Invalid(f"the directory does not accept the request ({status})")
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
+    """For how many seconds to wait, from a number of them or a date. None where that is not said."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdecimal():
+        return min(float(value), LONGEST_WAIT)
+    until, now = _date(value), _date(response.headers.get("Date", "")) or datetime.now(UTC)
+    seconds = (until - now).total_seconds() if until else 0.0
+    return min(seconds, LONGEST_WAIT) if seconds > 0 else None
 
 
-@contextmanager
-def _in_our_words(*, writes: bool = False) -> Iterator[None]:
-    """Turn what the library could not read, and what it would not send, into our errors."""
+def _date(value: str) -> datetime | None:
     try:
-        yield
-    except SCIMClientException as error:
-        if writes:
-            raise Ambiguous("the directory's answer to a change cannot be read") from error
-        raise Mismatch("the directory's answer is not what SCIM describes") from error
-    except (SCIMException, ValidationError) as error:
-        raise Invalid("the request is not one that SCIM can express") from error
-
-
-def full_name(record: UserRecord) -> str:
-    """The name to show."""
-    name = record.name
-    parts = (name.given_name, name.family_name) if name else ()
-    joined = " ".join(part for part in parts if part)
-    return record.display_name or (name.formatted if name else None) or joined or record.user_name or ""
-
-
-def manager(record: UserRecord) -> str | None:
-    """The id of the person's manager."""
-    enterprise = record[EnterpriseUser]
-    return enterprise.manager.value if enterprise and enterprise.manager else None
-
-
-def employee_number(record: UserRecord) -> str:
-    """The person's number in the company, the same in each of their accounts; "" where there is none."""
-    enterprise = record[EnterpriseUser]
-    return (enterprise.employee_number or "").strip() if enterprise else ""
-
-
-def country(record: UserRecord) -> str:
-    """Where somebody works: their address at work, else the one that comes first for them."""
-    addresses = sorted(record.addresses or [], key=lambda one: (one.type != "work", one.primary is not True))
-    codes = [one.country or "" for one in addresses[:1] if one.type == "work" or one.primary]
-    return codes[0].upper() if codes and re.fullmatch("[A-Za-z]{2}", codes[0]) else ""
+        found = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=found.tzinfo or UTC)

@@ -12,7 +12,7 @@ from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from connectors.base import Result, parse
+from connectors.base import Result, Sight, parse
 from graphs import approvals, audit, cases, effects, steps
 from graphs.admission import Changed, Refused
 from graphs.effects import Effect, Held
@@ -85,15 +85,33 @@ def confirm(finish: Finish) -> Node:
 
 
 async def is_there(case: Case, effect: Effect, *, blind: bool) -> bool:
-    """Say whether the outside system has what an effect did, and record it; `blind` where none can see."""
+    """Say whether the outside system has what an effect did, and record it; `blind` where none can see.
+
+    What was undone had been seen to be gone by the operation itself, so it is there only if it is seen.
+    """
     operation = case.kit.registry.operation(effect.operation)
     if operation.repeat == "blind":
         await _record(case, effect, "not_visible", None)
         return blind
+    if effect.act == "undo":
+        seen = await operation.sight(parse(operation, effect.payload), effect.key, await _left(case, effect))
+        await _record(case, effect, _UNDONE[seen], None)
+        return seen is Sight.THERE
     found = await operation.find(parse(operation, effect.payload), effect.key)
-    as_told = (found is None) == (effect.act == "undo")
-    await _record(case, effect, "matches" if as_told else "differs", found)
+    await _record(case, effect, "differs" if found is None else "matches", found)
     return found is not None
+
+
+_UNDONE = {Sight.GONE: "matches", Sight.THERE: "differs", Sight.NOT_SEEN: "not_visible"}
+
+
+async def _left(case: Case, undone: Effect) -> Result | None:
+    """Return what the effect had left behind that was undone."""
+    async with reading(case.kit.pool) as conn:
+        done = await effects.find(conn, undone.approval, "apply")
+    if done is None or not done.result:
+        return None
+    return case.kit.registry.operation(done.operation).result.model_validate(done.result)
 
 
 async def _record(case: Case, effect: Effect, status: str, found: Result | None) -> None:

@@ -2,7 +2,8 @@
 
 Only the gate calls this. An operation says how it may be repeated (`connectors.base.Repeat`): a findable call
 is looked for before it is made again, so is a keyed one, which is then made with its key in any case, and a
-blind one is never repeated by itself.
+blind one is never repeated by itself. A reversal counts as made only by a positive sign: what is not seen may
+be there all the same.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.base import Mint, Operation, Payload, Repeat, parse
+from connectors.base import Mint, Operation, Payload, Repeat, Sight, parse
 from connectors.errors import Ambiguous, Unavailable
 from connectors.registry import Registry
 from graphs.effects import Effect, Unknown
@@ -34,10 +35,12 @@ class Calls:
         operation, data = self._of(effect)
         if operation.repeat == "blind":
             raise Unknown(effect.id)
+        if effect.act == "undo" and operation.undo_again:
+            return None
         async with _within(operation):
+            if effect.act == "undo":
+                return {} if await operation.sight(data, effect.key) is Sight.GONE else None
             there = await operation.find(data, effect.key)
-        if effect.act == "undo":
-            return {} if there is None else None
         return None if there is None else _plain(there)
 
     async def make(self, effect: Effect, done: Effect | None) -> Found:

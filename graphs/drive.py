@@ -163,9 +163,12 @@ async def _retry(case: Case, error: ConnectorError) -> None:
     async with case.writing() as conn:
         if isinstance(error, Resting):
             await cases.outage(conn, error.system, due_in=error.retry_after or 0, reason=error.key)
+        ends = row.run.due_at is not None
+        facts = {"error": error.key, "system": error.system, "group": row.run.values.get("group", "")}
+        facts |= {"sent": "maybe" if isinstance(error, Ambiguous) else "no", "ends": "yes" if ends else ""}
         if dead:
-            await _bury(conn, case, error)
-        if not dead or row.run.due_at is not None:
+            await _bury(conn, case, error, facts)
+        if not dead or ends:
             wait = HOURLY if dead else _wait(case.id, row.attempts, error)
             due_at = await case.kit.clock.now(conn) + wait
             await (
@@ -175,7 +178,6 @@ async def _retry(case: Case, error: ConnectorError) -> None:
             )
         await case.kit.notifier.progress(conn, case.id)
         if attempts == 3:
-            facts = {"sent": "maybe" if isinstance(error, Ambiguous) else "no"}
             await case.kit.notifier.tell(conn, case.id, Notice(key="retrying", facts=facts))
         if dead:
             await audit.append(
@@ -183,10 +185,10 @@ async def _retry(case: Case, error: ConnectorError) -> None:
             )
 
 
-async def _bury(conn: Connection, case: Case, error: ConnectorError) -> None:
+async def _bury(conn: Connection, case: Case, error: ConnectorError, facts: Mapping[str, str]) -> None:
     await cases.bury(conn, case.id, error.key)
     await cases.note(conn, case.id, "dead")
-    await case.kit.notifier.tell(conn, case.id, Notice(key="dead"))
+    await case.kit.notifier.tell(conn, case.id, Notice(key="dead", facts=facts))
 
 
 def _wait(run: str, attempts: int, error: ConnectorError) -> timedelta:

@@ -1,19 +1,22 @@
 """What the workflows that lend a membership share: may it be asked for, what would be done, how it ends."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal, Protocol
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from connectors.directory import Membership, Person
-from connectors.errors import NotFound
-from graphs import acting, approvals, steps
+from connectors.errors import Conflict, ConnectorError, NotFound
+from graphs import acting, approvals, effects, steps
 from graphs.admission import Refused
 from graphs.approvals import Plain, Proposal
+from graphs.effects import Effect
 from graphs.kit import Case
-from graphs.ports import ClauseMissing
+from graphs.pools import reading
+from graphs.ports import ClauseMissing, Connection
 from graphs.records import Field, Run, Shown
 from graphs.steps import Node, Propose, State
 
@@ -110,12 +113,62 @@ def lending(
     return graph
 
 
-async def revoke(state: State, runtime: Runtime[Case]) -> State:
-    """Undo the grant, under the approval that covered both: the first node of what ends a membership."""
-    case = runtime.context
-    held = await case.held()
-    await case.kit.gate.reverse(held, held.run.values["approval"])
-    return {}
+Owed = Callable[[Case, Connection, Run, Mapping[str, str]], Awaitable[None]]
+Left = Literal["revoked", "group_deleted", "in_new_group"]
+
+TOLD = 3  # attempts at an end, a few seconds; after that its owner is told
+ENDED: frozenset[Left] = frozenset({"revoked", "group_deleted"})
+
+
+class Revoke(Protocol):
+    """A node that ends a membership."""
+
+    async def __call__(self, state: State, runtime: Runtime[Case]) -> State:
+        """Do it, or raise."""
+
+
+def revoking(owed: Owed) -> Revoke:
+    """Make the first node of what ends a membership: undo the grant, under the approval that covered both.
+
+    It is tried until the outside system shows that it has ended. `owed` tells the owner when that does not
+    come to pass, with `error`, the key of what is in the way.
+    """
+
+    async def revoke(state: State, runtime: Runtime[Case]) -> State:
+        case = runtime.context
+        held = await case.held()
+        try:
+            await case.kit.gate.reverse(held, held.run.values["approval"])
+        except (ConnectorError, Refused) as error:
+            if isinstance(error, Refused) or (await case.row()).attempts + 1 >= TOLD:
+                facts = {"group": held.run.values["group"], "error": error.key}
+                async with case.writing() as conn:
+                    await owed(case, conn, held.run, facts)
+            raise
+        return {}
+
+    return revoke
+
+
+async def left(case: Case, undone: Effect) -> Left:
+    """Say what is left of a membership that was ended: nothing, or one in a group that was made anew.
+
+    A group that is deleted takes its memberships with it; another of the same name is another group.
+    """
+    directory, held = case.kit.directory, undone.payload
+    async with reading(case.kit.pool) as conn:
+        done = await effects.find(conn, undone.approval, "apply")
+    assert done is not None
+    try:
+        await directory.named(str((done.result or {}).get("group", "")))
+    except NotFound:
+        try:
+            anew = await directory.find_group(str(held["group"]))
+        except (NotFound, Conflict):
+            return "group_deleted"
+        there = await directory.is_shown(anew.id, str(held["person"]))
+        return "in_new_group" if there else "group_deleted"
+    return "revoked"
 
 
 async def _ids(case: Case, names: Iterable[str]) -> dict[str, str]:

@@ -306,7 +306,7 @@ class Run:
         return self.status is RunStatus.REFUSED and self.reason in {"denied", "expired", "window_passed"}
 
 
-Beside = Literal["reminder", "escalated"]  # what is said in the thread of an approval that waits
+Beside = Literal["reminder", "escalated", "not_ended"]  # what is said in the thread of an approval
 Alarm = Literal["asked", "granted", "ended", "not_ended", "not_in_order"]  # of emergency access
 
 

@@ -13,7 +13,12 @@ MOST = 10  # people who are mentioned
 
 
 def waits(approval: Approval, news: Beside, users: Sequence[str]) -> Message:
-    """Say that an approval still waits, for what and until when; and from the escalation on, for whom."""
+    """Say that an approval still waits, for what and until when; and from the escalation on, for whom.
+
+    Or that what it allowed for a time has not ended, which those who approved it should know.
+    """
+    if news == "not_ended":
+        return _to(users, _stands(approval))
     begins = ours("This still waits for a decision: ")
     if news == "escalated" and approval.escalation is not None:
         groups = safe(", ".join(approval.escalation.groups), 150)
@@ -31,6 +36,20 @@ def waits(approval: Approval, news: Beside, users: Sequence[str]) -> Message:
         ours("; after that nothing is done."),
     )
     return _to(users, join(begins, what))
+
+
+def _stands(approval: Approval) -> Markup:
+    return join(
+        bold(safe(approval.title, 150)),
+        ours(" of "),
+        safe(approval.beneficiary.name, 200),
+        ours(" ("),
+        safe(approval.after, 300),
+        ours(
+            ") should have ended, and I cannot confirm that it has. Please have somebody who looks after the"
+            " company directory check it, and take it away there if it still stands."
+        ),
+    )
 
 
 def review_waits(review: Review, users: Sequence[str]) -> Message:
@@ -82,7 +101,10 @@ def _news(key: Alarm, who: Markup, group: Markup, facts: Mapping[str, str]) -> M
                 who,
                 ours(" to "),
                 group,
-                ours(" was taken away, and the directory still shows it. Somebody has to look at once."),
+                ours(
+                    " should have ended, and I cannot confirm that it has. Somebody has to look in the"
+                    " company directory at once, and take it away there if it still stands."
+                ),
             )
         case "not_in_order":
             by = safe(facts.get("by", "?"), 200)

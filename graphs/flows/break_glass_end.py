@@ -1,5 +1,6 @@
 """The end of emergency access: revoke, read back, say so aloud, and wait until somebody has reviewed it."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from langgraph.graph import END, START, StateGraph
@@ -8,7 +9,8 @@ from langgraph.types import Command, interrupt
 
 from graphs import acting, alarms, audit, cases, effects, memberships, reviews, steps
 from graphs.kit import Case, Workflow
-from graphs.records import Alarm, Notice, RunStatus
+from graphs.ports import Connection
+from graphs.records import Alarm, Notice, Run, RunStatus
 
 NAME = "break_glass_end"
 
@@ -18,6 +20,7 @@ class State(steps.State, total=False):
 
     review: str
     gone: bool
+    how: str  # what is left of it: see `memberships.left`
 
 
 def workflow() -> Workflow:
@@ -29,7 +32,7 @@ def workflow() -> Workflow:
 
 def _machine() -> StateGraph[State, Case, State, State]:
     graph = StateGraph(State, context_schema=Case)
-    graph.add_node("revoke", memberships.revoke)
+    graph.add_node("revoke", memberships.revoking(owed))
     graph.add_node("confirm", confirm)
     graph.add_node("review", review, destinations=("reviewed",))
     graph.add_node("reviewed", reviewed)
@@ -40,6 +43,11 @@ def _machine() -> StateGraph[State, Case, State, State]:
     return graph
 
 
+async def owed(case: Case, conn: Connection, run: Run, facts: Mapping[str, str]) -> None:
+    """Say aloud that the access has not ended."""
+    await alarms.sound(conn, case.kit.notifier, run.values["run"], "not_ended", facts)
+
+
 async def confirm(state: State, runtime: Runtime[Case]) -> State:
     """Look whether it is gone, say so in the thread and aloud, and ask for the review either way."""
     case = runtime.context
@@ -48,7 +56,9 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
         undone = await effects.find(conn, values["approval"], "undo")
     assert undone is not None
     assert undone.settled_at is not None
-    gone = not await acting.is_there(case, undone, blind=False)
+    there = await acting.is_there(case, undone, blind=False)
+    how = "still_there" if there else await memberships.left(case, undone)
+    gone = how in memberships.ENDED
     facts = {"group": values["group"], "at": undone.settled_at.isoformat()}
     async with case.writing() as conn:
         asked, fresh = await reviews.ask(
@@ -64,9 +74,10 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
             if gone:
                 await cases.note(conn, values["run"], "revoked", **facts)
                 await kit.notifier.progress(conn, values["run"])
-                await kit.notifier.tell(conn, values["run"], Notice(key="revoked", facts=facts))
+                await kit.notifier.tell(conn, values["run"], Notice(key=how, facts=facts))
             moment: Alarm = "ended" if gone else "not_ended"
-            await alarms.sound(conn, kit.notifier, values["run"], moment, facts)
+            told = facts if gone else {**facts, "error": how}
+            await alarms.sound(conn, kit.notifier, values["run"], moment, told)
             await audit.append(
                 conn,
                 "review.requested",
@@ -74,7 +85,7 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
                 facts={"review": asked, "approval": values["approval"]},
                 detail={"reviewers": values["reviewers"]},
             )
-    return {"review": asked, "gone": gone}
+    return {"review": asked, "gone": gone, "how": how}
 
 
 def review(state: State) -> Command[str]:
@@ -94,5 +105,5 @@ async def reviewed(state: State, runtime: Runtime[Case]) -> State:
     if state["gone"]:
         await steps.end(case, RunStatus.DONE, None, facts)
     else:
-        await steps.end(case, RunStatus.FAILED, "read_back_failed", facts)
+        await steps.end(case, RunStatus.FAILED, state.get("how", "still_there"), facts)
     return {}

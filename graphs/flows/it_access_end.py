@@ -1,11 +1,17 @@
-"""The end of a membership that was granted for some days: revoke, read back, tell."""
+"""The end of a membership that was granted for some days: revoke, read back, tell.
+
+While it does not end, the approvers are told as well: a membership that should be over is theirs to know of.
+"""
+
+from collections.abc import Mapping
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from graphs import acting, cases, effects, memberships, steps
+from graphs import acting, audit, cases, effects, memberships, steps
 from graphs.kit import Case, Workflow
-from graphs.records import Notice, RunStatus
+from graphs.ports import Connection
+from graphs.records import Notice, Run, RunStatus
 from graphs.steps import State
 
 NAME = "it_access_end"
@@ -18,7 +24,7 @@ def workflow() -> Workflow:
 
 def _machine() -> StateGraph[State, Case, State, State]:
     graph = StateGraph(State, context_schema=Case)
-    graph.add_node("revoke", memberships.revoke)
+    graph.add_node("revoke", memberships.revoking(owed))
     graph.add_node("confirm", confirm)
     graph.add_edge(START, "revoke")
     graph.add_edge("revoke", "confirm")
@@ -26,21 +32,38 @@ def _machine() -> StateGraph[State, Case, State, State]:
     return graph
 
 
+async def owed(case: Case, conn: Connection, run: Run, facts: Mapping[str, str]) -> None:
+    """Tell the approvers, beside their card, that the access has not ended. The thread hears why."""
+    await case.kit.notifier.beside_card(conn, run.values["approval"], "not_ended")
+    await audit.append(
+        conn,
+        "membership.not_ended",
+        run=run.values["run"],
+        facts={"approval": run.values["approval"], "reason": facts["error"]},
+        detail={"group": facts["group"]},
+    )
+
+
 async def confirm(state: State, runtime: Runtime[Case]) -> State:
     """Look whether it is gone, and say so in the thread of the run that had granted it."""
     case = runtime.context
-    kit, values = case.kit, (await case.row()).run.values
+    kit, run = case.kit, (await case.row()).run
+    values = run.values
     async with kit.pool.connection() as conn:
         undone = await effects.find(conn, values["approval"], "undo")
     assert undone is not None
-    if await acting.is_there(case, undone, blind=False):
-        await steps.end(case, RunStatus.FAILED, "read_back_failed", {})
+    there = await acting.is_there(case, undone, blind=False)
+    how = "still_there" if there else await memberships.left(case, undone)
+    if how not in memberships.ENDED:
+        async with case.writing() as conn:
+            await owed(case, conn, run, {"group": values["group"], "error": how})
+        await steps.end(case, RunStatus.FAILED, how, {"group": values["group"]})
         return {}
     assert undone.settled_at is not None
     facts = {"group": values["group"], "at": undone.settled_at.isoformat()}
     async with case.writing() as conn:
         await cases.note(conn, values["run"], "revoked", **facts)
         await kit.notifier.progress(conn, values["run"])
-        await kit.notifier.tell(conn, values["run"], Notice(key="revoked", facts=facts))
+        await kit.notifier.tell(conn, values["run"], Notice(key=how, facts=facts))
     await steps.end(case, RunStatus.DONE, None, facts)
     return {}

@@ -300,9 +300,9 @@ async def test_a_refusal_before_the_change_is_not_called_ambiguous(
 
 async def test_a_change_that_cannot_be_confirmed_is_ambiguous(connected: Connected, server: Any) -> None:
     server.set_members("billing-db", frozenset())
-    for _ in range(3):  # the group by name, the person, the group again: let these through
-        server.arm("delay_before", on="read")
-    server.arm("down", on="read")
+    for _ in range(3):  # the group by name, the person's groups, nobody's groups: let these through
+        server.arm("delay_before", on="search")
+    server.arm("down", on="search", times=0)
 
     with pytest.raises(Ambiguous):
         await add(connected, company.ADA.id)

@@ -89,6 +89,8 @@ class Fake:
             return self.to_write(request)
         if "/Users/" in request.url.path:
             return scim_json({"schemas": [USER], "id": "p1", "userName": "p1"})
+        if asked := request.url.params.get("filter"):
+            return page(*([self.record] if self.fits(asked) else []))
         headers = {"ETag": self.etag} if self.etag else {}
         return scim_json(self.record, **headers)
 
@@ -96,6 +98,12 @@ class Fake:
         members = [*self.record.get("members", []), {"value": "p1"}]
         self.record = self.record | {"members": members}
         return httpx.Response(204)
+
+    def fits(self, asked: str) -> bool:
+        members = self.record.get("members", [])
+        if asked.startswith("id eq"):
+            return bool(members) or not asked.endswith(" pr")
+        return {"value": json.loads(asked.split(" eq ")[1])} in members
 
     @property
     def writes(self) -> list[httpx.Request]:
