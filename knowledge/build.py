@@ -22,7 +22,7 @@ from knowledge.chunks import Chunk, chunks_of
 from knowledge.documents import Document
 from knowledge.edition import Edition, groups_of, vectors_hash
 from knowledge.embedder import Embedder, Reading
-from knowledge.errors import DamagedEdition, NothingToIngest, Unreadable
+from knowledge.errors import Closed, DamagedEdition, NothingToIngest, Unreadable
 from knowledge.ingest import Found, Progress, ingest
 from knowledge.learnt import learn
 from knowledge.lexical import Lexical
@@ -111,7 +111,8 @@ def _documents(found: Found, progress: Progress) -> tuple[list[Document], list[P
         try:
             document = entry.read()
         except Unreadable as error:
-            problems.append(Problem(document=entry.document, reason=str(error)))
+            closed = isinstance(error, Closed)
+            problems.append(Problem(document=entry.document, reason=str(error), closed=closed))
             progress.problem(problems[-1])
         else:
             documents.append(document)

@@ -50,6 +50,10 @@ class Unreadable(KnowledgeError):
     """One file cannot be read; the others can."""
 
 
+class Closed(Unreadable):
+    """What a document says of itself, such as who may read it, cannot be understood: nobody reads it."""
+
+
 class BadQuestion(KnowledgeError):
     """A question that cannot be answered as it stands."""
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.commands.options import Failure, Home, Json, failing, user_name, write_json
-from bot.commands.progress import Shown, counted
+from bot.commands.progress import Shown, closed_note, counted
 from bot.settings import Settings, home_from, load
 
 if TYPE_CHECKING:
@@ -302,6 +302,9 @@ def _print_edition(
             console.print(Text(f"removed   {row['document']}: {counted(row['hidden'])}", style="yellow"))
     for problem in manifest["problems"]:
         console.print(Text(f"left out  {problem['document']}: {problem['reason']}", style="yellow"))
+    closed = [problem["document"] for problem in manifest["problems"] if problem.get("closed")]
+    if closed:
+        console.print(Text(closed_note(closed), style="bold red"))
 
 
 def _print_changes(changes: Sequence["DocumentChange"], *, text: bool) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 from bot.commands import readers
 from bot.commands.knowledge import library_of
 from bot.commands.options import Failure, Home, Json, failing, write_json
+from bot.commands.progress import closed_note
 from bot.render import clean
 from bot.settings import home_from, load
 
@@ -84,10 +85,29 @@ def gaps(
         found = _with(home, lambda conn, place: _found(conn, place, since=_span(since)))
     named = owner.strip().casefold() if owner else None
     shown = [gap for gap in found if named is None or gap.owner.casefold() in {named, ""}][:limit]
+    closed = _closed(home_from(home))
     if as_json:
-        write_json({"gaps": [gap.as_json() for gap in shown], "left_out": len(found) - len(shown)})
+        rows = [gap.as_json() for gap in shown]
+        write_json({"gaps": rows, "left_out": len(found) - len(shown), "closed": closed})
     else:
         _print_gaps(shown)
+        if closed:
+            Console(stderr=True, highlight=False).print(Text(closed_note(closed), style="bold red"))
+
+
+def _closed(place: Path) -> list[str]:
+    """Return the documents that would answer nobody, because they are closed in the edition that serves."""
+    from bot import serving  # noqa: PLC0415 - see above
+    from knowledge.errors import KnowledgeError  # noqa: PLC0415 - see above
+    from knowledge.manifest import read_manifest  # noqa: PLC0415 - see above
+    from knowledge.serving import EDITIONS  # noqa: PLC0415 - see above
+
+    try:
+        name = serving.of_home(place).current()
+        problems = read_manifest(place / EDITIONS / name)["problems"] if name else []
+    except KnowledgeError:
+        return []  # `countersign editions` says what is wrong
+    return [problem["document"] for problem in problems if problem.get("closed")]
 
 
 @app.command()

@@ -12,7 +12,7 @@ from rich.text import Text
 from bot.commands.editions import swept
 from bot.commands.models import rewording
 from bot.commands.options import Config, Failure, Home, Json, failing, today, user_name, write_json
-from bot.commands.progress import Shown
+from bot.commands.progress import Shown, closed_note
 from bot.settings import home_from, load
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ Only = Annotated[
         metavar="NAME",
         help="Fetch this configured source; the others stay as they were fetched last. May be repeated.",
     ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="End with exit code 1 where a document was left out. The rest serves."),
 ]
 Asked = Annotated[str, typer.Argument(metavar="QUESTION", help="In your own words.")]
 After = Annotated[
@@ -64,6 +68,7 @@ def ingest(
     config: Config = None,
     as_json: Json = False,
     *,
+    strict: Strict = False,
     scheduled: Annotated[bool, typer.Option("--scheduled", hidden=True)] = False,
 ) -> None:
     """Read documents into a new edition, and let it serve."""
@@ -101,6 +106,8 @@ def ingest(
         write_json(_report(done, shown) | {"sources": statuses})
     else:
         _print_report(done, shown)
+    if strict and shown.problems:
+        raise typer.Exit(1)
 
 
 def _report(done: "Ingested", shown: Shown) -> dict[str, Any]:
@@ -108,7 +115,9 @@ def _report(done: "Ingested", shown: Shown) -> dict[str, Any]:
         "edition": done.edition,
         "documents": done.documents,
         "passages": done.passages,
-        "left_out": [{"document": one.document, "reason": one.reason} for one in shown.problems],
+        "left_out": [
+            {"document": one.document, "reason": one.reason, "closed": one.closed} for one in shown.problems
+        ],
         "removed": [{"document": document, "hidden": hidden} for document, hidden in shown.hidden.items()],
         "notes": shown.notes,
     }
@@ -121,6 +130,9 @@ def _print_report(done: "Ingested", shown: Shown) -> None:
         f"{count} document{'s' * (count != 1)}, {passages} passage{'s' * (passages != 1)}{left_out}. "
         f"Edition {done.edition} serves."
     )
+    closed = [one.document for one in shown.problems if one.closed]
+    if closed:
+        Console(stderr=True, highlight=False).print(Text(closed_note(closed), style="bold red"))
 
 
 def ask_command(readers: Callable[[Path, str], "Reader"]) -> Callable[..., None]:

@@ -1,6 +1,6 @@
 """How far a long command has come, as a person sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -9,6 +9,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from knowledge.sources.base import Problem
+
+_NAMED = 5  # documents that a sentence lists
 
 
 class Shown:
@@ -67,3 +69,13 @@ class Shown:
 def counted(hidden: Mapping[str, int]) -> str:
     """Return what was taken out of a document, as a phrase."""
     return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in sorted(hidden.items()))
+
+
+def closed_note(documents: Sequence[str]) -> str:
+    """Return what it means that these documents of an edition are closed, and what to do."""
+    those = "1 document is" if len(documents) == 1 else f"{len(documents)} documents are"
+    named = ", ".join(documents[:_NAMED]) + (", \u2026" if len(documents) > _NAMED else "")
+    return (
+        f"{those} closed to everybody, because what is said of who may read it, or of its dates, is not "
+        f"understood: {named}. Mend the front matter, and ingest again."
+    )

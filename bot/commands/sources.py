@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.commands.options import Config, Home, Json, failing, write_json
+from bot.commands.progress import closed_note
 from bot.settings import CONFIG, home_from, load
 
 
@@ -69,3 +70,6 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         for one in row["left_out"]:
             console.print(Text(f"left out  {one['document']}: {one['reason']}", style="yellow"))
+    closed = [one["document"] for row in rows for one in row["left_out"] if one.get("closed")]
+    if closed:
+        console.print(Text(closed_note(closed), style="bold red"))

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from knowledge.documents import Block, Terms
-from knowledge.errors import Unreadable
+from knowledge.errors import Closed, Unreadable
 from knowledge.sources.reading import Reading
 
 SECONDS = 60  # of computing for one file
@@ -52,6 +52,8 @@ class Apart:
         found = json.loads(said)
         if "failed" in found:
             raise OSError(found["failed"], os.strerror(found["failed"]))
+        if "closed" in found:
+            raise Closed(found["closed"])
         if "unreadable" in found:
             raise Unreadable(found["unreadable"])
         return _terms(found["terms"]), _reading(found["reading"])
@@ -135,7 +137,7 @@ def _answer(path: Path) -> dict[str, Any]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
             return {"failed": error.errno}
-        return {"unreadable": _reason(error)}
+        return {"closed" if isinstance(error, Closed) else "unreadable": _reason(error)}
     blocks = [asdict(block) for block in reading.blocks]
     return {"terms": asdict(terms), "reading": vars(reading) | {"blocks": blocks}}
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from knowledge.documents import EVERYONE, Document, Standing, Terms
-from knowledge.errors import Unreadable
+from knowledge.errors import Closed
 from knowledge.hidden import ADDRESS, OWNER
 
 Token = Callable[[], str]  # reads a source's token when it is needed; "" where there is none
@@ -17,10 +17,14 @@ Token = Callable[[], str]  # reads a source's token when it is needed; "" where 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """Something in a source that was left out, and why."""
+    """Something in a source that was left out, and why.
+
+    `closed`: it says something of itself, such as who may read it, that is not understood.
+    """
 
     document: str
     reason: str
+    closed: bool = False
 
     def __str__(self) -> str:
         return f"{self.document}: {self.reason}"
@@ -87,7 +91,7 @@ class Defaults:
     def applied(self, terms: Terms, given: Terms) -> tuple[Terms, Counter[str]]:
         """Return a document's terms within this source, and what it may not say of itself, by kind.
 
-        `given` is what the source knows of the document. Raises Unreadable where nobody could read it.
+        `given` is what the source knows of the document. Raises Closed where nobody could read it.
         """
         refused: Counter[str] = Counter()
         url = given.url
@@ -124,7 +128,7 @@ class Defaults:
             return self.audience
         both = audience & self.audience
         if not both:
-            raise Unreadable(
+            raise Closed(
                 f"its audience ({', '.join(sorted(audience))}) lies outside its source's "
                 f"({', '.join(sorted(self.audience))})"
             )

@@ -15,13 +15,15 @@ from docx.oxml.ns import qn
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 from docx.text.run import Run
-from lxml.etree import LxmlError  # type: ignore[import-untyped]  # ships no stubs
+from lxml import etree  # type: ignore[import-untyped]  # ships no stubs
 
 from knowledge.documents import Block
 from knowledge.errors import Unreadable
+from knowledge.sources.declared import in_properties, in_text
 from knowledge.sources.docx_shown import hides
 from knowledge.sources.reading import Reading
 
+_PLAIN = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
 _LARGEST = 200 * 2**20  # bytes, unpacked; a zip may hold a thousand times its size
 # Inserted runs and those of links too, which python-docx passes over.
 _RUNS = ".//w:r[not(ancestor::w:del) and not(ancestor::w:moveFrom) and not(ancestor::w:txbxContent)]"
@@ -34,7 +36,14 @@ def read(path: Path) -> Reading:
             if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
                 raise Unreadable(f"it unpacks to more than {_LARGEST // 2**20} MB")
         opened = docx.Document(str(path))
-    except (OpcError, LxmlError, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
+    except (
+        OpcError,
+        etree.LxmlError,
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        NotImplementedError,
+    ) as error:
         raise Unreadable("it is not a sound Word document, or is protected by a password") from error
     properties = opened.core_properties
     reading = Reading(
@@ -52,7 +61,20 @@ def read(path: Path) -> Reading:
             block = _block(element, text, intro)
             intro = intro if block.kind == "item" else text if text.endswith(":") else ""
             reading.blocks.append(block)
+    said = "\n".join(f"# {block.text}" if block.kind == "heading" else block.text for block in reading.blocks)
+    reading.declared = in_properties(_properties(opened)) or in_text(said, code=False)
     return reading
+
+
+def _properties(opened: Opened) -> Iterator[tuple[str, str]]:
+    """Yield a document's properties, those of its maker's own too."""
+    core = opened.core_properties
+    for name in ("category", "comments", "content_status", "keywords", "subject"):
+        yield name, str(getattr(core, name) or "")
+    for relation in opened.part.package.rels.values():
+        if relation.reltype.endswith("/custom-properties") and not relation.is_external:
+            for element in etree.fromstring(relation.target_part.blob, _PLAIN):
+                yield str(element.get("name") or ""), "".join(element.itertext())
 
 
 def _content(opened: Opened) -> Iterator[Paragraph | Table]:

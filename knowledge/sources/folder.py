@@ -12,6 +12,7 @@ from pathlib import Path
 
 from knowledge.documents import Terms
 from knowledge.errors import NothingToIngest
+from knowledge.hidden import visible
 from knowledge.sources import formats
 from knowledge.sources.base import Defaults, Entry, Problem
 from knowledge.sources.formats import KINDS, LARGEST
@@ -115,15 +116,15 @@ class Folder:
         try:
             line = raw.decode("utf-8")
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self._problem(place, "it is not a line of JSON")
         if (
             not isinstance(row, dict)
-            or not str(row.get("doc_id") or "")
+            or not visible(str(row.get("doc_id") or ""))[0].strip()
             or not isinstance(row.get("text"), str)
         ):
             return self._problem(place, "it has no doc_id or no text")
-        document, sha256 = self._prefix + str(row["doc_id"]), hashlib.sha256(raw).hexdigest()
+        document, sha256 = self._prefix + visible(str(row["doc_id"]))[0], hashlib.sha256(raw).hexdigest()
         read = partial(formats.of_line, line, document=document, sha256=sha256, defaults=self._defaults)
         return Entry(document=document, sha256=sha256, basis=self._basis, reader=read)
 

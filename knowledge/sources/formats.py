@@ -97,14 +97,23 @@ def _within(links: Iterable[tuple[str, str]], url: str) -> tuple[tuple[str, str]
 
 def of_line(line: str, *, document: str, sha256: str, defaults: Defaults) -> Document:
     """Return the document of one line of a JSONL. Raises Unreadable."""
-    from knowledge.sources import front, plain  # noqa: PLC0415 - see parsed
+    from knowledge.sources import declared, front, plain  # noqa: PLC0415 - see parsed
 
-    row: dict[str, object] = json.loads(line)
-    text, invisible = visible(str(row["text"]))
-    terms = front.terms_of({key: value for key, value in row.items() if key != "text"})
+    pairs: list[tuple[str, object]] = json.loads(line, object_pairs_hook=_Row).pairs
+    text, invisible = visible(str(dict(pairs)["text"]))
+    terms = front.of_row([(key, value) for key, value in pairs if key != "text"])
+    front.refuse(declared.in_text(text, code=False))
     reading = Reading(blocks=plain.read(text))
     reading.hidden.update(_counted(invisible))
     return made(terms, reading, document=document, sha256=sha256, defaults=defaults, given=Terms(), label="")
+
+
+class _Row(dict[str, object]):
+    """An object of JSON that keeps keys which come twice."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
 
 
 def parsed(path: Path) -> tuple[Terms, Reading]:
@@ -119,15 +128,17 @@ def parsed(path: Path) -> tuple[Terms, Reading]:
     kind = path.suffix.lower()
     if kind in {".pdf", ".docx"}:
         reading = pdf.read(path) if kind == ".pdf" else docx.read(path)
+        front.refuse(reading.declared)
         return Terms(), _finished(_titled(reading))
     text, invisible = visible(_text(path))
-    terms, body = front.separate(text)
+    terms, body = front.separate(text, page=kind in PAGES)
     if kind in MARKDOWN:
         reading = markdown.read(body)
     elif kind in PAGES:
-        reading = html.read(body)
+        reading = html.read(body, whole=True)
     else:
         reading = Reading(blocks=plain.read(body))
+    front.refuse(reading.declared)
     reading.hidden.update(_counted(invisible))
     return terms, _finished(reading, said=terms.language)
 

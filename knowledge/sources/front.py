@@ -3,39 +3,92 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 
 import yaml
 
 from knowledge.documents import EVERYONE, Terms
-from knowledge.errors import Unreadable
+from knowledge.errors import Closed
+from knowledge.hidden import visible
+from knowledge.sources import declared
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)(?:\n|(?<=\n))(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_HERE = "say it as `audience: [group]` in front matter, between two lines of --- at the very top"
+_NO_GROUP = re.compile(r"[\[\]{}<>\"`;|\t\n]|^'|'$|^[-#&*!%@]")
+_KEYS = "title owner effective expires review audience url version regions region language lang"
+_KNOWN = frozenset(_KEYS.split())
+Pairs = list[tuple[str, object]]
 
 
-def separate(text: str) -> tuple[Terms, str]:
+def separate(text: str, *, page: bool = False) -> tuple[Terms, str]:
     """Return what the front matter says, and the text after it.
 
-    Raises Unreadable when it cannot be understood: a document whose audience is misspelt must not be shown
-    to everyone.
+    Raises Closed when it cannot be understood, or when an audience is declared anywhere else: a document
+    whose audience is misspelt must not be shown to everyone. A `page` of HTML is searched when it is parsed.
     """
     match = _FRONT.match(text)
-    if not match:
-        return Terms(), text
+    pairs = _pairs(match[1]) if match else None
+    body = text[match.end() :] if match and pairs is not None else text
+    terms = terms_of(pairs) if pairs else Terms()
+    if not page:
+        refuse(declared.in_text(body))
+    return terms, body
+
+
+def refuse(place: str) -> None:
+    """Raise Closed where an audience was found at a place that is not front matter."""
+    if place:
+        raise Closed(f"it names an audience where none is understood ({place}); {_HERE}")
+
+
+def _pairs(front: str) -> Pairs | None:
+    """Return the keys and values of front matter in order; None for a ruler at the top. Raises Closed."""
     try:
-        data = yaml.safe_load(match[1])
-    except (yaml.YAMLError, ValueError) as error:
+        loader = yaml.SafeLoader(front)
+        node = loader.get_single_node()
+        if node is None:
+            return []
+        if not isinstance(node, yaml.MappingNode):
+            refuse(declared.in_keys([("", loader.construct_document(node))]))
+            return None
+        twice = _twice(str(key.value) for key, _ in node.value)
+        data = loader.construct_document(node)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = getattr(error, "problem", None) or str(error)
-        raise Unreadable(f"its front matter is not valid YAML ({reason})") from error
-    if data is None:
-        return Terms(), text[match.end() :]
-    if not isinstance(data, dict):
-        return Terms(), text  # a ruler at the top, not front matter
-    return terms_of({str(key).strip().lower(): value for key, value in data.items()}), text[match.end() :]
+        raise Closed(f"its front matter is not valid YAML ({reason})") from error
+    if twice:
+        raise Closed(f"its front matter says {twice} more than once")
+    return [(str(key), value) for key, value in data.items()]
 
 
-def terms_of(data: dict[str, object]) -> Terms:
-    """Return the terms in a mapping; keys that mean nothing here are left alone."""
+def _twice(keys: Iterable[str]) -> str:
+    """Return a key that stands there twice, in whatever case, if it is one that means something here."""
+    seen: set[str] = set()
+    for key in (name.strip().casefold() for name in keys):
+        if key in seen and key in _KNOWN:
+            return key
+        seen.add(key)
+    return ""
+
+
+def of_row(pairs: Pairs) -> Terms:
+    """Return the terms in a row of JSON, whose keys may come twice. Raises Closed."""
+    twice = _twice(key for key, _ in pairs)
+    if twice:
+        raise Closed(f"it says {twice} more than once")
+    return terms_of(pairs)
+
+
+def terms_of(pairs: Pairs) -> Terms:
+    """Return the terms in a mapping; keys that mean nothing here are left alone. Raises Closed.
+
+    A key that could mean an audience and is not `audience` at the top is none that means nothing.
+    """
+    meant = declared.in_keys(pairs)
+    if meant:
+        raise Closed(f"its front matter has {meant[:40]!r}, which may mean its audience; {_HERE}")
+    data = {key.strip().casefold(): value for key, value in pairs}
     return Terms(
         title=_line(data, "title"),
         owner=_line(data, "owner"),
@@ -55,8 +108,8 @@ def _line(data: dict[str, object], key: str) -> str:
     if value is None:
         return ""
     if isinstance(value, dict | list):
-        raise Unreadable(f"its front matter's {key} is not one line of text")
-    return " ".join(str(value).split())
+        raise Closed(f"its front matter's {key} is not one line of text")
+    return " ".join(visible(str(value))[0].split())
 
 
 def _date(data: dict[str, object], key: str) -> date | None:
@@ -70,7 +123,7 @@ def _date(data: dict[str, object], key: str) -> date | None:
     try:
         return date.fromisoformat(str(value).strip())
     except ValueError as error:
-        raise Unreadable(f"its front matter's {key} is not a date such as 2026-01-31: {value!r}") from error
+        raise Closed(f"its front matter's {key} is not a date such as 2026-01-31: {value!r}") from error
 
 
 def _audience(data: dict[str, object]) -> frozenset[str]:
@@ -83,8 +136,14 @@ def _audience(data: dict[str, object]) -> frozenset[str]:
         or not names
         or not all(isinstance(name, str) and name.strip() for name in names)
     ):
-        raise Unreadable("its front matter's audience is neither everyone nor a list of groups")
-    return frozenset(name.strip() for name in names)
+        raise Closed("its front matter's audience is neither everyone nor a list of groups")
+    found = frozenset(visible(name)[0].strip() for name in names)
+    wrong = sorted(name for name in found if not name or _NO_GROUP.search(name))
+    if wrong:
+        raise Closed(f"its front matter's audience has {wrong[0][:40]!r}, which is no group's name")
+    if EVERYONE in found and len(found) > 1:
+        raise Closed("its front matter's audience names everyone and groups at once")
+    return found
 
 
 def _regions(data: dict[str, object]) -> frozenset[str]:
@@ -93,14 +152,14 @@ def _regions(data: dict[str, object]) -> frozenset[str]:
         return frozenset()
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
-        raise Unreadable(
+        raise Closed(
             "its front matter's regions are not a list of country codes such as [NL, DE] (quote 'NO')"
         )
-    return frozenset(name.strip().upper() for name in names)
+    return frozenset(visible(name)[0].strip().upper() for name in names)
 
 
 def _url(data: dict[str, object]) -> str:
     value = _line(data, "url")
     if value and not re.match(r"https?://[^\s<>|]+$", value):
-        raise Unreadable(f"its front matter's url is not an http or https address: {value!r}")
+        raise Closed(f"its front matter's url is not an http or https address: {value!r}")
     return value

@@ -12,6 +12,7 @@ from soupsieve import SelectorSyntaxError
 
 from knowledge.documents import Block
 from knowledge.hidden import COMMENT, ELEMENT, blends, colours, hides
+from knowledge.sources.declared import in_page, in_text
 from knowledge.sources.reading import Reading
 
 _UNREAD_TAGS = """
@@ -34,10 +35,14 @@ _TELLING = re.compile(
 _RULES = 300  # of a page's style sheets that are looked at
 
 
-def read(html: str) -> Reading:
-    """Return a page's blocks in reading order, without what its reader would not see."""
+def read(html: str, *, whole: bool = False) -> Reading:
+    """Return a page's blocks in reading order, without what its reader would not see.
+
+    With `whole` its text is searched for a misplaced audience too; that of Markdown has been.
+    """
     soup = BeautifulSoup(html, "lxml")
     reading = Reading(title=_squeezed(soup.title.get_text()) if soup.title else "")
+    reading.declared = in_page(soup) or (in_text(_said(soup), code=False) if whole else "")
     reading.hidden = _strip(soup)
     reading.language = _language(soup)
     walker = _Walker(reading.blocks)
@@ -45,6 +50,13 @@ def read(html: str) -> Reading:
         walker.walk(child)
     walker.flush()
     return reading
+
+
+def _said(soup: BeautifulSoup) -> str:
+    """Return a page's text without examples of code."""
+    strings = soup.find_all(string=lambda text: not isinstance(text, PreformattedString))
+    unsaid = {"pre", "code", "samp", "script", "style", "template", "title"}
+    return "\n".join(str(one) for one in strings if one.parent is None or one.parent.name not in unsaid)
 
 
 def _content(soup: BeautifulSoup) -> Tag:

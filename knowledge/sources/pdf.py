@@ -13,10 +13,12 @@ from pypdf.errors import PyPdfError
 from knowledge.documents import Block
 from knowledge.errors import Unreadable
 from knowledge.sources import plain
+from knowledge.sources.declared import in_properties, in_text, near
 from knowledge.sources.pdf_shown import keep_shown
 from knowledge.sources.reading import Reading
 
 _PAGES = 5000
+_PACKET = 2**20  # bytes of XMP that are looked at
 
 
 def read(path: Path) -> Reading:
@@ -36,6 +38,7 @@ def read(path: Path) -> Reading:
             pages.append(page.extract_text())
         title = (reader.metadata.title if reader.metadata else None) or ""
         language = str(reader.root_object.get("/Lang") or "")
+        named = _declared(reader)
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
         # pypdf meets a damaged object with whatever its parser was doing.
         raise Unreadable(f"it is not a sound PDF ({_reason(error)})") from error
@@ -43,7 +46,25 @@ def read(path: Path) -> Reading:
         raise Unreadable("it is not a sound PDF (its objects contain each other)") from error
     if not any(page.strip() for page in pages):
         raise Unreadable("it holds no text, only pictures")
-    return Reading(title=_title(title), language=language.lower(), blocks=_blocks(pages), hidden=hidden)
+    return Reading(
+        title=_title(title),
+        language=language.lower(),
+        blocks=_blocks(pages),
+        hidden=hidden,
+        declared=named or in_text("\n".join(pages), code=False),
+    )
+
+
+def _declared(reader: pypdf.PdfReader) -> str:
+    """Return the property that names an audience, or nothing."""
+    known = reader.metadata.items() if reader.metadata else ()
+    found = in_properties((str(name).lstrip("/"), value) for name, value in known)
+    if found:
+        return found
+    stream = reader.root_object.get("/Metadata")
+    packet = stream.get_object().get_data() if stream is not None else b""
+    names = re.findall(rb"[<\s](?:[\w.-]{1,40}:)?([A-Za-z_][\w.-]{0,60})(?=[\s=>/])", packet[:_PACKET])
+    return next((f"its property {one.decode()}" for one in names if near(one.decode())), "")
 
 
 def _blocks(pages: list[str]) -> list[Block]:
