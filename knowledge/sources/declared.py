@@ -68,7 +68,7 @@ def _misspelt(word: str) -> bool:
 def _distance(one: str, other: str) -> int:
     """Return how many letters are missing, added, wrong or swapped between two words (Damerau)."""
     far = len(one) + len(other)
-    rows = [[far] * (len(other) + 2), [far, *range(len(other) + 1)]]
+    rows: list[list[int]] = [[far] * (len(other) + 2), [far, *range(len(other) + 1)]]
     seen: dict[str, int] = {}  # where a letter stood last in the first word
     for down, letter in enumerate(one, start=1):
         row, same = [far, down], 0
