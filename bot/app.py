@@ -98,7 +98,8 @@ async def build(
         Jobs.open(database) as jobs,
         connect(directory=_directory(settings, credentials)) as (connectors, mint),
     ):
-        outbox = Outbox(messages, slack, jobs.deliver)
+        operator = None if settings.operator is None else settings.operator.channel
+        outbox = Outbox(messages, slack, jobs.deliver, operator=operator)
         reading = _slack(settings, credentials.bot_token, patient=True)
         identity = Identity(database.pool, reading, connectors.directory, installation.team)
         questions = Questions(database.pool, keep_days=settings.gaps.keep_days)

@@ -10,6 +10,7 @@ from bot.commands import (
     evaluate,
     gaps,
     knowledge,
+    outbox,
     policy,
     process,
     readers,
@@ -38,6 +39,7 @@ app.add_typer(delegate.app, name="delegate")
 app.add_typer(editions.app, name="editions")
 app.add_typer(effects.app, name="effects")
 app.add_typer(gaps.app, name="gaps")
+app.add_typer(outbox.app, name="outbox")
 app.add_typer(policy.app, name="policy")
 app.add_typer(secrets.app, name="secrets")
 

@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from bot import undelivered
 from bot.blocks import approval as approvals
-from bot.blocks import beside, progress
+from bot.blocks import beside, progress, refused
 from bot.blocks import doubt as doubts
 from bot.blocks import review as review_card
 from bot.blocks.parts import Message
 from bot.identity import Identity
 from bot.messages import Messages, Row
-from bot.outbox import Letter, Nowhere
+from bot.outbox import Letter, NoChannel, NoLongerTrue, Nowhere
+from bot.render import Markup
 from graphs import reviews
-from graphs.records import Alarm, Approval, Beside, Doubt, Notice, Review, Run
+from graphs.records import Alarm, Approval, ApprovalStatus, Beside, Doubt, Notice, Review, Run
 from graphs.runs import Runs
 
 
@@ -38,7 +40,7 @@ class RecordDrawing:
 
     async def draw(self, row: Row) -> Letter:
         """Return the letter. Raises Nowhere."""
-        if row.kind == "reply":
+        if row.kind in {"reply", "more", "operator"}:
             return _reply(row)
         draw = {
             "card": self._card,
@@ -54,7 +56,15 @@ class RecordDrawing:
     async def _progress(self, row: Row) -> Letter:
         run = await self._runs.run(row.ref)
         channel, thread = _origin(run)
-        return Letter(channel=channel, thread=thread, message=progress.progress(run))
+        async with self._messages.writing() as conn:
+            trouble = await undelivered.trouble(conn, run.id)
+            unseen = await undelivered.unseen(conn, run.id) if run.reason == "expired" else None
+        drawn = progress.progress(
+            run,
+            trouble=None if trouble is None else refused.standing(trouble),
+            why=None if unseen is None else refused.unseen(unseen),
+        )
+        return Letter(channel=channel, thread=thread, message=drawn)
 
     async def _card(self, row: Row) -> Letter:
         approval = await self._approval_of(row.ref)
@@ -77,20 +87,29 @@ class RecordDrawing:
     def _channel(self, approval: Approval) -> str:
         channel = self._channels.cards.get(approval.workflow)
         if channel is None:
-            raise Nowhere(f"no channel is set for approvals of {approval.workflow}")
+            raise NoChannel(f"no channel is set for approvals of {approval.workflow}")
         return channel
 
     async def _notice(self, row: Row) -> Letter:
         run = await self._runs.run(row.ref)
         payload = row.payload or {}
         news = Notice(key=str(payload["key"]), facts=payload["facts"])
-        message = progress.notice(news, requester=run.origin.get("user"))
+        message = progress.notice(news, requester=run.origin.get("user"), said=await self._special(news, run))
         channel, thread = _origin(run)
-        if thread is None:
-            root = await self._messages.place(f"progress:{run.id}")
-            if root is not None:
-                channel, thread = root.channel, root.ts
+        root = await self._messages.place(f"progress:{run.id}")
+        if root is not None and (thread is None or root.channel != channel):
+            channel, thread = root.channel, root.ts
         return Letter(channel=channel, thread=thread, message=message)
+
+    async def _special(self, news: Notice, run: Run) -> Markup | None:
+        """Return what is said of a card that could not be posted, or None where that is not the news."""
+        if news.key in refused.NOTICES:
+            return refused.notice(news.key, news.facts)
+        if news.key != "expired":
+            return None
+        async with self._messages.writing() as conn:
+            unseen = await undelivered.unseen(conn, run.id)
+        return None if unseen is None else refused.expired(unseen)
 
     async def _beside(self, row: Row) -> Letter:
         """Say something in the thread of a card, to those who can do something about it."""
@@ -101,6 +120,8 @@ class RecordDrawing:
         news = cast("Beside", (row.payload or {})["key"])  # as `Outbox.beside_card` wrote it
         if kind == "review":
             review = await self._review_of(name)
+            if review.finding is not None:
+                raise NoLongerTrue(f"the review {name} is signed off")
             users = await self._identity.members((review.reviewers,))
             part = {person.subject for person in reviews.took_part(review.approval)}
             said = beside.review_waits(review, _without(users, part))
@@ -110,6 +131,8 @@ class RecordDrawing:
                 users = await self._identity.users({vote.by.subject for vote in approval.votes})
                 said = beside.waits(approval, news, sorted(users.values()))
                 return Letter(channel=place.channel, thread=place.ts, message=said)
+            if approval.status is not ApprovalStatus.PENDING:
+                raise NoLongerTrue(f"the approval {name} is decided")
             second = approval.escalation.groups if approval.escalation and news == "escalated" else ()
             users = await self._identity.members((*approval.approvers, *second))
             said = beside.waits(approval, news, _without(users, _involved(approval)))
@@ -119,7 +142,7 @@ class RecordDrawing:
         review = await self._review_of(row.ref)
         channel = self._channels.reviews.get(review.approval.workflow)
         if channel is None:
-            raise Nowhere(f"no channel is set for reviews of {review.approval.workflow}")
+            raise NoChannel(f"no channel is set for reviews of {review.approval.workflow}")
         users = await self._identity.users(
             _subjects(review.approval) | ({review.by.subject} if review.by else set())
         )
@@ -129,7 +152,7 @@ class RecordDrawing:
         run = await self._runs.run(row.ref)
         channel = self._channels.alarms.get(run.workflow)
         if channel is None:
-            raise Nowhere(f"no channel is set for alarms of {run.workflow}")
+            raise NoChannel(f"no channel is set for alarms of {run.workflow}")
         payload = row.payload or {}
         users = await self._identity.users({run.requester.subject})
         alarm = cast("Alarm", payload["key"])  # as `Outbox.alarm` wrote it

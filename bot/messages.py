@@ -1,6 +1,7 @@
-"""What is to be posted, as rows: wanted, attempted, there, or given up."""
+"""What is to be posted, as rows: wanted, attempted, there, refused and waiting, or given up."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -10,10 +11,14 @@ from psycopg.types.json import Jsonb
 from bot.database import Pool
 from graphs.ports import Connection
 
-Kind = Literal["card", "doubt", "progress", "notice", "reply", "beside", "review", "alarm"]
+Kind = Literal[
+    "card", "doubt", "progress", "notice", "reply", "beside", "review", "alarm", "more", "operator"
+]
 
 GRACE = 10  # seconds that a delivery has before the sweep starts another
 LONGEST = 60  # seconds between two attempts
+MAYBE = "may have been shown"  # why a private answer is not shown again
+BEHIND = "waits for an earlier one"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +37,10 @@ class Row:
     posted_in: str | None
     wanted: int
     attempted_at: datetime | None
+    form: int  # 0: as it is drawn; above it, plainer
+    refused: str | None  # Slack's word for it, until it is there as it is drawn
+    refused_in: str | None
+    detour: str | None  # the Slack user who is told in their conversation with the bot instead
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +51,16 @@ class Place:
     ts: str
 
 
-_COLUMNS = "id, seq, kind, ref, channel, thread, to_user, payload, ts, posted_in, wanted, attempted_at"
+_COLUMNS = (
+    "id, seq, kind, ref, channel, thread, to_user, payload, ts, posted_in, wanted, attempted_at,"
+    " form, refused, refused_in, detour"
+)
+_HELD_BACK = 600  # seconds after which one that waits is tried although an earlier one waits for the same
+_BEFORE: Mapping[str, str] = {  # what has to be there first
+    "notice": "ref = %(ref)s AND kind IN ('progress', 'notice') AND seq < %(seq)s",
+    "beside": "id = %(ref)s",
+    "more": "(id = %(ref)s OR ref = %(ref)s AND kind = 'more') AND seq < %(seq)s",
+}
 
 
 class Messages:
@@ -71,7 +89,7 @@ class Messages:
         if payload is None:  # drawn from a record, which has changed
             again = (
                 "(tenant, id) DO UPDATE SET wanted = message.wanted + 1, next_at = excluded.next_at,"
-                " state = 'due', tries = 0"
+                " state = 'due', tries = 0, form = 0"
             )
         cursor = await conn.execute(
             "INSERT INTO message (id, kind, ref, channel, thread, to_user, payload, next_at)"
@@ -80,6 +98,10 @@ class Messages:
             (name, kind, ref, channel, thread, to_user, None if payload is None else Jsonb(payload), GRACE),
         )
         return cursor.rowcount == 1
+
+    def writing(self) -> AbstractAsyncContextManager[Connection]:
+        """Open a transaction, for what has to become true at once."""
+        return self._pool.connection()
 
     async def exists(self, name: str) -> bool:
         """Whether the message was wanted before."""
@@ -91,25 +113,22 @@ class Messages:
         """Return the message, unless there is nothing left to do about it."""
         async with self._pool.connection() as conn:
             cursor = await conn.execute(
-                f"SELECT {_COLUMNS} FROM message WHERE id = %s AND state = 'due'".encode(), (name,)
+                f"SELECT {_COLUMNS} FROM message WHERE id = %s AND state IN ('due', 'waiting')".encode(),
+                (name,),
             )
             row = await cursor.fetchone()
         return None if row is None else Row(**row)
 
     async def is_behind(self, row: Row) -> bool:
         """Whether what was said earlier about the same run, or what this stands under, is not posted yet."""
-        if row.kind not in {"notice", "beside"}:
+        before = _BEFORE.get(row.kind)
+        if before is None:
             return False
         async with self._pool.connection() as conn:
-            if row.kind == "beside":
-                cursor = await conn.execute(
-                    "SELECT 1 FROM message WHERE id = %s AND state = 'due' AND ts IS NULL", (row.ref,)
-                )
-                return await cursor.fetchone() is not None
             cursor = await conn.execute(
-                "SELECT 1 FROM message WHERE ref = %s AND kind IN ('progress', 'notice') AND seq < %s"
-                " AND state = 'due' AND ts IS NULL LIMIT 1",
-                (row.ref, row.seq),
+                f"SELECT 1 FROM message WHERE {before} AND state IN ('due', 'waiting') AND ts IS NULL"
+                " LIMIT 1".encode(),
+                {"ref": row.ref, "seq": row.seq},
             )
             return await cursor.fetchone() is not None
 
@@ -144,11 +163,18 @@ class Messages:
         await self._set(name, "ts = %s, posted_in = %s", place.ts, place.channel)
 
     async def shown(self, name: str, wanted: int) -> None:
-        """Record which state of the message is shown. It stays due if that has changed since."""
+        """Record which state of the message is shown. It stays due if that has changed since.
+
+        What is there as it was drawn, where it belongs, is no longer refused.
+        """
         await self._set(
             name,
             "sent = %s, tries = 0, error = NULL, next_at = clock_timestamp(),"
-            " state = CASE WHEN wanted > %s THEN 'due' ELSE 'done' END",
+            " state = CASE WHEN wanted > %s THEN 'due' ELSE 'done' END,"
+            " shown_at = CASE WHEN form = 0 THEN coalesce(shown_at, moment()) ELSE shown_at END,"
+            " refused = CASE WHEN form > 0 OR detour IS NOT NULL THEN refused END,"
+            " refused_in = CASE WHEN form > 0 OR detour IS NOT NULL THEN refused_in END,"
+            " refused_at = CASE WHEN form > 0 THEN refused_at END",
             wanted,
             wanted,
         )
@@ -176,12 +202,18 @@ class Messages:
         """Return, in the caller's transaction, what is due and has nobody at work on it.
 
         What is put off for longer than it can be was put off by a clock that was wrong: it is due.
+        Of those that wait for the same to be mended, the first is tried, and the others seldom.
         """
         cursor = await conn.execute(
             "UPDATE message SET next_at = clock_timestamp() + make_interval(secs => %s)"
-            " WHERE state = 'due' AND (next_at <= clock_timestamp()"
-            "  OR next_at > clock_timestamp() + make_interval(secs => %s)) RETURNING id, seq",
-            (GRACE, LONGEST),
+            " WHERE (next_at <= clock_timestamp()"
+            "  OR next_at > clock_timestamp() + make_interval(secs => %s))"
+            " AND (state = 'due' OR state = 'waiting'"
+            "  AND (next_at <= clock_timestamp() - make_interval(secs => %s) OR NOT EXISTS"
+            "  (SELECT 1 FROM message AS other WHERE other.state = 'waiting' AND other.seq < message.seq"
+            "  AND other.refused = message.refused"
+            "  AND other.refused_in IS NOT DISTINCT FROM message.refused_in))) RETURNING id, seq",
+            (GRACE, LONGEST, _HELD_BACK),
         )
         return [row["id"] for row in sorted(await cursor.fetchall(), key=lambda row: row["seq"])]
 

@@ -7,20 +7,27 @@ may have happened is looked for before it is repeated.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+import secrets
+from collections.abc import Mapping
+from typing import Any
 
+import psycopg
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bot import refusals, substitutes, undelivered
+from bot.blocks import refused as words
 from bot.blocks.parts import Message
-from bot.messages import Kind, Messages, Place, Row
-from bot.refusals import NETWORK, come_back_in, is_put_off, is_unsure, key
+from bot.letters import Drawing, Letter, NoChannel, NoLongerTrue, Nowhere, in_its_form
+from bot.messages import BEHIND, MAYBE, Messages, Place, Row
+from bot.refusals import NETWORK, Cure, come_back_in, cure, is_put_off, is_unsure, key
+from bot.wanting import Defer, Wanting
 from connectors.errors import ConnectorError
 from graphs.ports import Connection
-from graphs.records import Alarm, Beside, Notice
+from graphs.records import Notice
+
+__all__ = ["Drawing", "Letter", "NoChannel", "NoLongerTrue", "Nowhere", "Outbox"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,110 +36,23 @@ PATIENCE = 1.5  # seconds that a delivery waits for its channel's turn before it
 PAGES = 5
 
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
+_THREAD_GONE = {"thread_not_found", "message_not_found", "cannot_reply_to_message"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Letter:
-    """A message with its address. `channel` may be a person's id: their conversation with the bot."""
-
-    channel: str
-    thread: str | None
-    message: Message
-
-
-class Nowhere(Exception):
-    """There is no place for a message: the settings name none, or its record is gone."""
-
-
-class Drawing(Protocol):
-    """Draws what a row is to show, from the record as it now stands."""
-
-    async def draw(self, row: Row) -> Letter:
-        """Return the letter. Raises Nowhere."""
-
-
-Defer = Callable[[Connection, str], Awaitable[None]]
-
-
-class Outbox:
+class Outbox(Wanting):
     """Wants messages (`graphs.ports.Notifier`), and delivers them."""
 
-    def __init__(self, messages: Messages, slack: AsyncWebClient, defer: Defer) -> None:
-        """Take a client without automatic retries: one dropped answer would become two posts."""
-        self._messages = messages
-        self._slack = slack
-        self._defer = defer
-        self._conversations: dict[str, str] = {}
-
-    async def card(self, conn: Connection, approval: str) -> None:
-        """Have the approval's card posted, or drawn again as the record now stands."""
-        await self._messages.want(conn, name=f"card:{approval}", kind="card", ref=approval)
-        await self._defer(conn, f"card:{approval}")
-
-    async def doubt(self, conn: Connection, doubt: str) -> None:
-        """Have the card of an effect that nobody can tell about posted, or drawn again."""
-        await self._messages.want(conn, name=f"doubt:{doubt}", kind="doubt", ref=doubt)
-        await self._defer(conn, f"doubt:{doubt}")
-
-    async def progress(self, conn: Connection, run: str) -> None:
-        """Have the run's own message in its thread posted, or drawn again as the record now stands."""
-        await self._messages.want(conn, name=f"progress:{run}", kind="progress", ref=run)
-        await self._defer(conn, f"progress:{run}")
-
-    async def tell(self, conn: Connection, run: str, notice: Notice) -> None:
-        """Have something new said in the run's thread, once."""
-        await self._say(conn, f"notice:{run}", "notice", run, notice)
-
-    async def _say(self, conn: Connection, prefix: str, kind: Kind, ref: str, notice: Notice) -> bool:
-        name = f"{prefix}:{notice.key}"
-        payload = {"key": notice.key, "facts": dict(notice.facts)}
-        wanted = await self._messages.want(conn, name=name, kind=kind, ref=ref, payload=payload)
-        if wanted:
-            await self._defer(conn, name)
-        return wanted
-
-    async def review(self, conn: Connection, review: str) -> None:
-        """Have the review's card posted, or drawn again as the record now stands."""
-        await self._messages.want(conn, name=f"review:{review}", kind="review", ref=review)
-        await self._defer(conn, f"review:{review}")
-
-    async def beside_card(self, conn: Connection, approval: str, news: Beside) -> None:
-        """Have something new said in the thread of the approval's card, once."""
-        await self._say(conn, f"beside:{approval}", "beside", f"card:{approval}", Notice(key=news))
-
-    async def beside_review(self, conn: Connection, review: str, number: int) -> None:
-        """Have said in the thread of the review's card that it waits: its reminder of that number, once."""
-        await self._say(conn, f"beside:{review}", "beside", f"review:{review}", Notice(key=str(number)))
-
-    async def alarm(self, conn: Connection, run: str, alarm: Alarm, facts: Mapping[str, str]) -> bool:
-        """Have said aloud what happens with emergency access, once. Says whether it is new."""
-        return await self._say(conn, f"alarm:{run}", "alarm", run, Notice(key=alarm, facts=facts))
-
-    async def reply(
-        self,
-        conn: Connection,
-        *,
-        event: str,
-        channel: str,
-        thread: str | None,
-        message: Message,
-        to_user: str | None = None,
+    def __init__(
+        self, messages: Messages, slack: AsyncWebClient, defer: Defer, *, operator: str | None = None
     ) -> None:
-        """Have an event answered, once: in the thread, or for one person's eyes only."""
-        name = f"reply:{event}"
-        payload = {"text": message.text, "blocks": list(message.blocks)}
-        wanted = await self._messages.want(
-            conn,
-            name=name,
-            kind="reply",
-            ref=event,
-            channel=channel,
-            thread=thread,
-            to_user=to_user,
-            payload=payload,
-        )
-        if wanted:
-            await self._defer(conn, name)
+        """Take a client without automatic retries: one dropped answer would become two posts.
+
+        `operator`: the channel of those who run the bot, if there is one.
+        """
+        super().__init__(messages, defer)
+        self._slack = slack
+        self._operator = operator
+        self._conversations: dict[str, str] = {}
 
     async def has_replied(self, event: str) -> bool:
         """Whether the event has its answer."""
@@ -148,32 +68,48 @@ class Outbox:
             await self._defer(conn, name)
 
     async def whisper(self, *, channel: str, user: str, message: Message, thread: str | None = None) -> None:
-        """Tell one person something now. It is not repeated if it is lost."""
+        """Tell one person something now; in their conversation with the bot where that is refused."""
         try:
             await self._slack.chat_postEphemeral(
                 channel=channel, user=user, text=message.text, blocks=list(message.blocks), thread_ts=thread
             )
         except (SlackApiError, *NETWORK) as error:
-            logger.warning("A private answer was lost: %s", _said(error))
+            logger.warning("A private answer was lost; %s is written to: %s", user, _said(error))
+            await self.write_to(user, message)
 
-    async def respond(self, url: str, message: Message) -> None:
-        """Answer a command or a click, for that person's eyes only. It is not repeated if it is lost."""
+    async def respond(self, url: str, message: Message, *, user: str) -> None:
+        """Answer a command or a click of `user`, for their eyes only.
+
+        It is written to them in their conversation with the bot where that is refused or lost.
+        """
+        body = {
+            "response_type": "ephemeral",
+            "replace_original": False,
+            "text": message.text,
+            "blocks": list(message.blocks),
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
         try:
-            answer = await AsyncWebhookClient(url, timeout=10, retry_handlers=[]).send_dict(
-                {
-                    "response_type": "ephemeral",
-                    "replace_original": False,
-                    "text": message.text,
-                    "blocks": list(message.blocks),
-                    "unfurl_links": False,
-                    "unfurl_media": False,
-                }
-            )
+            answer = await AsyncWebhookClient(url, timeout=10, retry_handlers=[]).send_dict(body)
         except NETWORK as error:
-            logger.warning("A private answer was lost: %s", _said(error))
-            return
-        if answer.status_code != 200:
-            logger.warning("A private answer was refused: %s %s", answer.status_code, answer.body[:100])
+            logger.warning("A private answer was lost; %s is written to: %s", user, _said(error))
+        else:
+            if answer.status_code == 200:
+                return
+            logger.warning(
+                "A private answer was refused; %s is written to: %s %s",
+                user,
+                answer.status_code,
+                answer.body[:100],
+            )
+        await self.write_to(user, message)
+
+    async def write_to(self, user: str, message: Message) -> None:
+        """Have a person told something in their conversation with the bot."""
+        async with self._messages.writing() as conn:
+            event = f"private:{secrets.token_hex(8)}"
+            await self.reply(conn, event=event, channel=user, thread=None, message=message, for_user=user)
 
     async def deliver(self, name: str, drawing: Drawing) -> None:
         """Post or update one message, so that it shows the record as it now stands."""
@@ -181,26 +117,45 @@ class Outbox:
         if row is None:
             return
         if await self._messages.is_behind(row):
-            await self._messages.later(name, error="waits for an earlier one", seconds=1)
+            await self._messages.later(name, error=BEHIND, seconds=5 if row.refused else 1)
+            return
+        letter = await self._drawn(row, drawing)
+        if letter is None:
             return
         try:
-            letter = await drawing.draw(row)
-            await self._send(row, letter)
-        except Nowhere as error:
-            logger.error("%s cannot be posted: %s", name, error)  # noqa: TRY400  # a setting, not our mistake
-            await self._messages.failed(name, _said(error))
+            await self._send(row, in_its_form(row, letter))
         except SlackApiError as error:
-            await self._refused(row, error)
-        except ConnectorError as error:  # whom to mention is asked of the directory
-            logger.warning("%s cannot be drawn and is tried again: %s", name, _said(error))
-            await self._messages.later(name, error=error.key)
+            await self._refused(row, letter, error)
         except NETWORK as error:
             logger.warning("Slack did not answer; %s is tried again: %s", name, _said(error))
             await self._messages.later(name, error=_said(error))
 
+    async def _drawn(self, row: Row, drawing: Drawing) -> Letter | None:
+        """Return what the message is to show, or None where it cannot be said now, or at all."""
+        try:
+            return await drawing.draw(row)
+        except NoChannel as error:
+            logger.error("%s cannot be posted: %s", row.id, error)  # noqa: TRY400  # a setting, not our mistake
+            await self._wait(row, refusals.UNSET, None)
+        except NoLongerTrue as error:
+            logger.info("%s is not posted: %s", row.id, error)
+            await self._messages.shown(row.id, row.wanted)
+        except Nowhere as error:
+            logger.error("%s cannot be posted: %s", row.id, error)  # noqa: TRY400  # nobody is left to read it
+            await self._messages.failed(row.id, _said(error))
+        except ConnectorError as error:  # whom to mention is asked of the directory
+            logger.warning("%s cannot be drawn and is tried again: %s", row.id, _said(error))
+            await self._messages.later(row.id, error=error.key)
+        except (psycopg.Error, *NETWORK):  # the job is run again
+            raise
+        except Exception:  # a message that breaks its own drawing is shown to somebody, and holds up no other
+            logger.exception("%s cannot be drawn", row.id)
+            await self._wait(row, refusals.UNDRAWN, None)
+        return None
+
     async def _send(self, row: Row, letter: Letter) -> None:
         channel = row.posted_in or await self._conversation(letter.channel)
-        if row.to_user is not None:
+        if row.to_user is not None and row.detour is None:
             await self._show_once(row, letter, channel)
             return
         place = (
@@ -212,11 +167,23 @@ class Outbox:
             place = await self._post(row, letter, channel)
             if place is not None:
                 await self._messages.shown(row.id, row.wanted)
+                await self._accepted(row, place)
             return
         await self._messages.landed(row.id, place)
-        if row.kind in {"card", "progress", "review"}:
+        if row.payload is None or row.refused is not None:
             await self._update(row, letter, place)
         await self._messages.shown(row.id, row.wanted)
+        if row.refused is not None:
+            await self._accepted(row, place)
+
+    async def _accepted(self, row: Row, place: Place) -> None:
+        """Have tried what waited for this place; and say that a card is there after all."""
+        async with self._messages.writing() as conn:
+            await undelivered.open_again(conn, place.channel)
+            run = await undelivered.run_of(conn, row) if row.refused is not None and row.form == 0 else None
+            if run is not None:
+                await self.progress(conn, run)
+                await self._say(conn, f"notice:{run}:{row.seq}", "notice", run, Notice(key=words.POSTED))
 
     async def _post(self, row: Row, letter: Letter, channel: str) -> Place | None:
         wait = await self._messages.reserve(channel)
@@ -256,7 +223,8 @@ class Outbox:
 
     async def _show_once(self, row: Row, letter: Letter, channel: str) -> None:
         if row.attempted_at is not None:
-            await self._messages.failed(row.id, "may have been shown")
+            await self._messages.failed(row.id, MAYBE)
+            await self.write_to(row.to_user or "", substitutes.again(letter.message))
             return
         await self._messages.attempted(row.id, channel)
         try:
@@ -304,7 +272,7 @@ class Outbox:
             self._conversations[address] = str(answer["channel"]["id"])
         return self._conversations[address]
 
-    async def _refused(self, row: Row, error: SlackApiError) -> None:
+    async def _refused(self, row: Row, letter: Letter, error: SlackApiError) -> None:
         named = key(error)
         if is_put_off(error):
             seconds = come_back_in(error)
@@ -320,8 +288,62 @@ class Outbox:
             await self._messages.not_attempted(row.id)
             await self._messages.later(row.id, error=named, seconds=0)
         else:
-            logger.error("Slack refuses the message %s for good: %s", row.id, named)
-            await self._messages.failed(row.id, named)
+            self._conversations.pop(letter.channel, None)
+            await self._put_elsewhere(row, letter, named)
+
+    async def _put_elsewhere(self, row: Row, letter: Letter, error: str) -> None:
+        """Say it in plainer words, or to the person in private; else keep it until why is mended."""
+        place = row.posted_in or letter.channel
+        if cure(error) is Cure.OTHER_WORDS and row.form < substitutes.LAST:
+            await self._say_plainer(row, letter, error, place)
+            return
+        if cure(error) is Cure.OPERATOR_HERE and row.detour is None:
+            async with self._messages.writing() as conn:
+                if row.kind == "beside" and error in _THREAD_GONE and row.refused is None:
+                    await undelivered.repost(conn, row, error)
+                    await self._defer(conn, row.ref)
+                    return
+                person = await undelivered.person_of(conn, row)
+                if person is not None and (letter.channel != person or letter.thread is not None):
+                    await undelivered.detour(conn, row, error, place, person)
+                    await self._defer(conn, row.id)
+                    return
+        await self._wait(row, error, None if cure(error) is Cure.OPERATOR else place)
+
+    async def _say_plainer(self, row: Row, letter: Letter, error: str, place: str) -> None:
+        async with self._messages.writing() as conn:
+            await self._report(conn, row, error, place, words.plain(row, error))
+            await undelivered.plainer(conn, row, error, place)
+            if row.form == 0 and row.kind == "reply":
+                await self._want_rest(conn, row, substitutes.pieces(letter.message)[1:])
+            await self._say_to_requester(conn, row, error, place, words.PLAIN)
+            await self._defer(conn, row.id)
+
+    async def _wait(self, row: Row, error: str, place: str | None) -> None:
+        async with self._messages.writing() as conn:
+            await self._report(conn, row, error, place, words.waits(row, error, place))
+            await undelivered.wait(conn, row, error, place)
+            await self._say_to_requester(conn, row, error, place, words.REFUSED)
+
+    async def _report(
+        self, conn: Connection, row: Row, error: str, place: str | None, message: Message
+    ) -> None:
+        """Tell whoever runs the bot what Slack refuses: once for each cause."""
+        if await undelivered.is_known(conn, row, error, place):
+            return
+        logger.error("Slack refuses %s (%s) in %s. %s", row.id, error, place or "all", refusals.mend(error))
+        if self._operator is not None and row.kind != "operator":
+            await self._tell_operator(conn, row, self._operator, message)
+
+    async def _say_to_requester(
+        self, conn: Connection, row: Row, error: str, place: str | None, news: str
+    ) -> None:
+        """Tell whoever waits for a decision that nobody can see the card, once for each reason."""
+        run = await undelivered.run_of(conn, row) if row.refused != error else None
+        if run is not None:
+            await self.progress(conn, run)
+            notice = Notice(key=news, facts={"error": error, "channel": place or ""})
+            await self._say(conn, f"notice:{run}:{row.seq}", "notice", run, notice)
 
 
 def _mark(row: Row) -> dict[str, Any]:

@@ -59,6 +59,18 @@ def mention(user: str) -> Markup:
     return Markup(f"<@{user}>")
 
 
+def channel(name: str) -> Markup:
+    """Name a channel by its id, which must come from our own records. Slack shows its name."""
+    if not name.isalnum():
+        raise ValueError("a channel needs a Slack channel id")
+    return Markup(f"<#{name}>")
+
+
+def stored(text: str) -> Markup:
+    """Take back text that was written here as markup and kept."""
+    return Markup(text)
+
+
 def link(url: str | None, label: str, limit: int = 300) -> Markup:
     """Return a link for a citation, or the label alone where the address is none that may be opened."""
     text = safe(label, limit)

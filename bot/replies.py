@@ -164,6 +164,7 @@ class Replies:
                 thread=None if reply.private and saying.thread == saying.ts else saying.thread,
                 message=reply.message,
                 to_user=saying.user if reply.private else None,
+                for_user=saying.user,
             )
 
     async def _look_busy(self, saying: Saying) -> None:

@@ -205,6 +205,12 @@ class AuditSettings(Section):
     keep_days: int = Field(default=2557, ge=1)  # seven years
 
 
+class OperatorSettings(Section):
+    """Those who run the bot: the channel in which they are told what needs them."""
+
+    channel: ChannelId
+
+
 class KnowledgeSettings(Section):
     """Old editions: how many are kept beside the one that serves, and for how long after they last served."""
 
@@ -242,6 +248,7 @@ class Settings(BaseSettings):
     gaps: GapSettings = GapSettings()
     policy: PolicySettings | None = None
     audit: AuditSettings = AuditSettings()
+    operator: OperatorSettings | None = None
     sources: tuple[AnySource, ...] = ()
 
     @field_validator("sources")

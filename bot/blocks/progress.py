@@ -27,27 +27,38 @@ STANDINGS: Mapping[RunStatus, str] = {
 }
 
 
-def progress(run: Run) -> Message:
-    """Draw the run as its record now stands."""
+def progress(run: Run, *, trouble: Markup | None = None, why: Markup | None = None) -> Message:
+    """Draw the run as its record now stands.
+
+    `trouble`: what keeps its card from being seen. `why`: why it ended, where the record does not know it.
+    """
     standing = STANDINGS[run.status]
-    return parts.message(f"{safe(run.title, 300)}: {standing}", list(_body(run, ours(standing))))
+    return parts.message(
+        f"{safe(run.title, 300)}: {standing}", list(_body(run, ours(standing), trouble, why))
+    )
 
 
-def notice(news: Notice, *, requester: str | None) -> Message:
-    """Say something new, to the requester by Slack user id where the news is theirs."""
-    said = sentences.notice(news.key, news.facts)
+def notice(news: Notice, *, requester: str | None, said: Markup | None = None) -> Message:
+    """Say something new, to the requester by Slack user id where the news is theirs.
+
+    `said`: the sentence, where the record does not know it.
+    """
+    said = sentences.notice(news.key, news.facts) if said is None else said
     shown = said if requester is None else join(mention(requester), ours(" "), said)
     return parts.message(said, [parts.section(shown)])
 
 
-def _body(run: Run, standing: Markup) -> Iterator[Block]:
+def _body(run: Run, standing: Markup, trouble: Markup | None, why: Markup | None) -> Iterator[Block]:
     yield parts.section(join(bold(safe(run.title, 300)), ours("\n"), standing))
+    if trouble is not None:
+        yield parts.section(trouble)
     if run.values:
         yield parts.section(_values(run))
     if run.status is RunStatus.COLLECTING:
         yield from _missing(run)
     if run.status in {RunStatus.REFUSED, RunStatus.FAILED} and run.reason:
-        yield parts.section(join(ours("Why: "), sentences.reason(run.reason, run.facts), ours(".")))
+        known = sentences.reason(run.reason, run.facts) if why is None else why
+        yield parts.section(join(ours("Why: "), known, ours(".")))
     if run.can_be_asked_again:
         again = parts.button("Ask again", action=AGAIN, value=run.id, label="Ask for the same again")
         yield parts.actions("request", [again])

@@ -23,7 +23,12 @@ def register(on: Surfaces, parts: Parts) -> None:
             if not await parts.events.take(conn, body["event_id"]) or not messages:
                 return
             await parts.outbox.reply(
-                conn, event=f"greeting:{user}", channel=channel, thread=None, message=words.greeting()
+                conn,
+                event=f"greeting:{user}",
+                channel=channel,
+                thread=None,
+                message=words.greeting(),
+                for_user=user,
             )
         await _suggest(parts, channel)
 

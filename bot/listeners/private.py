@@ -34,7 +34,7 @@ async def tell(parts: Parts, body: Body, message: Message) -> None:
     """Tell the person who clicked something that only they see."""
     url = body.get("response_url")
     if isinstance(url, str) and url:
-        await parts.outbox.respond(url, message)
+        await parts.outbox.respond(url, message, user=user(body))
         return
     place = _place(body)
     if place is not None:

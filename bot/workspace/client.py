@@ -154,8 +154,11 @@ class WorkspaceClient:
         view: Json | None = (await self._get("views", **{"as": as_}))["home"]
         return view
 
-    async def faults(self, method: str, kind: str, times: int = 1, **details: float) -> None:
-        """Plan that the next calls of `method`, or envelopes of `socket`, go wrong."""
+    async def faults(self, method: str, kind: str, times: int = 1, **details: float | str) -> None:
+        """Plan that the next calls of `method`, or envelopes of `socket`, go wrong.
+
+        `refused` takes `error`: Slack's word for why.
+        """
         await self._post("faults", {"method": method, "kind": kind, "times": times, **details})
 
     async def clear_faults(self) -> None:

@@ -5,24 +5,25 @@ from typing import Any, Literal, cast
 
 from bot.workspace.errors import Refused
 
-FaultKind = Literal["ratelimited", "http_500", "drop", "drop_after", "duplicate", "delay"]
+FaultKind = Literal["ratelimited", "refused", "http_500", "drop", "drop_after", "duplicate", "delay"]
 SOCKET = "socket"
 _NUMBERS = {"times": 1, "retry_after": 1, "seconds": 0}
 _KINDS = {
     SOCKET: frozenset({"drop", "drop_after", "duplicate", "delay"}),
-    "web": frozenset({"ratelimited", "http_500", "drop", "drop_after", "delay"}),
+    "web": frozenset({"ratelimited", "refused", "http_500", "drop", "drop_after", "delay"}),
 }
 
 
 @dataclass(kw_only=True)
 class Fault:
-    """`times` more calls of `target` go wrong; `*` is any Web API method."""
+    """`times` more calls of `target` go wrong; `*` is any Web API method. `error` is Slack's word for why."""
 
     target: str
     kind: FaultKind
     times: int = 1
     retry_after: int = 1
     seconds: float = 0.0
+    error: str = ""
 
 
 class Faults:
@@ -42,12 +43,16 @@ class Faults:
         numbers = {name: body.get(name, default) for name, default in _NUMBERS.items()}
         if any(not isinstance(value, int | float) or value < 0 for value in numbers.values()):
             raise Refused("invalid_arguments", detail="times, retry_after and seconds are numbers")
+        error = body.get("error", "")
+        if not isinstance(error, str) or bool(error) != (kind == "refused"):
+            raise Refused("invalid_arguments", detail="a refusal, and nothing else, has an error")
         fault = Fault(
             target=target,
             kind=cast(FaultKind, kind),
             times=int(numbers["times"]),
             retry_after=int(numbers["retry_after"]),
             seconds=float(numbers["seconds"]),
+            error=error,
         )
         self._planned.append(fault)
         return fault

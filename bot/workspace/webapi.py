@@ -115,6 +115,8 @@ def _before(fault: Fault, request: web.Request) -> web.Response | None:
     match fault.kind:
         case "ratelimited":
             return _limited(fault.retry_after)
+        case "refused":
+            return web.json_response({"ok": False, "error": fault.error})
         case "http_500":
             return web.json_response({"ok": False, "error": "internal_error"}, status=500)
         case "drop":

@@ -95,3 +95,24 @@ async def test_a_request_that_rests_is_listed_and_tried_again(office: Office) ->
     assert (await kinds(office, asked))[-1] == "run.replayed"
     assert (await run("effects", "replay", asked)).exit_code == 2
     assert "No request rests" in (await run("effects", "dead")).output
+
+
+async def test_a_message_that_slack_refuses_is_listed_and_sent_again(office: Office) -> None:
+    assert "accepted every message" in (await run("outbox", "list")).output
+    async with office.database.pool.connection() as conn:
+        await conn.execute(
+            "INSERT INTO message (id, kind, ref, next_at, state, error, refused, refused_in, refused_at,"
+            " tries) SELECT 'card:' || name, 'card', name, clock_timestamp() + interval '50 s', 'waiting',"
+            " 'not_in_channel', 'not_in_channel', 'C0APPROVALS', clock_timestamp(), 9"
+            " FROM unnest(ARRAY['a', 'b']) AS name"
+        )
+    first, second = await told("outbox", "list")
+    assert (first["id"], first["state"], first["channel"]) == ("card:a", "waiting", "C0APPROVALS")
+    assert "Invite the bot" in first["helps"]
+    assert "card:b" in (await run("outbox", "list")).output
+    assert await told("outbox", "resend", "card:a") == ["card:a"]
+    assert [one["id"] for one in await told("outbox", "list")] == [second["id"]]
+    refused = await run("outbox", "resend", "card:nowhere")
+    assert (refused.exit_code, "card:nowhere" in refused.output) == (2, True)
+    assert await told("outbox", "resend") == ["card:b"]
+    assert "nothing to send again" in (await run("outbox", "resend")).output
