@@ -10,10 +10,11 @@ from bot.blocks.parts import Message, View
 from bot.database import Pool
 from bot.gaps.questions import Asked, Questions, audience_of
 from bot.model import Rewording, as_quoted
-from bot.readers import reader_of
+from bot.readers import audiences, reader_of
 from bot.render import ours, safe
 from bot.shelf import Shelf
 from connectors.directory import Person
+from graphs.groups import Groups
 from graphs.ports import Clock
 from knowledge.answer import Answer
 from knowledge.edition import Reader
@@ -40,12 +41,20 @@ class Answering:
     """Answers from the edition that serves, within what the reader may read."""
 
     def __init__(
-        self, shelf: Shelf, pool: Pool, clock: Clock, questions: Questions, reword: Rewording = as_quoted
+        self,
+        shelf: Shelf,
+        pool: Pool,
+        clock: Clock,
+        questions: Questions,
+        groups: Groups,
+        *,
+        reword: Rewording = as_quoted,
     ) -> None:
         self._shelf = shelf
         self._pool = pool
         self._clock = clock
         self._questions = questions
+        self._groups = groups
         self._reword = reword
 
     async def privately(
@@ -119,7 +128,10 @@ class Answering:
             today = (await self._clock.now(conn)).date()
         if person is None:
             return Reader(today=today)
-        return reader_of(person, today)
+        return reader_of(person, today, await self._groups.clear(await asyncio.to_thread(self._audiences)))
+
+    def _audiences(self) -> frozenset[str]:
+        return audiences(self._shelf.library().edition.documents)
 
 
 def _problem(error: KnowledgeError) -> Message:

@@ -103,7 +103,6 @@ async def build(
         reading = _slack(settings, credentials.bot_token, patient=True)
         identity = Identity(database.pool, reading, connectors.directory, installation.team)
         questions = Questions(database.pool, keep_days=settings.gaps.keep_days)
-        answering = Answering(shelf, database.pool, clock, questions, reword)
         async with Runs.open(
             pool=database.pool,
             saver_pool=database.saver_pool,
@@ -118,6 +117,7 @@ async def build(
             policy=policies.of(settings),
             seal=seal,
         ) as runs:
+            answering = Answering(shelf, database.pool, clock, questions, runs.groups, reword=reword)
             events = Events(database.pool)
             hints = workflows.hints(settings)
             yield Parts(

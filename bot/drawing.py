@@ -14,7 +14,6 @@ from bot.identity import Identity
 from bot.messages import Messages, Row
 from bot.outbox import Letter, NoChannel, NoLongerTrue, Nowhere
 from bot.render import Markup
-from graphs import reviews
 from graphs.records import Alarm, Approval, ApprovalStatus, Beside, Doubt, Notice, Review, Run
 from graphs.runs import Runs
 
@@ -122,8 +121,9 @@ class RecordDrawing:
             review = await self._review_of(name)
             if review.finding is not None:
                 raise NoLongerTrue(f"the review {name} is signed off")
-            users = await self._identity.members((review.reviewers,))
-            part = {person.subject for person in reviews.took_part(review.approval)}
+            groups = await self._runs.groups.ids([review.reviewers])
+            users = await self._identity.members(groups.values())
+            part = {person.subject for person in await self._runs.took_part(review.approval.run)}
             said = beside.review_waits(review, _without(users, part))
         else:
             approval = await self._approval_of(name)
@@ -133,8 +133,8 @@ class RecordDrawing:
                 return Letter(channel=place.channel, thread=place.ts, message=said)
             if approval.status is not ApprovalStatus.PENDING:
                 raise NoLongerTrue(f"the approval {name} is decided")
-            second = approval.escalation.groups if approval.escalation and news == "escalated" else ()
-            users = await self._identity.members((*approval.approvers, *second))
+            second = approval.escalation.groups if approval.escalation and news == "escalated" else {}
+            users = await self._identity.members((*approval.approvers.values(), *second.values()))
             said = beside.waits(approval, news, _without(users, _involved(approval)))
         return Letter(channel=place.channel, thread=place.ts, message=said)
 

@@ -38,8 +38,8 @@ class People(Protocol):
     async def person_by_email(self, email: str, *, within: float | None = None) -> Person:
         """Return the one person with that e-mail address, read now."""
 
-    async def group_by_name(self, name: str, *, within: float | None = None) -> Group:
-        """Return the one group of that name, read now."""
+    async def group(self, group_id: str, *, within: float | None = None) -> Group:
+        """Return the group of that id, read now."""
 
 
 class Identity:
@@ -77,14 +77,14 @@ class Identity:
             return {row["subject"]: row["slack_user"] for row in await cursor.fetchall()}
 
     async def members(self, groups: Iterable[str]) -> Mapping[str, str]:
-        """Return the Slack user ids of the groups' members whom we have met, by subject.
+        """Return the Slack user ids of the members whom we have met of these groups (ids), by subject.
 
         Raises ConnectorError, but a group that is not there has no members.
         """
         subjects: set[str] = set()
-        for name in groups:
+        for one in groups:
             try:
-                group = await self._people.group_by_name(name, within=JOB)
+                group = await self._people.group(one, within=JOB)
             except NotFound:
                 continue
             subjects |= {f"{self._people.issuer}#{member}" for member in group.members}

@@ -65,7 +65,9 @@ PROBLEMS: Mapping[str, str] = {
 _REASONS: Mapping[str, str] = {
     "person_inactive": "the directory says that this person's account is not active",
     "not_requestable": "nobody may ask for this group here",
-    "no_such_group": "the directory has no such group",
+    "no_such_group": "the directory has no group of the name that the settings have for it",
+    "group_gone": "the group is no longer in the directory",
+    "group_ambiguous": "the directory has several groups of the name that the settings have for it",
     "clause_missing": "the policy section that governs such requests cannot be found, so I may not go on",
     "already_member": "they are a member already",
     "too_long": "that is longer than the policy allows",
@@ -125,7 +127,13 @@ def reason(key: str | None, facts: Mapping[str, str]) -> Markup:
     most = facts.get("most")
     if key == "too_long" and most:
         return join(ours("that is longer than the policy allows ("), safe(most, 40), ours(" days)"))
-    return ours(_REASONS.get(key or "", "it could not be carried out"))
+    said = ours(_REASONS.get(key or "", "it could not be carried out"))
+    if key in _OF_GROUPS and facts.get("group"):
+        return join(said, ours(" ("), safe(facts["group"], 100), ours(")"))
+    return said
+
+
+_OF_GROUPS = frozenset({"no_such_group", "group_gone", "group_ambiguous"})
 
 
 def step(key: str, facts: Mapping[str, str]) -> Markup:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Person(BaseModel):
-    """A person as the directory knows them now. `manager` is a person's id; `groups` are names.
+    """A person as the directory knows them now. `manager` is a person's id; `groups` are groups' ids.
 
     `country` is where they work, by its two letters, and `employee` their number in the company; each is
     empty where the directory does not say.
@@ -228,7 +228,7 @@ class Directory:
             title=record.title,
             active=record.active,
             manager=record.manager,
-            groups=frozenset(groups.values()),
+            groups=frozenset(groups),
             country=record.country,
             employee=record.employee,
         )
@@ -253,10 +253,11 @@ async def open_directory(
 
 
 class Membership(Payload):
-    """One person in one group."""
+    """One person in one group: `group_id` says in which, `group` what people and policies call it."""
 
-    group: str  # its name
+    group: str
     person: str  # SCIM user id
+    group_id: str = ""  # empty in what was approved by an earlier release: there the name says which
 
 
 class Added(Result):
@@ -397,7 +398,7 @@ _SAYS = {
 
 
 async def _group_of(directory: Directory, data: Membership) -> str:
-    return (await directory.find_group(data.group)).id
+    return data.group_id or (await directory.find_group(data.group)).id
 
 
 @asynccontextmanager

@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 
 from psycopg_pool import AsyncConnectionPool
 
-from connectors.directory import Directory, Person
-from connectors.errors import NotFound
+from connectors.directory import Directory
 from graphs import approvals, audit, digests, rights
 from graphs.approvals import Proposal
 from graphs.effects import Held
 from graphs.policy import views
 from graphs.policy.engine import Context, Policy, Ruling
+from graphs.policy.views import People
 from graphs.ports import Connection
-from graphs.records import Actor, Approval, ApprovalStatus, Difference, Verdict, Void, Vote
+from graphs.records import Approval, ApprovalStatus, Difference, Verdict, Void
 from graphs.rights import Right
 
 _OTHERWISE = Void(key="changed")
@@ -63,13 +63,10 @@ class Admission:
         `decided` says who has to be read anew; everything else of it is. Without a proposal the action is not
         compared with what was approved. Raises Refused or Changed.
         """
-        requester = await self._person(decided.requester)
-        voters = await rights.used(self.directory, decided.assents)
+        people = await rights.read(self.directory, rights.concerned(decided))
         try:
             async with self.pool.connection() as conn:
-                approval, ruling = await self._admit(
-                    conn, held, decided.id, proposal, requester=requester, voters=voters
-                )
+                approval, ruling = await self._admit(conn, held, decided.id, proposal, people)
                 yield conn, approval, ruling
         except Refused as refusal:
             await self.refuse(held, decided.id, refusal)
@@ -78,7 +75,7 @@ class Admission:
     async def reversal(self, conn: Connection, approval: str) -> tuple[Approval, Ruling]:
         """Return the approval and the ruling under which what it approved is taken back. Raises Refused."""
         record = await approval_of(conn, approval)
-        ruling = self.policy.rule("revert", None, views.approval(record))
+        ruling = self.policy.rule("revert", None, views.approval(record, {}))
         require(ruling)
         return record, ruling
 
@@ -105,9 +102,7 @@ class Admission:
         held: Held,
         card: str,
         proposal: Proposal | None,
-        *,
-        requester: Person | None,
-        voters: Sequence[tuple[Vote, Right | None]],
+        people: People,
     ) -> tuple[Approval, Ruling]:
         standing = await approvals.stand(conn, card)
         if standing is None:
@@ -117,17 +112,18 @@ class Admission:
             raise Changed(why=approval.void or _OTHERWISE)
         if approval.status is not ApprovalStatus.APPROVED or approval.run != held.run.id:
             raise Refused("not_approved")
+        requester = people.get(approval.requester.subject)
         if requester is None:
             raise Refused("person_inactive")
         await _require_recorded(conn, approval)
         if standing.now > _execute_by(approval):
             raise Refused("window_passed")
-        entitled = await self._entitled(conn, approval, voters)
+        entitled = await self._entitled(conn, approval, people)
         context = {
             **views.context(approval, level=int(standing.level)),
             "requester_active": requester.active,
         }
-        resource = views.approval(approval)
+        resource = views.approval(approval, people)
         rulings = [
             self.policy.rule("execute", right.by, resource, {**context, **told}) for right, told in entitled
         ]
@@ -143,13 +139,13 @@ class Admission:
         return approval, rulings[0]
 
     async def _entitled(
-        self, conn: Connection, approval: Approval, voters: Sequence[tuple[Vote, Right | None]]
+        self, conn: Connection, approval: Approval, people: People
     ) -> Sequence[tuple[Right, Context]]:
         """Return the rights that still count, with how they were used. Raises Changed without a quorum."""
         entitled: list[tuple[Right, Context]] = []
         lost = []
-        asked, context = views.approval(approval), views.context(approval)
-        for vote, right in voters:
+        asked, context = views.approval(approval, people), views.context(approval)
+        for vote, right in rights.used(approval.assents, people):
             told = None if right is None else await rights.circumstances(conn, approval, right, at=vote.at)
             if right is None or told is None:
                 lost.append(vote.by.name)
@@ -161,17 +157,10 @@ class Admission:
                 entitled.append((right, told))
             else:
                 lost.append(vote.by.name)
-        people = {right.by.human for right, _ in entitled}, {right.holder.human for right, _ in entitled}
-        if min(map(len, people)) < approval.quorum:
+        humans = {right.by.human for right, _ in entitled}, {right.holder.human for right, _ in entitled}
+        if min(map(len, humans)) < approval.quorum:
             raise Changed(why=Void(key="voter_lost", facts={"by": ", ".join(lost)}))
         return entitled
-
-    async def _person(self, actor: Actor) -> Person | None:
-        """Read a person anew. None when they are gone or belong to another directory."""
-        try:
-            return await self.directory.person_of(actor.subject)
-        except NotFound:
-            return None
 
 
 def require(ruling: Ruling) -> None:

@@ -1,6 +1,6 @@
 """Approvals: who decided what about which exact action. One row is one card, at one version."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -244,7 +244,6 @@ def _vote(row: Mapping[str, Any]) -> Vote:
 
 def _approval(row: Mapping[str, Any]) -> Approval:
     action, card = row["action"], row["card"]
-    approvers = action["approvers"]
     return Approval(
         id=row["id"],
         run=row["run"],
@@ -261,8 +260,7 @@ def _approval(row: Mapping[str, Any]) -> Approval:
         before=card["before"],
         after=card["after"],
         clause=Clause(**card["clause"]),
-        # before there were quorums, an action named one group as a string
-        approvers=(approvers,) if isinstance(approvers, str) else tuple(approvers),
+        approvers=_groups(action["approvers"], action["preconditions"]["approvers_id"]),
         quorum=action.get("quorum", 1),
         authors=tuple(Actor(**author) for author in card.get("authors", ())),
         reason=card["reason"],
@@ -286,7 +284,14 @@ def _approval(row: Mapping[str, Any]) -> Approval:
 def _escalation(second: Mapping[str, Any] | None) -> Escalation | None:
     if not second:
         return None
-    return Escalation(groups=tuple(second["groups"]), at=datetime.fromisoformat(second["at"]))
+    groups = _groups(second["groups"], second["ids"])
+    return Escalation(groups=groups, at=datetime.fromisoformat(second["at"]))
+
+
+def _groups(names: str | Sequence[str], ids: str) -> Mapping[str, str]:
+    """Return the groups with their ids, as `_ids` had joined them."""
+    # before there were quorums, an action named one group as a string
+    return dict(zip([names] if isinstance(names, str) else names, ids.split(", "), strict=True))
 
 
 async def vote(

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from connectors.directory import Person
-from graphs import approvals, audit, effects
+from graphs import approvals, audit, effects, rights
 from graphs.effects import Effect
 from graphs.kit import Kit
 from graphs.policy import views
@@ -57,13 +57,19 @@ def _is_undoable(kit: Kit, effect: Effect) -> bool:
 async def resolve(kit: Kit, doubt: str, answer: Resolution, *, by: Person) -> Answered:
     """Take a click on a doubt's card. It has been committed when this returns; one click alone decides.
 
-    `by` is the person as the directory has them at this moment.
+    `by` is the person as the directory has them at this moment. They and everybody whom the approval concerns
+    are read once more, and together. Raises the directory's errors.
     """
+    async with kit.pool.connection() as conn:
+        asked = await load(kit, conn, doubt)
+    concerned = rights.concerned(asked.approval) if asked else set()
+    people = await rights.read(kit.directory, {by.subject, *concerned}, within=rights.CLICK)
+    by = people[by.subject] or rights.gone(by)
     async with kit.pool.connection() as conn:
         found = await load(kit, conn, doubt)
         if found is None or (answer is Resolution.UNDO and not found.undoable):
             return Answered.NO_SUCH_CARD
-        ruling = kit.policy.rule("resolve", by, views.approval(found.approval))
+        ruling = kit.policy.rule("resolve", by, views.approval(found.approval, people))
         actor = approvals.actor(by)
         facts = {
             "doubt": doubt,

@@ -7,6 +7,7 @@ from graphs import approvals, audit, cases, edits, forms, quorum, rights, votes
 from graphs.admission import Refused
 from graphs.kit import Kit
 from graphs.policy import views
+from graphs.policy.views import People
 from graphs.ports import Connection
 from graphs.records import Actor, Answered, Approval, ApprovalStatus, Field, Run, Void
 from graphs.rights import Right
@@ -15,10 +16,10 @@ Editable = Callable[[str], tuple[Field, ...]]  # of a workflow
 
 
 async def changeable(
-    kit: Kit, card: str, held: Sequence[Right], editable: Editable
+    kit: Kit, card: str, held: Sequence[Right], people: People, editable: Editable
 ) -> Answered | tuple[tuple[Field, ...], Mapping[str, str]]:
     """Return the fields that whoever has these rights may change, and what is asked for; or why not."""
-    found = await _open(kit, card, held)
+    found = await _open(kit, card, held, people)
     if isinstance(found, Answered):
         return found
     approval, run = found
@@ -26,10 +27,16 @@ async def changeable(
 
 
 async def edit(
-    kit: Kit, card: str, values: Mapping[str, str], held: Sequence[Right], editable: Editable
+    kit: Kit,
+    card: str,
+    values: Mapping[str, str],
+    held: Sequence[Right],
+    people: People,
+    *,
+    editable: Editable,
 ) -> tuple[Answered, Mapping[str, str]]:
     """Change what is asked for, and have it planned anew. Returns also what is wrong, by field."""
-    found = await _open(kit, card, held)
+    found = await _open(kit, card, held, people)
     if isinstance(found, Answered):
         return found, {}
     approval, run = found
@@ -39,27 +46,29 @@ async def edit(
     change = edits.of(fields, run.values, given, card=card, by=approvals.actor(held[0].by))
     if problems or change is None:
         return Answered.NOT_CHANGED, problems
-    if not change.narrows and not await _can_do_without(kit, approval, change.author):
+    if not change.narrows and not await _can_do_without(kit, approval, change.author, people):
         return Answered.TOO_FEW_LEFT, {}
     return await _record(kit, approval, change, change.words(fields)), {}
 
 
-async def _open(kit: Kit, card: str, held: Sequence[Right]) -> Answered | tuple[Approval, Run]:
+async def _open(
+    kit: Kit, card: str, held: Sequence[Right], people: People
+) -> Answered | tuple[Approval, Run]:
     async with kit.pool.connection() as conn:
         approval = await approvals.load(conn, card)
         if approval is None:
             return Answered.NO_SUCH_CARD
-        objection = await _objection(kit, conn, approval, held)
+        objection = await _objection(kit, conn, approval, held, people)
         if objection is not None:
             return objection
         return approval, (await cases.load(conn, approval.run, kit.titles)).run
 
 
 async def _objection(
-    kit: Kit, conn: Connection, approval: Approval, held: Sequence[Right]
+    kit: Kit, conn: Connection, approval: Approval, held: Sequence[Right], people: People
 ) -> Answered | None:
     now = await kit.clock.now(conn)
-    _, ruling = await rights.choose(conn, kit.policy, approval, held, at=now)
+    _, ruling = await rights.choose(conn, kit.policy, approval, held, people, at=now)
     if not (ruling.allowed and approval.intact):
         return await votes.refuse(conn, approval, ruling, held[0].by, "edit")
     if approval.status is not ApprovalStatus.PENDING:
@@ -67,15 +76,15 @@ async def _objection(
     return None
 
 
-async def _can_do_without(kit: Kit, approval: Approval, author: Actor) -> bool:
+async def _can_do_without(kit: Kit, approval: Approval, author: Actor, people: People) -> bool:
     """Whether enough could approve it if `author` may not."""
     without = replace(approval, authors=(*approval.authors, author))
     try:
         await quorum.require(
             kit.directory,
             kit.policy,
-            (views.approval(without), views.context(without)),
-            groups=approval.approvers,
+            (views.approval(without, people), views.context(without)),
+            groups=approval.approvers.values(),
             quorum=approval.quorum,
         )
     except Refused:

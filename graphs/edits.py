@@ -9,12 +9,9 @@ from dataclasses import asdict, dataclass
 
 from psycopg.types.json import Jsonb
 
-from connectors.errors import NotFound
-from graphs import delegations, rights
-from graphs.kit import Case
+from graphs import delegations
 from graphs.ports import Connection
-from graphs.records import Actor, Approval, Field
-from graphs.rights import Right
+from graphs.records import Actor, Approval, Delegation, Field
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,19 +86,15 @@ async def latest(conn: Connection, run: str) -> Edit | None:
     return Edit(**{**row, "author": Actor(**row["author"])})
 
 
-async def assenting(case: Case) -> tuple[Edit, list[Right]] | None:
-    """Return who narrowed the request and so approves what is left: their rights, read anew."""
-    directory = case.kit.directory
-    async with case.kit.pool.connection() as conn:
-        edit = await latest(conn, case.id)
-        if edit is None or not edit.narrows:
-            return None
-        lent = await delegations.lent_to(conn, edit.author.human)
-    try:
-        person = await directory.person_of(edit.author.subject)
-    except NotFound:
-        return None
-    return edit, [rights.own(person), *await rights.lent(directory, person, lent)]
+async def narrowed(conn: Connection, run: str) -> tuple[Edit | None, list[Delegation]]:
+    """Return the edit that ended the latest approval, if it only took away, and whose place its author takes.
+
+    Whoever narrowed a request approves what is left, by the rights that they have now.
+    """
+    edit = await latest(conn, run)
+    if edit is None or not edit.narrows:
+        return None, []
+    return edit, await delegations.lent_to(conn, edit.author.human)
 
 
 def carries(edit: Edit, approval: Approval) -> bool:

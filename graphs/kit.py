@@ -12,6 +12,7 @@ from connectors.registry import Registry
 from graphs import cases, effects
 from graphs.effects import Held
 from graphs.gate import Gate
+from graphs.groups import Groups
 from graphs.policy.engine import Policy
 from graphs.pools import reading
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
@@ -43,6 +44,7 @@ class Kit:
     evidence: Evidence
     directory: Directory
     registry: Registry
+    groups: Groups
     policy: Policy
     gate: Gate
     saver: "SealedSaver"

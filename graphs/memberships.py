@@ -1,6 +1,6 @@
 """What the workflows that lend a membership share: may it be asked for, what would be done, how it ends."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol
@@ -14,6 +14,7 @@ from graphs import acting, approvals, effects, steps
 from graphs.admission import Refused
 from graphs.approvals import Plain, Proposal
 from graphs.effects import Effect
+from graphs.groups import GroupUnclear
 from graphs.kit import Case
 from graphs.pools import reading
 from graphs.ports import ClauseMissing, Connection
@@ -59,13 +60,15 @@ async def propose(
     person = await _person(case, run.requester.subject)
     if not person.active:
         raise Refused("person_inactive")
-    payload = Membership(group=group, person=person.id)
+    try:
+        ids = await kit.groups.ids([group, *governed.approvers, *governed.escalation])
+    except GroupUnclear as error:
+        raise Refused(error.key, group=error.name) from error
+    payload = Membership(group=group, group_id=ids[group], person=person.id)
     try:
         change = await kit.registry.operation(OPERATION).preview(payload)
-        approvers = await _ids(case, governed.approvers)
-        escalation = await _ids(case, governed.escalation)
     except NotFound as error:
-        raise Refused("no_such_group", group=group) from error
+        raise Refused("group_gone", group=group) from error
     if not change.needed:
         raise Refused("already_member", group=group)
     try:
@@ -79,7 +82,7 @@ async def propose(
         change=change,
         clause=clause,
         beneficiary=approvals.actor(person),
-        approvers=approvers,
+        approvers={name: ids[name] for name in governed.approvers},
         quorum=governed.quorum,
         lines=(
             Shown(label="Person", value=f"{person.name} ({person.email})"),
@@ -90,7 +93,7 @@ async def propose(
         decide_within=governed.deadlines.decide_within,
         execute_within=governed.deadlines.execute_within,
         remind_after=governed.deadlines.remind_after,
-        escalation=escalation,
+        escalation={name: ids[name] for name in governed.escalation},
         escalate_after=governed.deadlines.escalate_after,
     )
 
@@ -169,11 +172,6 @@ async def left(case: Case, undone: Effect) -> Left:
         there = await directory.is_shown(anew.id, str(held["person"]))
         return "in_new_group" if there else "group_deleted"
     return "revoked"
-
-
-async def _ids(case: Case, names: Iterable[str]) -> dict[str, str]:
-    """Return the groups' ids by their names. Raises NotFound."""
-    return {name: (await case.kit.directory.group_by_name(name)).id for name in names}
 
 
 async def _person(case: Case, subject: str) -> Person:

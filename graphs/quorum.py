@@ -16,13 +16,13 @@ async def require(
     groups: Iterable[str],
     quorum: int,
 ) -> None:
-    """Return if a quorum of distinct members of the groups may approve. Raises Refused if it cannot be met.
+    """Return if a quorum of distinct members of the groups (ids) may approve. Raises Refused otherwise.
 
     People are read until there are enough: in a group of thousands, that is a few.
     """
     able: set[str] = set()
-    for name in groups:
-        for member in sorted((await _group(directory, name)).members):
+    for group in groups:
+        for member in sorted((await _group(directory, group)).members):
             if len(able) >= quorum:
                 return
             try:
@@ -36,8 +36,8 @@ async def require(
         raise Refused(key, needed=str(quorum), found=str(len(able)))
 
 
-async def _group(directory: Directory, name: str) -> Group:
+async def _group(directory: Directory, group: str) -> Group:
     try:
-        return await directory.group_by_name(name)
-    except NotFound:
-        return Group(id="", name=name, members=frozenset())
+        return await directory.group(group)
+    except NotFound:  # deleted since its name was resolved
+        return Group(id=group, name="", members=frozenset())

@@ -171,7 +171,7 @@ class Delegation:
 class Escalation:
     """Who may decide as well, from when on."""
 
-    groups: tuple[str, ...]
+    groups: Mapping[str, str]  # by what they are called, each with the directory's id
     at: datetime
 
 
@@ -194,7 +194,7 @@ class Approval:
     before: str
     after: str
     clause: Clause
-    approvers: tuple[str, ...]  # the directory groups whose members may decide
+    approvers: Mapping[str, str]  # groups whose members may decide, by what they are called, with their ids
     quorum: int  # how many of them have to approve
     authors: tuple[Actor, ...]  # who wrote what is asked for, besides the requester
     reason: str  # the requester's own words; "" where none were given

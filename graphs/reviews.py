@@ -1,6 +1,6 @@
 """What was done in an emergency, reviewed by somebody who had no part in it. One row is one card."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,11 +8,13 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from connectors.directory import Person
-from graphs import approvals, audit, cases, ids
+from graphs import approvals, audit, cases, ids, rights
 from graphs.kit import Kit
+from graphs.policy import views
 from graphs.policy.engine import TOOK_PART, Resource
+from graphs.policy.views import People
 from graphs.ports import Connection, Notifier
-from graphs.records import Actor, Answered, Approval, Finding, Review
+from graphs.records import Actor, Answered, Finding, Review
 
 
 async def ask(
@@ -52,14 +54,23 @@ async def waiting(conn: Connection) -> list[Review]:
 async def sign(kit: Kit, review: str, finding: Finding, *, by: Person, reason: str) -> Answered:
     """Take a click on a review's card. It has been committed when this returns; one click alone signs it off.
 
-    `by` is the person as the directory has them at this moment.
+    `by` is the person as the directory has them at this moment. They and everybody who took part are read
+    once more, and together. Raises the directory's errors, and groups.GroupUnclear.
     """
     async with kit.pool.connection() as conn:
+        asked = await load(conn, review)
+        part = await took_part(conn, asked.approval.run) if asked else ()
+    if asked is None:
+        return Answered.NO_SUCH_CARD
+    group = (await kit.groups.ids([asked.reviewers]))[asked.reviewers]
+    subjects = {by.subject, *(one.subject for one in part)}
+    people = await rights.read(kit.directory, subjects, within=rights.CLICK)
+    by = people[by.subject] or rights.gone(by)
+    async with kit.pool.connection() as conn:
         waiting = await load(conn, review)
-        if waiting is None:
-            return Answered.NO_SUCH_CARD
+        assert waiting is not None
         run, actor = waiting.approval.run, approvals.actor(by)
-        ruling = kit.policy.rule("review", by, resource(waiting))
+        ruling = kit.policy.rule("review", by, _resource(waiting, group, part, people))
         facts = {"review": review, "finding": finding.value, **ruling.facts}
         if not ruling.allowed:
             await audit.append(
@@ -109,17 +120,29 @@ async def remind(conn: Connection, notifier: Notifier, review: str) -> None:
         await notifier.beside_review(conn, review, row["reminders"])
 
 
-def resource(review: Review) -> Resource:
+def _resource(review: Review, group: str, part: Iterable[Actor], people: People) -> Resource:
     """Return the review as the policies see it."""
-    part = (name for person in took_part(review.approval) for name in person.identities)
-    return "Review", review.id, {"reviewers": [review.reviewers], "took_part": sorted(set(part))}
+    taken = {name for one in part for name in views.names(one, people)}
+    return "Review", review.id, {"reviewers": [group], "took_part": sorted(taken)}
 
 
-def took_part(approval: Approval) -> tuple[Actor, ...]:
-    """Return everybody who asked, wrote, was granted or decided, for themselves or through a stand-in."""
-    held = [vote.stands_for for vote in approval.votes if vote.stands_for is not None]
-    voted = [vote.by for vote in approval.votes]
-    return (approval.requester, approval.beneficiary, *approval.authors, *voted, *held)
+async def took_part(conn: Connection, run: str) -> tuple[Actor, ...]:
+    """Return everybody who asked, wrote, was granted, decided or resolved, in any round of a run.
+
+    Whom the record names counts, and whom the rows name as well. Raises audit.ChainBroken and audit.Locked.
+    """
+    found: dict[str, Actor] = {}
+    async for event in audit.read(conn, run):
+        if event.kind not in _NO_PART:
+            found |= {one.subject: one for one in audit.people_in(event)}
+    for approval in await approvals.of_run(conn, run):
+        voted = [one for vote in approval.votes for one in (vote.by, vote.stands_for) if one is not None]
+        parties = (approval.requester, approval.beneficiary, *approval.authors, *voted)
+        found |= {one.subject: one for one in parties}
+    return tuple(found.values())
+
+
+_NO_PART = {"approval.refused_click", "effect.refused_click", "run.refused_reading", "review.refused_click"}
 
 
 async def _review(conn: Connection, row: Mapping[str, Any]) -> Review:

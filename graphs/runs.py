@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Self
 
 from psycopg_pool import AsyncConnectionPool
@@ -28,10 +28,13 @@ from graphs import (
 from graphs.admission import Admission
 from graphs.calls import Calls
 from graphs.gate import Gate
+from graphs.groups import Groups, GroupUnclear
 from graphs.kit import Kit, Workflow
 from graphs.policy.engine import Policy
+from graphs.policy.views import People
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
 from graphs.records import (
+    Actor,
     Answered,
     Approval,
     Doubt,
@@ -44,8 +47,6 @@ from graphs.records import (
 )
 from graphs.rights import Right
 from graphs.sealed import Seal, SealedSaver
-
-HOLDERS = 1.0  # seconds for all for whom somebody stands in; who clicked has been read, and Slack waits three
 
 
 class UnknownWorkflow(Exception):
@@ -84,13 +85,18 @@ class Runs:
         policy: Policy,
         seal: Seal,
     ) -> AsyncIterator[Self]:
-        """Join the parts. Raises VersionMissing when open runs name a workflow this process lacks."""
+        """Join the parts. Raises VersionMissing when open runs name a workflow this process lacks.
+
+        Raises GroupUnclear, and the directory's errors, where the policies name a group that nobody knows.
+        """
         workflows = tuple(workflows)
         async with pool.connection() as conn:
             lacking = await cases.versions(conn) - {(known.name, known.version) for known in workflows}
         if lacking:
             names = ", ".join(f"{name} version {version}" for name, version in sorted(lacking))
             raise VersionMissing(f"open runs need {names}; start the release that has it")
+        groups = Groups(pool, directory)
+        policy = replace(policy, groups=await groups.ids(sorted(policy.group_names)))
         gate = Gate(
             pool=pool,
             admission=Admission(pool=pool, policy=policy, directory=directory),
@@ -105,6 +111,7 @@ class Runs:
             evidence=evidence,
             directory=directory,
             registry=registry,
+            groups=groups,
             policy=policy,
             gate=gate,
             saver=saver,
@@ -115,6 +122,11 @@ class Runs:
             for workflow in workflows
         }
         yield cls(kit, workflows, machines)
+
+    @property
+    def groups(self) -> Groups:
+        """The groups that the configuration names."""
+        return self._kit.groups
 
     @property
     def titles(self) -> Mapping[str, str]:
@@ -204,30 +216,39 @@ class Runs:
         `by` is the person as the directory has them at this moment.
         """
         try:
-            held = await self._rights(by)
+            held, people = await self._rights(by, card)
         except ConnectorError:
             return Answered.UNREACHABLE
         async with self._kit.pool.connection() as conn:
             approval = await approvals.load(conn, card)
             if approval is None:
                 return Answered.NO_SUCH_CARD
-            return await votes.cast(self._kit, conn, approval, verdict, by=by, reason=reason, held=held)
+            return await votes.cast(
+                self._kit, conn, approval, verdict, reason=reason, held=held, people=people
+            )
 
-    async def _rights(self, by: Person) -> list[Right]:
-        """Return a person's own right, and those of the people for whom they stand in, read now."""
+    async def _rights(self, by: Person, card: str) -> tuple[list[Right], People]:
+        """Return the rights that somebody has, their own first, and those whom the card's approval concerns.
+
+        All of them are read now, and together. Raises the directory's errors.
+        """
         async with self._kit.pool.connection() as conn:
+            approval = await approvals.load(conn, card)
             lent = await delegations.lent_to(conn, by.human)
-        return [rights.own(by), *await rights.lent(self._kit.directory, by, lent, within=HOLDERS)]
+        wanted = {by.subject, *(one.holder.subject for one in lent)}
+        wanted |= rights.concerned(approval) if approval else set()
+        people = await rights.read(self._kit.directory, wanted, within=rights.CLICK)
+        return rights.held(people[by.subject] or rights.gone(by), lent, people), people
 
     async def changeable(
         self, card: str, *, by: Person
     ) -> Answered | tuple[tuple[Field, ...], Mapping[str, str]]:
         """Return the fields that this person may change on the card, and what is asked for; or why not."""
         try:
-            held = await self._rights(by)
+            held, people = await self._rights(by, card)
         except ConnectorError:
             return Answered.UNREACHABLE
-        return await editing.changeable(self._kit, card, held, self.editable)
+        return await editing.changeable(self._kit, card, held, people, self.editable)
 
     async def edit(
         self, card: str, values: Mapping[str, str], *, by: Person
@@ -237,10 +258,10 @@ class Runs:
         If it only takes away, it approves what is left; otherwise others have to approve it.
         """
         try:
-            held = await self._rights(by)
+            held, people = await self._rights(by, card)
         except ConnectorError:
             return Answered.UNREACHABLE, {}
-        return await editing.edit(self._kit, card, values, held, self.editable)
+        return await editing.edit(self._kit, card, values, held, people, editable=self.editable)
 
     async def again(self, run: str, *, by: Person) -> bool | None:
         """Ask for the same once more, after it was denied or nobody decided: a new run, one for each run.
@@ -264,7 +285,10 @@ class Runs:
 
     async def resolve(self, doubt: str, answer: Resolution, *, by: Person) -> Answered:
         """Take a click on the card of an effect that nobody can tell about. See `doubts.resolve`."""
-        return await doubts.resolve(self._kit, doubt, answer, by=by)
+        try:
+            return await doubts.resolve(self._kit, doubt, answer, by=by)
+        except ConnectorError:
+            return Answered.UNREACHABLE
 
     async def doubt(self, doubt: str) -> Doubt | None:
         """Return the doubt that a card names, or None."""
@@ -273,7 +297,17 @@ class Runs:
 
     async def review(self, review: str, finding: Finding, *, by: Person, reason: str = "") -> Answered:
         """Take a click on a review's card. See `reviews.sign`."""
-        return await reviews.sign(self._kit, review, finding, by=by, reason=reason)
+        try:
+            return await reviews.sign(self._kit, review, finding, by=by, reason=reason)
+        except ConnectorError:
+            return Answered.UNREACHABLE
+        except GroupUnclear:
+            return Answered.NOT_CHECKED
+
+    async def took_part(self, run: str) -> tuple[Actor, ...]:
+        """Return everybody who had a part in a run, and so reviews nothing of it."""
+        async with self._kit.pool.connection() as conn:
+            return await reviews.took_part(conn, run)
 
     async def review_of(self, review: str) -> Review | None:
         """Return the review that a card names, or None."""

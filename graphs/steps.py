@@ -6,21 +6,31 @@ What acts, looks whether it did, and takes back what was done is in `graphs.acti
 carries no authority: the records are read again.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from connectors.directory import Person
-from graphs import approvals, audit, authority, cards, cases, edits, forms, quorum, votes
+from graphs import approvals, audit, authority, cards, cases, edits, forms, quorum, rights, votes
 from graphs.admission import Changed, Refused, require
 from graphs.approvals import Proposal
+from graphs.edits import Edit
 from graphs.kit import Case
 from graphs.policy import views
 from graphs.policy.engine import INACTIVE, Resource
 from graphs.ports import Connection
-from graphs.records import Approval, ApprovalStatus, Field, Notice, Run, RunStatus, Verdict
+from graphs.records import (
+    Approval,
+    ApprovalStatus,
+    Delegation,
+    Field,
+    Notice,
+    Run,
+    RunStatus,
+    Verdict,
+)
 
 Facts = dict[str, str]
 
@@ -104,17 +114,19 @@ def plan(propose: Propose) -> Node:
             return refuse(refusal)
         async with case.kit.pool.connection() as conn:
             level = await authority.level(conn, proposal.operation)
+            edit, lent = await edits.narrowed(conn, case.id)
+        people = await rights.read(case.kit.directory, _concerned(row.run, proposal, edit, lent))
         try:
             await quorum.require(
                 case.kit.directory,
                 case.kit.policy,
-                views.proposed(proposal, row.run, level=level),
-                groups=proposal.approvers,
+                views.proposed(proposal, row.run, people, level=level),
+                groups=proposal.approvers.values(),
                 quorum=proposal.quorum,
             )
         except Refused as refusal:
             return refuse(refusal)
-        edited = await edits.assenting(case)
+        author = people.get(edit.author.subject) if edit else None
         async with case.writing() as conn:
             card = await approvals.propose(
                 conn, row.run, proposal, round_=state.get("round", 1), version=row.version, level=level
@@ -122,12 +134,19 @@ def plan(propose: Propose) -> Node:
             approval = await approvals.load(conn, card)
             assert approval is not None
             await _ask_for(conn, case, approval)
-            if edited is not None and edits.carries(edited[0], approval):
-                held = edited[1]
-                await votes.cast(case.kit, conn, approval, Verdict.APPROVE, by=held[0].by, held=held)
+            if edit and author and edits.carries(edit, approval):
+                held = rights.held(author, lent, people)
+                await votes.cast(case.kit, conn, approval, Verdict.APPROVE, held=held, people=people)
         return Command(goto="approve", update={"approval": card})
 
     return node
+
+
+def _concerned(run: Run, proposal: Proposal, edit: Edit | None, lent: Sequence[Delegation]) -> Iterator[str]:
+    """Yield the subjects of everybody on whom it depends who may decide on what is proposed."""
+    actors = (run.requester, proposal.beneficiary, *run.authors, *([edit.author] if edit else ()))
+    yield from (actor.subject for actor in actors)
+    yield from (delegation.holder.subject for delegation in lent)
 
 
 async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:

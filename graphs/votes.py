@@ -6,7 +6,9 @@ from dataclasses import asdict
 from connectors.directory import Person
 from graphs import approvals, audit, rights
 from graphs.kit import Kit
+from graphs.policy import views
 from graphs.policy.engine import AUTHORS, INACTIVE, OWN, THROUGH, Ruling
+from graphs.policy.views import People
 from graphs.ports import Connection
 from graphs.records import Answered, Approval, ApprovalStatus, Verdict
 from graphs.rights import Right
@@ -18,17 +20,18 @@ async def cast(
     approval: Approval,
     verdict: Verdict,
     *,
-    by: Person,
+    held: Sequence[Right],
+    people: People,
     reason: str | None = None,
-    held: Sequence[Right] = (),
 ) -> Answered:
     """Count a vote in the caller's transaction, if this person may decide. Only RECORDED changed anything.
 
-    `held` are the rights that they have, their own first; without it, their own.
+    `held` are the rights that they have, their own first; `people` those whom the approval concerns.
     """
+    by = held[0].by
     card, actor = approval.id, approvals.actor(by)
     now = await kit.clock.now(conn)
-    right, ruling = await rights.choose(conn, kit.policy, approval, held or [rights.own(by)], at=now)
+    right, ruling = await rights.choose(conn, kit.policy, approval, held, people, at=now)
     holder = approvals.actor(right.stands_for) if right.stands_for else None
     if not (ruling.allowed and approval.intact):
         return await refuse(conn, approval, ruling, by, verdict.value)
@@ -36,6 +39,8 @@ async def cast(
         return ANSWERS[approval.status]
     if verdict is Verdict.DENY and not (reason or "").strip():
         return Answered.REASON_MISSING
+    if _has_voted(approval, right, people):
+        return Answered.ALREADY_VOTED
     if not await approvals.vote(conn, card, verdict, by=actor, reason=reason, stands_for=holder):
         return await too_late(kit, conn, card)
     counted = await approvals.load(conn, card)
@@ -63,6 +68,13 @@ async def cast(
         },
     )
     return Answered.RECORDED
+
+
+def _has_voted(approval: Approval, right: Right, people: People) -> bool:
+    """Whether the human who decides, or whose right it is, has voted under whatever account."""
+    voted = {name for vote in approval.votes for name in views.names(vote.by, people)}
+    held = {name for vote in approval.votes for name in views.names(vote.stands_for or vote.by, people)}
+    return right.by.human in voted or right.holder.human in held
 
 
 async def refuse(conn: Connection, approval: Approval, ruling: Ruling, by: Person, wanted: str) -> Answered:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.commands.opened import reading
+from bot.commands.opened import opened
 from bot.commands.options import Config, Failure, Home, Json, failing, write_json
 from bot.demo import home as demo
 from bot.settings import Settings, home_from, load
@@ -102,8 +102,9 @@ def explain(
 ) -> None:
     """Say who could decide on a request, and why somebody could not."""
     from bot import policies  # noqa: PLC0415  # likewise
+    from graphs.groups import GroupUnclear  # noqa: PLC0415  # likewise
 
-    with failing():
+    with failing(GroupUnclear):
         settings = load(home_from(home), config)
         policy = policies.of(settings)
         found = asyncio.run(_explain(settings, policy, card, email))
@@ -153,20 +154,22 @@ class _Explained:
 async def _explain(settings: Settings, policy: "Policy", card: str, email: str | None) -> _Explained:
     from bot.clock import DatabaseClock  # noqa: PLC0415  # likewise
     from graphs import delegations, rights  # noqa: PLC0415
+    from graphs.groups import Groups  # noqa: PLC0415
 
-    async with reading(settings) as conn:
+    async with opened(settings) as database, database.pool.connection() as conn:
         approval = await _find(conn, card)
         now, lent = await DatabaseClock().now(conn), await delegations.in_force(conn)
         asked = []
         async with _directory(settings) as directory:
+            groups = Groups(database.pool, directory)
+            policy = replace(policy, groups=await groups.ids(sorted(policy.group_names)))
             alone = [await directory.person_by_email(email)] if email else None
             for person in alone or await _deciding(directory, approval, lent):
                 mine = [one for one in lent if one.stand_in.human == person.human]
-                held = [
-                    rights.own(person),
-                    *await rights.lent(directory, person, mine, within=_PATIENCE),
-                ]
-                right, ruling = await rights.choose(conn, policy, approval, held, at=now)
+                subjects = rights.concerned(approval) | {one.holder.subject for one in mine}
+                people = await rights.read(directory, subjects, within=_PATIENCE)
+                held = rights.held(person, mine, people)
+                right, ruling = await rights.choose(conn, policy, approval, held, people, at=now)
                 asked.append(_Asked(right=right, ruling=ruling))
     return _Explained(approval=approval, people=asked)
 
@@ -178,8 +181,8 @@ async def _deciding(
 
     No policy lets anybody else, and no policy of your own can.
     """
-    names = [*approval.approvers, *(approval.escalation.groups if approval.escalation else ())]
-    groups = [await directory.group_by_name(name) for name in names]
+    later = approval.escalation.groups if approval.escalation else {}
+    groups = [await directory.group(group) for group in (*approval.approvers.values(), *later.values())]
     members = {member for group in groups for member in group.members}
     people = {one.human: one for one in [await directory.person(member) for member in members]}
     for one in lent:

@@ -101,8 +101,9 @@ def _serve(option: Path | None, config: Path | None, *, socket: bool) -> None:
         given = credentials.read(settings)
         from bot import app  # noqa: PLC0415  # takes seconds
         from bot.installation import SlackRefused  # noqa: PLC0415
+        from graphs.groups import GroupUnclear  # noqa: PLC0415
         from graphs.runs import VersionMissing  # noqa: PLC0415
 
-        with failing(SlackRefused, VersionMissing):
+        with failing(SlackRefused, VersionMissing, GroupUnclear):
             serve = app.serve if socket else app.work
             asyncio.run(serve(settings, given, config=config))

@@ -1,6 +1,8 @@
 """Who may read what, asked of the directory."""
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,22 +12,46 @@ from bot.demo import home as demo
 from bot.settings import load
 
 if TYPE_CHECKING:
-    from connectors.directory import Person
+    from connectors.directory import Directory, Person
     from knowledge.edition import Reader
 
 
 def reader(home: Path, email: str) -> "Reader":
     """Return what the person with that address may read today. Raises Failure, or a ConnectorError."""
-    from bot.readers import reader_of  # noqa: PLC0415  # takes seconds to import
+    from bot import serving  # noqa: PLC0415  # takes seconds to import
+    from bot.readers import audiences, reader_of  # noqa: PLC0415  # likewise
+    from knowledge.edition import open_current  # noqa: PLC0415  # likewise
 
-    found = asyncio.run(person(home, email))
+    names = audiences(open_current(home, serving.of_home(home)).documents)
+    found, groups = asyncio.run(_person_and_groups(home, email, names))
     if not found.active:
         raise Failure(f"{email} is not active in the directory, and reads nothing.")
-    return reader_of(found, datetime.now(UTC).date())
+    return reader_of(found, datetime.now(UTC).date(), groups)
 
 
 async def person(home: Path, email: str) -> "Person":
     """Return the person with that address. Raises Failure, or a ConnectorError."""
+    async with _directory(home, email) as directory:
+        return await directory.person_by_email(email)
+
+
+async def _person_and_groups(
+    home: Path, email: str, names: Iterable[str]
+) -> tuple["Person", Mapping[str, str]]:
+    """Return the person, and the groups that are called so; several of one name open nothing."""
+    from connectors.errors import Conflict, NotFound  # noqa: PLC0415  # likewise
+
+    groups = {}
+    async with _directory(home, email) as directory:
+        found = await directory.person_by_email(email)
+        for name in names:
+            with suppress(NotFound, Conflict):
+                groups[name] = (await directory.group_by_name(name)).id
+    return found, groups
+
+
+@asynccontextmanager
+async def _directory(home: Path, email: str) -> "AsyncIterator[Directory]":
     from bot import credentials  # noqa: PLC0415  # likewise
     from connectors.directory import open_directory  # noqa: PLC0415
     from connectors.secrets import demo_key  # noqa: PLC0415
@@ -35,4 +61,4 @@ async def person(home: Path, email: str) -> "Person":
         raise Failure(f"{email} cannot be looked up: {home} has no [directory] in countersign.toml.")
     token = credentials.directory_token(settings, key=demo_key(home) if demo.is_demo(home) else None)
     async with open_directory(settings.directory.url, token, issuer=settings.directory.issuer) as directory:
-        return await directory.person_by_email(email)
+        yield directory

@@ -8,7 +8,7 @@ salts that are erased together with the key.
 from graphs.audit.chain import append
 from graphs.audit.events import ChainBroken, Event, plain
 from graphs.audit.keeping import Held, erase
-from graphs.audit.reading import every, last, read, standing
+from graphs.audit.reading import every, last, people_in, read, standing
 from graphs.audit.vault import Book, Bookish, Locked, Vault, vault_of
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "erase",
     "every",
     "last",
+    "people_in",
     "plain",
     "read",
     "standing",

@@ -11,9 +11,10 @@ from typing import Any
 from graphs.audit import keyed, people
 from graphs.audit.chain import place
 from graphs.audit.events import GENESIS, ChainBroken, Event, canonical, commit
-from graphs.audit.values import merged
+from graphs.audit.values import merged, persons
 from graphs.audit.vault import Locked, Someone, unseal, vault_of
 from graphs.ports import Connection
+from graphs.records import Actor
 
 _PORTION = 500  # events
 
@@ -147,6 +148,16 @@ def _read(conn: Connection, row: Mapping[str, Any]) -> Event:
     body = json.loads(kept.body)
     _check(kept, body, None)
     return _event(kept, body)
+
+
+def people_in(event: Event) -> list[Actor]:
+    """Return everybody whom the values of an event name by their subject, as far as they are not erased."""
+    known = ("email", "human")
+    return [
+        Actor(subject=one["subject"], name=one["name"], **{name: str(one.get(name) or "") for name in known})
+        for one in persons(event.detail or {})
+        if one.get("subject")
+    ]
 
 
 _EVENTS = (

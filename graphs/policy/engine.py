@@ -4,8 +4,8 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from typing import Any, Literal, Protocol, Self
@@ -43,7 +43,7 @@ class Who(Protocol):
 
     @property
     def groups(self) -> frozenset[str]:
-        """The names of the groups that they are in."""
+        """The groups that they are in, by the directory's ids."""
 
 
 class PolicyInvalid(Exception):
@@ -80,11 +80,15 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """One loaded set of policies. Raises PolicyInvalid when they do not pass strict validation."""
+    """One loaded set of policies. Raises PolicyInvalid when they do not pass strict validation.
+
+    `groups` are those that the policies name, each with the directory's id: see `group_names`.
+    """
 
     schema: str
     text: str
     timer: Callable[[], float] = time.monotonic
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _validate(self.text, self.schema)
@@ -109,6 +113,15 @@ class Policy:
             if rule.effect != "forbid":
                 raise PolicyInvalid(f"the policy {rule.id or '?'} permits; policies of your own only forbid")
         return cls(schema=schema, text=f"{text}\n{more}")
+
+    @cached_property
+    def group_names(self) -> frozenset[str]:
+        """The groups that the policies compare somebody's groups, or a request's, with. Resolve them once.
+
+        What is asked of the policies has ids. Each name stands beside the id of its group, and of no other,
+        so that a policy that names a group is about that group, whatever the directory calls others.
+        """
+        return frozenset(_literals(json.loads(cedarpy.policies_to_json_str(self.text))["staticPolicies"]))
 
     @cached_property
     def hash(self) -> str:
@@ -154,16 +167,43 @@ class Policy:
         self, action: Action, person: Who | None, resource: Resource, context: Context | None
     ) -> cedarpy.AuthzResult:
         kind, name, attributes = resource
-        principal = _entity(person)
+        attributes = {key: self._named(key, value) for key, value in attributes.items()}
+        principal = self._entity(person)
         request = {
             "principal": principal["uid"],
             "action": {"type": "Action", "id": action},
             "resource": {"type": kind, "id": name},
-            "context": dict(context or {}),
+            "context": {key: self._told(value) for key, value in (context or {}).items()},
         }
-        entities = [principal, {"uid": request["resource"], "attrs": dict(attributes), "parents": []}]
+        entities = [principal, {"uid": request["resource"], "attrs": attributes, "parents": []}]
         policies, schema = self._parsed
         return cedarpy.is_authorized(request, policies, entities, schema=schema)
+
+    def _entity(self, person: Who | None) -> dict[str, Any]:
+        if person is None:
+            return {"uid": {"type": "Service", "id": "countersign"}, "attrs": {}, "parents": []}
+        return {
+            "uid": {"type": "Person", "id": person.subject},
+            "attrs": {
+                "subject": person.subject,
+                "identities": sorted({person.subject, person.human or person.subject}),
+                "active": person.active,
+                "groups": self._named("groups", sorted(person.groups)),
+            },
+            "parents": [],
+        }
+
+    def _told(self, value: Attribute | Mapping[str, Attribute]) -> object:
+        if isinstance(value, Mapping):
+            return {key: self._named(key, inner) for key, inner in value.items()}
+        return value
+
+    def _named(self, key: str, value: Attribute) -> Attribute:
+        """Put the names that the policies have for groups beside the ids of these groups."""
+        if key not in _GROUPS or not isinstance(value, list):
+            return value
+        named = {name for name, group in self.groups.items() if group in value}
+        return sorted((set(value) - self.groups.keys()) | named)
 
     def _faulty(self, fault: Fault) -> Ruling:
         return Ruling(allowed=False, policies=(), hash=self.hash, fault=fault)
@@ -194,16 +234,30 @@ def _rules(text: str) -> tuple[Rule, ...]:
     return tuple(rules[number] for number in sorted(rules))
 
 
-def _entity(person: Who | None) -> dict[str, Any]:
-    if person is None:
-        return {"uid": {"type": "Service", "id": "countersign"}, "attrs": {}, "parents": []}
-    return {
-        "uid": {"type": "Person", "id": person.subject},
-        "attrs": {
-            "subject": person.subject,
-            "identities": sorted({person.subject, person.human or person.subject}),
-            "active": person.active,
-            "groups": sorted(person.groups),
-        },
-        "parents": [],
-    }
+def _literals(expression: object) -> Iterator[str]:
+    """Yield the strings with which an expression of Cedar compares groups."""
+    if isinstance(expression, list):
+        for inner in expression:
+            yield from _literals(inner)
+    elif isinstance(expression, dict):
+        for operator, inner in expression.items():
+            if operator in _COMPARES and any(
+                one.get(".", {}).get("attr") in _GROUPS for one in inner.values()
+            ):
+                yield from _strings(inner)
+            yield from _literals(inner)
+
+
+def _strings(expression: object) -> Iterator[str]:
+    if isinstance(expression, list):
+        for inner in expression:
+            yield from _strings(inner)
+    elif isinstance(expression, dict):
+        if isinstance(expression.get("Value"), str):
+            yield expression["Value"]
+        for inner in expression.values():
+            yield from _strings(inner)
+
+
+_GROUPS = frozenset({"groups", "approvers", "escalation", "reviewers"})  # attributes that hold groups
+_COMPARES = frozenset({"contains", "containsAny", "containsAll", "==", "!="})

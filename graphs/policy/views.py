@@ -1,14 +1,27 @@
-"""An approval, and what is to become one, as the policies see it."""
+"""An approval, and what is to become one, as the policies see it.
 
-from collections.abc import Iterable
+Groups are given by the directory's ids. People are given by every name that they had when the record was
+written, and that they have now: accounts that are linked later are one human all the same.
+"""
 
+from collections.abc import Iterable, Mapping
+
+from connectors.directory import Person
 from graphs.approvals import Proposal
 from graphs.policy.engine import Context, Resource
 from graphs.records import Actor, Approval, Run
 
+People = Mapping[str, Person | None]  # by subject, as the directory has them now; None has left
 
-def approval(approval: Approval) -> Resource:
-    """Return an approval."""
+
+def names(actor: Actor, people: People) -> list[str]:
+    """Return every name under which somebody may be the same human as another account, then or now."""
+    now = people.get(actor.subject)
+    return sorted({*actor.identities, *([now.human] if now else [])})
+
+
+def approval(approval: Approval, people: People) -> Resource:
+    """Return an approval, whose `people` have been read for this."""
     return _resource(
         approval.id,
         workflow=approval.workflow,
@@ -16,9 +29,10 @@ def approval(approval: Approval) -> Resource:
         requester=approval.requester,
         beneficiary=approval.beneficiary,
         authors=approval.authors,
-        approvers=approval.approvers,
+        approvers=approval.approvers.values(),
         quorum=approval.quorum,
-        escalation=approval.escalation.groups if approval.escalation else (),
+        escalation=approval.escalation.groups.values() if approval.escalation else (),
+        people=people,
     )
 
 
@@ -32,7 +46,7 @@ def context(approval: Approval, *, level: int | None = None) -> Context:
     return {"parameters": parameters, "level": level, "escalated": False}
 
 
-def proposed(proposal: Proposal, run: Run, *, level: int) -> tuple[Resource, Context]:
+def proposed(proposal: Proposal, run: Run, people: People, *, level: int) -> tuple[Resource, Context]:
     """Return what would become an approval, and what the policies would be told."""
     resource = _resource(
         "",
@@ -41,9 +55,10 @@ def proposed(proposal: Proposal, run: Run, *, level: int) -> tuple[Resource, Con
         requester=run.requester,
         beneficiary=proposal.beneficiary,
         authors=run.authors,
-        approvers=proposal.approvers,
+        approvers=proposal.approvers.values(),
         quorum=proposal.quorum,
-        escalation=proposal.escalation,
+        escalation=proposal.escalation.values(),
+        people=people,
     )
     parameters = {**proposal.terms, **proposal.payload.model_dump(mode="json")}
     return resource, {"parameters": parameters, "level": level, "escalated": False}
@@ -60,6 +75,7 @@ def _resource(
     approvers: Iterable[str],
     quorum: int,
     escalation: Iterable[str],
+    people: People,
 ) -> Resource:
     return (
         "Approval",
@@ -67,9 +83,9 @@ def _resource(
         {
             "workflow": workflow,
             "operation": operation,
-            "requester": requester.identities,
-            "beneficiary": beneficiary.identities,
-            "authors": [name for author in authors for name in author.identities],
+            "requester": names(requester, people),
+            "beneficiary": names(beneficiary, people),
+            "authors": [name for author in authors for name in names(author, people)],
             "approvers": list(approvers),
             "quorum": quorum,
             "escalation": list(escalation),

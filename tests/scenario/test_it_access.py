@@ -64,6 +64,8 @@ async def test_a_request_is_granted_after_the_approval_and_ends_by_itself(office
     assert story == [
         "run.started",
         "run.checked",
+        "group.resolved",  # what the settings call billing-db
+        "group.resolved",  # and data-owners
         "approval.requested",
         "approval.decided",
         "effect.intended",

@@ -18,15 +18,15 @@ def person(country: str) -> Person:
         title="",
         active=True,
         manager=None,
-        groups=frozenset({"finance"}),
+        groups=frozenset({"g1", "g2"}),
         country=country,
     )
 
 
 def test_a_person_reads_what_is_for_their_groups_and_their_country() -> None:
-    reader = reader_of(person("NL"), DAY)
+    reader = reader_of(person("NL"), DAY, {"finance": "g1", "people-team": "g9"})
     assert (reader.audiences, reader.regions, reader.today) == ({"finance", "everyone"}, {"NL"}, DAY)
 
 
 def test_where_the_directory_names_no_country_no_region_is_left_out() -> None:
-    assert reader_of(person(""), DAY).regions is None
+    assert reader_of(person(""), DAY, {}).regions is None

@@ -1,0 +1,123 @@
+"""The groups that the configuration names. Each name stands for one group of the directory, by its id.
+
+A name is resolved once, and the record keeps which group it stands for: whatever is called that later, or is
+called otherwise, changes nothing. `id:` and the directory's id names a group without resolving anything.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from connectors.directory import Directory
+from connectors.errors import Conflict, ConnectorError, NotFound
+from graphs import audit
+from graphs.audit import head
+from graphs.ports import Connection
+
+log = logging.getLogger(__name__)
+
+BY_ID = "id:"
+_KIND = "group.resolved"
+_FRESH = 60.0  # seconds; an operator who resolves a name anew is heard by then
+
+
+class GroupUnclear(Exception):
+    """A name of the configuration stands for no group, or might stand for several. `key` says which."""
+
+    def __init__(self, key: str, name: str) -> None:
+        super().__init__(f"It is not clear which group {name} is: {_SAYS[key]}.")
+        self.key = key
+        self.name = name
+
+
+_SAYS = {
+    "no_such_group": "the directory has no group of that name",
+    "group_ambiguous": "the directory has several groups of that name; write id: and the id of the right one",
+}
+
+
+class Groups:
+    """Knows the groups by the names that the configuration has for them."""
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[Connection],
+        directory: Directory,
+        *,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pool = pool
+        self._directory = directory
+        self._timer = timer
+        self._known: dict[str, tuple[str, float]] = {}
+        self._unclear: set[str] = set()  # of which the log has heard
+
+    async def ids(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the group of each name. What is resolved for the first time is written to the record.
+
+        Raises GroupUnclear, the directory's errors, and audit.Locked or audit.ChainBroken where the record
+        cannot be read.
+        """
+        return {name: await self._id(name) for name in dict.fromkeys(names)}
+
+    async def clear(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the group of each name that stands for one. A name that stands for none opens nothing.
+
+        What is left out is logged, once.
+        """
+        found = {}
+        for name in dict.fromkeys(names):
+            try:
+                found[name] = await self._id(name)
+            except (GroupUnclear, ConnectorError, audit.Locked, audit.ChainBroken, psycopg.Error) as error:
+                if name not in self._unclear:
+                    log.warning("The group %s opens nothing: %s", name, error)
+                self._unclear.add(name)
+            else:
+                self._unclear.discard(name)
+        return found
+
+    async def resolve(self, name: str, *, by: str) -> str:
+        """Resolve a name anew, whatever it stood for, and return the group's id. Raises as `ids` does."""
+        return await self._write(name, await self._look(name), by=by)
+
+    async def _id(self, name: str) -> str:
+        if name.startswith(BY_ID):
+            return name.removeprefix(BY_ID)
+        known, until = self._known.get(name, ("", 0.0))
+        if self._timer() < until:
+            return known
+        async with self._pool.connection() as conn:
+            said = await recorded(conn, name)
+        return self._keep(name, said) if said else await self._write(name, await self._look(name), by="")
+
+    async def _look(self, name: str) -> str:
+        try:
+            return (await self._directory.group_by_name(name)).id
+        except NotFound as error:
+            raise GroupUnclear("no_such_group", name) from error
+        except Conflict as error:
+            raise GroupUnclear("group_ambiguous", name) from error
+
+    async def _write(self, name: str, group: str, *, by: str) -> str:
+        """Write to the record what a name stands for; of two that do it at once, the first is right."""
+        async with self._pool.connection() as conn:
+            await head.hold(conn)
+            said = None if by else await recorded(conn, name)
+            if said is None:
+                detail = {"by": {"name": by}} if by else {}
+                await audit.append(conn, _KIND, run=None, facts={"name": name, "group": group}, detail=detail)
+        return self._keep(name, said or group)
+
+    def _keep(self, name: str, group: str) -> str:
+        self._known[name] = (group, self._timer() + _FRESH)
+        return group
+
+
+async def recorded(conn: Connection, name: str) -> str | None:
+    """Return the id of the group that a name stands for, or None where it has not been resolved."""
+    said = await audit.last(conn, None, (_KIND,), name=name)
+    return None if said is None else str(said.facts["group"])
