@@ -9,6 +9,7 @@ from bot.commands import (
     effects,
     evaluate,
     gaps,
+    groups,
     knowledge,
     outbox,
     policy,
@@ -40,6 +41,7 @@ app.add_typer(editions.app, name="editions")
 app.add_typer(effects.app, name="effects")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(groups.app, name="groups")
 app.add_typer(policy.app, name="policy")
 app.add_typer(secrets.app, name="secrets")
 

@@ -1,8 +1,7 @@
 """`countersign policy`: what the rules are, who could decide on a request, and whether the rules hold."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bot.commands import readers
 from bot.commands.opened import opened
 from bot.commands.options import Config, Failure, Home, Json, failing, write_json
-from bot.demo import home as demo
 from bot.settings import Settings, home_from, load
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ async def _explain(settings: Settings, policy: "Policy", card: str, email: str |
         approval = await _find(conn, card)
         now, lent = await DatabaseClock().now(conn), await delegations.in_force(conn)
         asked = []
-        async with _directory(settings) as directory:
+        async with readers.directory_of(settings.home, "Nobody") as directory:
             groups = Groups(database.pool, directory)
             policy = replace(policy, groups=await groups.ids(sorted(policy.group_names)))
             alone = [await directory.person_by_email(email)] if email else None
@@ -207,20 +206,6 @@ async def _find(conn: "Connection", card: str) -> "Approval":
     if approval is None:
         raise Failure(f"Nothing that begins with {card} has been sent for approval.")
     return approval
-
-
-@asynccontextmanager
-async def _directory(settings: Settings) -> "AsyncIterator[Directory]":
-    from bot import credentials  # noqa: PLC0415  # likewise
-    from connectors.directory import open_directory  # noqa: PLC0415
-    from connectors.secrets import demo_key  # noqa: PLC0415
-
-    home = settings.home
-    if settings.directory is None:
-        raise Failure(f"Nobody can be looked up: {home} has no [directory] in countersign.toml.")
-    token = credentials.directory_token(settings, key=demo_key(home) if demo.is_demo(home) else None)
-    async with open_directory(settings.directory.url, token, issuer=settings.directory.issuer) as directory:
-        yield directory
 
 
 def _said(policy: "Policy", ruling: "Ruling") -> dict[str, Any]:

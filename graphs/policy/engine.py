@@ -118,8 +118,8 @@ class Policy:
     def group_names(self) -> frozenset[str]:
         """The groups that the policies compare somebody's groups, or a request's, with. Resolve them once.
 
-        What is asked of the policies has ids. Each name stands beside the id of its group, and of no other,
-        so that a policy that names a group is about that group, whatever the directory calls others.
+        What is asked of the policies has ids. Each name stands in place of the id of its group, and of no
+        other: a policy that names a group is about that group, whatever the directory calls others.
         """
         return frozenset(_literals(json.loads(cedarpy.policies_to_json_str(self.text))["staticPolicies"]))
 
@@ -199,11 +199,11 @@ class Policy:
         return value
 
     def _named(self, key: str, value: Attribute) -> Attribute:
-        """Put the names that the policies have for groups beside the ids of these groups."""
+        """Put the names that the policies have for groups in place of the ids of these groups."""
         if key not in _GROUPS or not isinstance(value, list):
             return value
-        named = {name for name, group in self.groups.items() if group in value}
-        return sorted((set(value) - self.groups.keys()) | named)
+        named = {name: group for name, group in self.groups.items() if group in value}
+        return sorted((set(value) - self.groups.keys() - {*named.values()}) | named.keys())
 
     def _faulty(self, fault: Fault) -> Ruling:
         return Ruling(allowed=False, policies=(), hash=self.hash, fault=fault)

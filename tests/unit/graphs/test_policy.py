@@ -112,6 +112,44 @@ def test_policies_of_the_installation_are_added_and_can_only_forbid() -> None:
         Policy.shipped(LONG.replace("long-access", "approvers-decide"))
 
 
+def test_a_policy_that_names_a_group_is_about_the_group_that_the_name_stands_for() -> None:
+    policy = Policy.shipped(LONG)
+    assert policy.group_names == {"security"}
+    policy = replace(policy, groups={"security": "g-17"})
+    assert approve(person("ben", "data-owners", "g-17"), policy, days=8).allowed
+    assert not approve(person("ben", "data-owners", "security"), policy, days=8).allowed
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'principal.groups.contains("interns")',
+        'principal.groups.containsAny(["interns"])',
+        '["interns"].containsAny(principal.groups)',
+        'principal.groups.containsAll(["interns"]) && true',
+        'principal.groups == ["interns"]',
+        'resource.approvers.contains("interns")',
+        'resource.escalation.contains("interns")',
+        'context has holder && context.holder.groups.contains("interns")',
+    ],
+)
+def test_groups_are_found_however_a_policy_names_them(condition: str) -> None:
+    policy = Policy.shipped(
+        '@id("own") @says("Ours.") forbid (principal, action == Action::"approve", resource) when { '
+        + condition
+        + " };"
+    )
+    assert policy.group_names == {"interns"}
+    named = replace(policy, groups={"interns": "g-17"})
+    who = person("ben", "g-17") if "principal" in condition else person("ben", "data-owners")
+    attributes = {**approval()[2], "approvers": ["data-owners", "g-17"], "escalation": ["g-17"]}
+    context = {
+        **CONTEXT,
+        "holder": {"identities": ["dir#ines"], "active": True, "groups": ["data-owners", "g-17"]},
+    }
+    assert named.rule("approve", who, ("Approval", "card", attributes), context).policies == ("own",)
+
+
 # Whatever goes wrong is a refusal.
 
 
