@@ -119,17 +119,11 @@ class Groups:
 
 async def recorded(conn: Connection, name: str) -> str | None:
     """Return the id of the group that a name stands for, or None where it has not been resolved."""
-    said = await audit.last(conn, None, (_KIND,), name=name)
-    return None if said is None else str(said.facts["group"])
+    said = await audit.standing(conn, (_KIND,), name=name)
+    return str(said[-1].facts["group"]) if said else None
 
 
 async def every(conn: Connection) -> dict[str, str]:
     """Return all names that have been resolved, each with the id of its group."""
-    cursor = await conn.execute(
-        "SELECT DISTINCT body::jsonb -> 'facts' ->> 'name' AS name FROM audit_event"
-        " WHERE run IS NULL AND kind = %s ORDER BY name",
-        (_KIND,),
-    )
-    names = [str(row["name"]) for row in await cursor.fetchall()]
-    found = {name: await recorded(conn, name) for name in names}
-    return {name: group for name, group in found.items() if group is not None}
+    said = await audit.standing(conn, (_KIND,))
+    return {str(event.facts["name"]): str(event.facts["group"]) for event in said}

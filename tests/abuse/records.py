@@ -13,7 +13,8 @@ from tests.abuse.arena import ADA, BEN, GRACE, TOMAS, Abuse, Arena, Asked
 # Every field of what an approval is bound to, by its path in the record; an unknown one fails a test.
 FIELDS = (
     "workflow", "version", "operation", "parameters.group", "parameters.group_id", "parameters.person",
-    "terms.days", "target", "requester", "beneficiary", "authors", "approvers", "quorum", "escalation", "clause", "level",
+    "terms.days", "target", "requester", "beneficiary", "authors", "approvers", "quorum", "escalation",
+    "clause", "level",
     "preconditions.group", "preconditions.person", "preconditions.active", "preconditions.member",
     "preconditions.approvers_id", "decide_by", "execute_within",
 )  # fmt: skip
