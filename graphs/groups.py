@@ -96,7 +96,7 @@ class Groups:
 
     async def _look(self, name: str) -> str:
         try:
-            return (await self._directory.group_by_name(name)).id
+            return (await self._directory.find_group(name)).id
         except NotFound as error:
             raise GroupUnclear("no_such_group", name) from error
         except Conflict as error:

@@ -46,7 +46,7 @@ async def _person_and_groups(
         found = await directory.person_by_email(email)
         for name in names:
             with suppress(NotFound, Conflict):
-                groups[name] = (await directory.group_by_name(name)).id
+                groups[name] = (await directory.find_group(name)).id
     return found, groups
 
 

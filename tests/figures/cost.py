@@ -24,8 +24,8 @@ from typing_extensions import TypedDict
 
 from bot.database import Database, open_database
 from bot.storage.embedded import Embedded
-from connectors.base import Mint
-from connectors.directory import AddToGroup, Directory, Group, Membership, Person
+from connectors.base import Mint, Sight
+from connectors.directory import AddToGroup, Directory, Group, Membership, Named, Person
 from connectors.registry import Connectors, Registry
 from connectors.sandbox import company
 from graphs import acting, memberships, steps
@@ -63,8 +63,20 @@ class Instant(Directory):
             groups=groups,
         )
 
-    async def group_by_name(self, name: str, *, within: float | None = None) -> Group:
-        return Group(id=name, name=name, members=frozenset(self.members[name]))
+    async def find_group(self, name: str, *, within: float | None = None) -> Named:
+        return Named(id=name, name=name)
+
+    async def named(self, group_id: str, *, within: float | None = None) -> Named:
+        return Named(id=group_id, name=group_id)
+
+    async def group(self, group_id: str, *, within: float | None = None) -> Group:
+        return Group(id=group_id, name=group_id, members=frozenset(self.members[group_id]))
+
+    async def is_shown(self, group_id: str, person_id: str, *, within: float | None = None) -> bool:
+        return person_id in self.members[group_id]
+
+    async def sight(self, group_id: str, person_id: str, *, within: float | None = None) -> Sight:
+        return Sight.THERE if person_id in self.members[group_id] else Sight.GONE
 
     async def set_member(self, group_id: str, person_id: str, *, member: bool) -> bool:
         (self.members[group_id].add if member else self.members[group_id].discard)(person_id)

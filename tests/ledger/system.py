@@ -167,8 +167,11 @@ class People(Directory):
         return next(one for one in self.known.values() if one.email == email)
 
     async def group_by_name(self, name: str, *, within: float | None = None) -> Group:
-        members = frozenset(one.id for one in self.known.values() if name in one.groups)
-        return Group(id=name, name=name, members=members)
+        return await self.group(name)
+
+    async def group(self, group_id: str, *, within: float | None = None) -> Group:
+        members = frozenset(one.id for one in self.known.values() if group_id in one.groups)
+        return Group(id=group_id, name=group_id, members=members)
 
 
 def person(name: str, *groups: str) -> Person:
