@@ -16,10 +16,11 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import model, policies, workflows
+from bot import model, policies, sentences, workflows
 from bot.answering import Answering
 from bot.audit.keys import unlock
 from bot.audit.rounds import Rounds as RecordRounds
+from bot.blocks import help as words
 from bot.clock import DatabaseClock
 from bot.credentials import Credentials
 from bot.database import Database, open_database
@@ -39,6 +40,7 @@ from bot.listeners import (
     delegation,
     doubts,
     edits,
+    failures,
     feedback,
     home,
     requests,
@@ -56,8 +58,10 @@ from bot.settings import Settings, SettingsError
 from bot.shelf import open_shelf
 from bot.signals import until_signalled
 from bot.sync import Sync, ingesting
+from bot.understanding import open_understanding
 from bot.wiring import Parts
 from connectors.registry import DirectorySettings, connect
+from graphs.records import Notice
 from graphs.runs import Runs
 
 logger = logging.getLogger(__name__)
@@ -93,7 +97,9 @@ async def build(
     messages = Messages(database.pool)
     seal = await open_seal(database, credentials.store)
     await unlock(database, credentials.store)
+    hints = workflows.hints(settings)
     async with (
+        open_understanding(hints) as understanding,
         open_shelf(settings.home, database) as shelf,
         Jobs.open(database) as jobs,
         connect(directory=_directory(settings, credentials)) as (connectors, mint),
@@ -119,7 +125,6 @@ async def build(
         ) as runs:
             answering = Answering(shelf, database.pool, clock, questions, runs.groups, reword=reword)
             events = Events(database.pool)
-            hints = workflows.hints(settings)
             yield Parts(
                 pool=database.pool,
                 slack=slack,
@@ -142,12 +147,14 @@ async def build(
                     outbox=outbox,
                     slack=slack,
                     workflows=hints,
+                    understanding=understanding,
                 ),
                 sync=Sync(database.pool, _schedules(settings), ingesting(settings.home, config)),
                 record=RecordRounds(
                     database.pool, settings.audit_copies, timedelta(days=settings.audit.keep_days)
                 ),
                 workflows=hints,
+                understanding=understanding,
             )
 
 
@@ -165,6 +172,7 @@ def make_app(parts: Parts, *, signing_secret: str = "") -> tuple[AsyncApp, Surfa
         request_verification_enabled=False,  # `Signatures` does, and keeps what it has seen
         ssl_check_enabled=False,
     )
+    app.error(failures.telling(parts))
     surfaces = Surfaces(app)
     app.use(Arrivals(parts.installation, surfaces, parts.events))
     for surface in SURFACES:
@@ -203,6 +211,7 @@ class Rounds:
             self._deliver_late,
             self._sync_due,
             self._give_untaken,
+            self._tell_given_up,
             parts.events.forget,
             parts.questions.forget,
             parts.reviews.go_on,
@@ -217,9 +226,24 @@ class Rounds:
         async with self.parts.pool.connection() as conn:
             await self.parts.sync.sweep(conn, self.parts.jobs.sync)
 
+    async def _tell_given_up(self) -> None:
+        """Tell whoever waits for a job that was tried too often."""
+        for job in await self.parts.jobs.given_up():
+            logger.error("The job %s was tried too often", job.name)
+            if job.task == "reply":
+                await self.parts.replies.give_up(job.of)
+            elif job.task == "advance":
+                async with self.parts.pool.connection() as conn:
+                    await self.parts.outbox.tell(conn, job.of, Notice(key="stuck"))
+                await self.parts.outbox.alert(job.of, words.said(sentences.alert(job.name)))
+            await self.parts.jobs.forget(job)
+
     async def _give_untaken(self) -> None:
         for body in await self.parts.events.untaken():
-            await self.surfaces.give(body)
+            try:
+                await self.surfaces.give(body)
+            except Exception:  # one event that cannot be taken keeps no other from its listener
+                logger.exception("The event %s is not taken yet", body.get("event_id"))
 
 
 async def serve(

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from bot.database import Pool
+from bot.understanding import LONGEST
 from graphs.ports import Connection
 
 PATIENCE = 10  # seconds from the store to the take, before a sweep gives the event again
@@ -24,9 +25,10 @@ class Events:
         """Keep the event, and say whether it is new. It is there for good when this returns."""
         async with self._pool.connection() as conn:
             cursor = await conn.execute(
-                "INSERT INTO event (event_id, body, next_at)"
-                " VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s)) ON CONFLICT DO NOTHING",
-                (body["event_id"], Jsonb(dict(body)), PATIENCE),
+                "INSERT INTO event (event_id, body, about, thread, next_at)"
+                " VALUES (%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))"
+                " ON CONFLICT DO NOTHING",
+                (body["event_id"], Jsonb(dict(body)), *_places(body), PATIENCE),
             )
             return cursor.rowcount == 1
 
@@ -49,14 +51,42 @@ class Events:
         """Return what the person said to the bot in the thread before, oldest first, at most five texts."""
         async with self._pool.connection() as conn:
             cursor = await conn.execute(
-                "SELECT body->'event'->>'text' AS text FROM event"
-                " WHERE body->'event'->>'channel' = %(channel)s AND body->'event'->>'user' = %(user)s"
-                " AND coalesce(body->'event'->>'thread_ts', body->'event'->>'ts') = %(thread)s"
-                " AND body->'event'->>'ts' < %(before)s ORDER BY body->'event'->>'ts' DESC LIMIT 5",
-                {"channel": channel, "thread": thread, "user": user, "before": before},
+                "SELECT left(body->'event'->>'text', %s) AS text FROM event"
+                " WHERE thread = %s AND body->'event'->>'user' = %s AND body->'event'->>'ts' < %s"
+                " ORDER BY body->'event'->>'ts' DESC LIMIT 5",
+                (LONGEST, f"{channel} {thread}", user, before),
             )
             rows = await cursor.fetchall()
         return [row["text"] for row in reversed(rows) if row["text"]]
+
+    async def has_newer(self, event_id: str, *, channel: str, ts: str) -> bool:
+        """Whether the message was edited or deleted after that event: a later event is about it."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT 1 FROM event AS newer, event AS this"
+                " WHERE this.event_id = %s AND newer.about = %s AND newer.event_id <> this.event_id"
+                " AND newer.received_at >= this.received_at"
+                " AND (newer.body->'event' ? 'deleted_ts'"
+                "  OR newer.body->'event' ? 'edited'"
+                "   AND newer.body->'event'->>'text' IS DISTINCT FROM this.body->'event'->>'text'"
+                "  OR newer.body->'event'->'message'->>'text'"
+                "   IS DISTINCT FROM newer.body->'event'->'previous_message'->>'text') LIMIT 1",
+                (event_id, f"{channel} {ts}"),
+            )
+            return await cursor.fetchone() is not None
+
+    async def text_before(self, event_id: str, *, channel: str, ts: str) -> str | None:
+        """Return what the message said when we were first told of it, if that was before this event."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT older.body->'event'->>'text' AS text FROM event AS older, event AS this"
+                " WHERE this.event_id = %s AND older.about = %s AND older.event_id <> this.event_id"
+                " AND older.received_at <= this.received_at AND older.body->'event' ? 'user'"
+                " ORDER BY older.received_at DESC LIMIT 1",
+                (event_id, f"{channel} {ts}"),
+            )
+            row = await cursor.fetchone()
+        return None if row is None else row["text"]
 
     async def untaken(self) -> list[dict[str, Any]]:
         """Return events that no listener took in time, each at most three times.
@@ -86,3 +116,16 @@ class Events:
                 "DELETE FROM signature WHERE seen_at < least(clock_timestamp(), %s) - interval '10 minutes'",
                 (datetime.now(UTC),),
             )
+
+
+def _places(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the message that an event is about, and its thread, each with its channel."""
+    event = body.get("event")
+    if not isinstance(event, Mapping) or not isinstance(event.get("channel"), str):
+        return None, None
+    inner = event.get("message") or event.get("previous_message")
+    message = inner if isinstance(inner, Mapping) else event
+    ts = message.get("ts")
+    if not isinstance(ts, str):
+        return None, None
+    return f"{event['channel']} {ts}", f"{event['channel']} {message.get('thread_ts') or ts}"

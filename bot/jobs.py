@@ -54,6 +54,20 @@ class Work(Protocol):
         """Return what is done every second, beside jobs. One that fails or hangs holds back no other."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GivenUp:
+    """A job that was tried as often as it may be. `of`: the id that it carried, or ""."""
+
+    id: int
+    task: str
+    of: str
+
+    @property
+    def name(self) -> str:
+        """What the job was to do, for the log."""
+        return f"{self.task} {self.of}".rstrip()
+
+
 @dataclass(frozen=True, kw_only=True)
 class _BackOff(BaseRetryStrategy):
     """Tries again soon, then less soon, then leaves it. A job that waits blocks others under its lock."""
@@ -125,6 +139,27 @@ class Jobs:
     async def sync(self, conn: Connection) -> None:
         """Have due sources fetched, one worker at a time, if the caller's transaction commits."""
         await self._sync.configure(lock="sync", connection=conn).defer_async()
+
+    async def given_up(self) -> list[GivenUp]:
+        """Return some of the jobs that were tried too often, until they are forgotten."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT id, task_name, args FROM procrastinate_jobs"
+                " WHERE queue_name = %s AND status = 'failed' ORDER BY id LIMIT 20",
+                (self._queue,),
+            )
+            rows = await cursor.fetchall()
+        return [
+            GivenUp(id=row["id"], task=row["task_name"], of=str(next(iter(row["args"].values()), "")))
+            for row in rows
+        ]
+
+    async def forget(self, job: GivenUp) -> None:
+        """Drop a job that was given up, once everybody knows."""
+        async with self._pool.connection() as conn:
+            await conn.execute(
+                "DELETE FROM procrastinate_jobs WHERE id = %s AND status = 'failed'", (job.id,)
+            )
 
     async def work(self, work: Work) -> None:
         """Run jobs, and what is beside jobs, until cancelled. If any of it ends, all of it fails."""

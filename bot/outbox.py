@@ -111,6 +111,12 @@ class Outbox(Wanting):
             event = f"private:{secrets.token_hex(8)}"
             await self.reply(conn, event=event, channel=user, thread=None, message=message, for_user=user)
 
+    async def alert(self, event: str, message: Message) -> None:
+        """Have those who run the bot told of an event in their channel, if they have one, once for each."""
+        if self._operator is not None:
+            async with self._messages.writing() as conn:
+                await self._alert(conn, event, self._operator, message)
+
     async def deliver(self, name: str, drawing: Drawing) -> None:
         """Post or update one message, so that it shows the record as it now stands."""
         row = await self._messages.due(name)

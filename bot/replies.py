@@ -1,10 +1,11 @@
 """What somebody said to the bot, and what is done about it: the job behind mentions and direct messages."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
 
+import psycopg
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -16,12 +17,17 @@ from bot.database import Pool
 from bot.events import Events
 from bot.identity import JOB, Identity, Refused, Unknown
 from bot.outbox import Outbox
-from bot.refusals import NETWORK
+from bot.refusals import NETWORK, key
 from bot.render import ours
-from bot.router import Kind, Route, WorkflowHints, route
+from bot.router import Kind, Route, WorkflowHints
+from bot.sayings import Saying
+from bot.understanding import Understanding
 from connectors.directory import Person
 
 logger = logging.getLogger(__name__)
+
+# The database was away, or took no writes: the same works later, so the job is tried again.
+PASSING = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 
 
 class Starter(Protocol):
@@ -38,43 +44,8 @@ class Starter(Protocol):
     ) -> str:
         """Begin a run, or return the one of that key."""
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Saying:
-    """One thing that somebody said to the bot."""
-
-    event: str
-    user: str
-    channel: str
-    text: str
-    ts: str
-    thread: str
-    direct: bool
-
-    @classmethod
-    def read(cls, body: Mapping[str, Any]) -> "Saying | None":
-        """Read a mention or a direct message; None where the event is neither, or nobody said it."""
-        event = body.get("event")
-        if not isinstance(event, Mapping) or event.get("bot_id") or event.get("subtype") not in _SAID:
-            return None
-        direct = event.get("type") == "message" and event.get("channel_type") == "im"
-        if not direct and event.get("type") != "app_mention":
-            return None
-        user, channel, ts = event.get("user"), event.get("channel"), event.get("ts")
-        if not (isinstance(user, str) and isinstance(channel, str) and isinstance(ts, str)):
-            return None
-        return cls(
-            event=str(body["event_id"]),
-            user=user,
-            channel=channel,
-            text=str(event.get("text") or ""),
-            ts=ts,
-            thread=str(event.get("thread_ts") or ts),
-            direct=direct,
-        )
-
-
-_SAID = {None, "file_share", "thread_broadcast"}
+    async def begun(self, keys: Sequence[str]) -> bool:
+        """Whether a run of one of these keys has begun."""
 
 
 class Replies:
@@ -91,7 +62,9 @@ class Replies:
         outbox: Outbox,
         slack: AsyncWebClient,
         workflows: Mapping[str, WorkflowHints],
+        understanding: Understanding | None = None,
     ) -> None:
+        """Take the thread that reads messages; without one, a thread for these replies alone."""
         self._pool = pool
         self._events = events
         self._identity = identity
@@ -99,24 +72,68 @@ class Replies:
         self._runs = runs
         self._outbox = outbox
         self._slack = slack
-        self._workflows = workflows
+        self._understanding = understanding or Understanding(workflows)
 
     async def reply(self, event_id: str) -> None:
-        """Answer the event, unless it has its answer."""
+        """Answer the event, unless it has its answer or its message is gone.
+
+        Whatever goes wrong is told to the person and logged, once; where the database was away it is raised,
+        to be tried again.
+        """
         body = await self._events.body(event_id)
         saying = None if body is None else Saying.read(body)
         if saying is None or await self._outbox.has_replied(event_id):
             return
         try:
+            reply = await self._answered(saying)
+            if reply is not None:
+                await self._say(saying, reply)
+        except PASSING:
+            raise
+        except Exception:  # the edge of a job: nobody above could tell the person
+            await self._fail(saying)
+
+    async def give_up(self, event_id: str) -> None:
+        """Tell whoever said it that the event was tried too often, unless it has its answer."""
+        body = await self._events.body(event_id)
+        saying = None if body is None else Saying.read(body)
+        if saying is not None and not await self._outbox.has_replied(event_id):
+            await self._fail(saying)
+
+    async def _fail(self, saying: Saying) -> None:
+        """Tell the person, and in the log the operator, that something went wrong with what was said."""
+        logger.error("The message of event %s was not dealt with", saying.event, exc_info=True)
+        said = words.said(sentences.unanswered(saying.event))
+        await self._say(saying, Reply(message=said, private=not saying.direct))
+        await self._outbox.alert(saying.event, words.said(sentences.alert(saying.event)))
+
+    async def _answered(self, saying: Saying) -> Reply | None:
+        if await self._events.has_newer(saying.event, channel=saying.channel, ts=saying.ts):
+            return None  # it was changed or deleted meanwhile: that event is answered, or there is nothing to
+        earlier = await self._events.text_before(saying.event, channel=saying.channel, ts=saying.ts)
+        if saying.edited and saying.before is None:  # Slack mentions us anew, and leaves out what it was
+            saying = replace(saying, before=earlier)
+        if saying.before == saying.text:
+            return None
+        try:
             person = await self._identity.person(saying.user, within=JOB)
         except (Refused, Unknown) as error:
             said = words.said(ours(sentences.REFUSALS[error.key]))
-            await self._say(saying, Reply(message=said, private=not saying.direct))
-            return
-        found = route(saying.text, workflows=self._workflows)
-        reply = await self._act(saying, found, person)
-        if reply is not None:
-            await self._say(saying, reply)
+            return Reply(message=said, private=not saying.direct)
+        if not saying.direct and await self._is_deleted(saying):
+            return None
+        return await self._understood(saying, person)
+
+    async def _understood(self, saying: Saying, person: Person) -> Reply | None:
+        understood = await self._understanding.message(saying.text)
+        if understood.is_cut:
+            return _public(words.said(sentences.too_long(understood.length)))
+        found = understood.route
+        if not found.text and saying.more:
+            return _public(words.said(ours(sentences.NO_WORDS)))
+        if saying.before is not None and await self._runs.begun(_keys(saying)):
+            return _public(words.said(ours(sentences.ASKED_ALREADY)))
+        return await self._act(saying, found, person)
 
     async def _act(self, saying: Saying, found: Route, person: Person) -> Reply | None:
         match found.kind:
@@ -140,7 +157,7 @@ class Replies:
             values=found.slots,
             requester=person,
             origin={"channel": saying.channel, "thread_ts": saying.thread, "user": saying.user},
-            key=f"event:{saying.event}",
+            key=_keys(saying)[0],
         )
 
     async def _answer(self, saying: Saying, question: str, person: Person) -> Reply:
@@ -153,7 +170,7 @@ class Replies:
         texts = await self._events.earlier(
             channel=saying.channel, thread=saying.thread, user=saying.user, before=saying.ts
         )
-        return [route(text, workflows={}).text for text in texts]
+        return await self._understanding.questions(texts)
 
     async def _say(self, saying: Saying, reply: Reply) -> None:
         async with self._pool.connection() as conn:
@@ -167,6 +184,25 @@ class Replies:
                 for_user=saying.user,
             )
 
+    async def _is_deleted(self, saying: Saying) -> bool:
+        """Whether the message is gone from its channel. Of those we are not told; if in doubt it is there."""
+        try:
+            found = await self._slack.conversations_replies(
+                channel=saying.channel,
+                ts=saying.thread,
+                oldest=saying.ts,
+                latest=saying.ts,
+                inclusive=True,
+                limit=5,
+            )
+        except SlackApiError as error:
+            return key(error) in {"thread_not_found", "message_not_found"}
+        except NETWORK as error:
+            logger.debug("Nobody knows whether the message is there still: %s", error)
+            return False
+        messages = [one for one in found["messages"] if one.get("ts") == saying.ts]
+        return not messages or messages[0].get("subtype") == "tombstone"
+
     async def _look_busy(self, saying: Saying) -> None:
         """Show that somebody is at work. It does no harm if it fails."""
         try:
@@ -175,6 +211,11 @@ class Replies:
             )
         except (SlackApiError, *NETWORK) as error:
             logger.debug("No status shown: %s", error)
+
+
+def _keys(saying: Saying) -> list[str]:
+    """Name the run that a message begins: one, however often it is edited. Then how it was named before."""
+    return [f"said:{saying.channel}:{saying.ts}", f"event:{saying.event}"]
 
 
 def _public(message: Message) -> Reply:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot.render import Markup, bold, date, join, ours, safe
+from bot.understanding import LONGEST
 from graphs.records import Answered
 
 REFUSALS: Mapping[str, str] = {
@@ -48,6 +49,15 @@ ANSWERS: Mapping[Answered, str] = {
     "Nothing was done. Please tell whoever runs me.",
     Answered.NO_SUCH_CARD: "I do not know this card. Nothing was done.",
 }
+
+NO_WORDS = (
+    "I read only what you write yourself: neither files nor messages that you pass on. Nothing was done. "
+    "Please write your question in words."
+)
+ASKED_ALREADY = (
+    "You changed this message after I had made a request of it. The request stands as you first wrote it, or "
+    "as it has ended; your change did nothing. To ask for something else, please write a new message."
+)
 
 ELSEWHERE = "This button is not on the card that it belongs to. Nothing was done. Please use the card itself."
 
@@ -109,6 +119,50 @@ _STEPS: Mapping[str, str] = {
     "undone": "Taken back",
     "kept": "Could not be taken back; a person has to look",
 }
+
+
+def unanswered(reference: str) -> Markup:
+    """Say that something went wrong with a message, under which name the operator finds it."""
+    return join(
+        ours(
+            "Something went wrong on my side, so I could not deal with your message. Nothing was done. "
+            "Please try again later. Whoever runs me finds what happened in my log under "
+        ),
+        safe(reference, 100),
+        ours("."),
+    )
+
+
+def alert(reference: str) -> Markup:
+    """Tell those who run the bot that something failed which nobody had foreseen."""
+    return join(
+        ours(
+            "Something failed that I had not foreseen, and whoever waited for it was told. My log has it under "
+        ),
+        safe(reference, 100),
+        ours("."),
+    )
+
+
+def unfinished(reference: str) -> Markup:
+    """Say that something went wrong with a click, a command or a window."""
+    return join(
+        ours(
+            "Something went wrong on my side, so I cannot say that this worked. What I have posted shows "
+            "what stands. Please look there, and try again. Whoever runs me finds what happened in my log "
+            "under "
+        ),
+        safe(reference, 100),
+        ours("."),
+    )
+
+
+def too_long(length: int) -> Markup:
+    """Say of a message how much of it was read, and what to do instead."""
+    return ours(
+        f"Your message has {length:,} characters. I read the first {LONGEST:,} and not the rest, so I did "
+        "nothing with it. Please ask in at most 3,000 characters; for a request you can use `/request`."
+    )
 
 
 def problem(key: str) -> str:
@@ -226,6 +280,8 @@ _NOTICES: Mapping[str, str] = {
     "asked to look.",
     "dead": "A system that I need could not be reached for too long, so I have stopped trying. Whoever "
     "operates me can have it tried again.",
+    "stuck": "Something went wrong on my side while I worked on this, several times. What you see above is "
+    "what stands. I look at it again every ten minutes; whoever runs me finds what happened in my log.",
     "late": "This may have been carried out twice: a call was answered after another worker had taken over. "
     "A person has to look.",
 }

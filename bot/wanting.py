@@ -113,9 +113,15 @@ class Wanting:
 
     async def _tell_operator(self, conn: Connection, row: Row, channel: str, message: Message) -> None:
         """Have those who run the bot told that Slack refuses a message."""
-        name = f"operator:{row.id}:{secrets.token_hex(4)}"
+        await self._alert(conn, f"{row.id}:{secrets.token_hex(4)}", channel, message, ref=row.id)
+
+    async def _alert(
+        self, conn: Connection, name: str, channel: str, message: Message, *, ref: str = ""
+    ) -> None:
+        name = f"operator:{name}"
         payload: dict[str, object] = {"text": message.text, "blocks": list(message.blocks)}
-        await self._messages.want(
-            conn, name=name, kind="operator", ref=row.id, channel=channel, payload=payload
+        wanted = await self._messages.want(
+            conn, name=name, kind="operator", ref=ref or name, channel=channel, payload=payload
         )
-        await self._defer(conn, name)
+        if wanted:
+            await self._defer(conn, name)

@@ -1,7 +1,7 @@
 """The parts of a running bot, as the composition root hands them out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -18,6 +18,7 @@ from bot.outbox import Drawing, Outbox
 from bot.replies import Replies
 from bot.router import WorkflowHints
 from bot.sync import Sync
+from bot.understanding import Understanding
 from graphs.runs import Runs
 
 
@@ -41,3 +42,4 @@ class Parts:
     sync: Sync
     record: Rounds
     workflows: Mapping[str, WorkflowHints]
+    understanding: Understanding = field(default_factory=lambda: Understanding({}))

@@ -1,6 +1,6 @@
 """The rows of runs: what each case knows, where it stands, and when it must be looked at again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,6 +66,12 @@ async def create(
     row = await cursor.fetchone()
     assert row is not None
     return str(row["id"]), False
+
+
+async def exists(conn: Connection, keys: Sequence[str]) -> bool:
+    """Whether there is a run of one of these keys."""
+    cursor = await conn.execute("SELECT 1 FROM run WHERE key = ANY(%s) LIMIT 1", (list(keys),))
+    return await cursor.fetchone() is not None
 
 
 async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:

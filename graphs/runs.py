@@ -1,6 +1,6 @@
 """start, submit, decide, advance: all that the bot may call."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from typing import Self
@@ -157,6 +157,11 @@ class Runs:
                 conn, key=key, workflow=workflow, requester=requester, origin=origin, values=values
             )
         return run
+
+    async def begun(self, keys: Sequence[str]) -> bool:
+        """Whether a run of one of these keys has begun, however it stands."""
+        async with self._kit.pool.connection() as conn:
+            return await cases.exists(conn, keys)
 
     async def _begin(
         self,

@@ -26,6 +26,8 @@ _REASON = re.compile(
 _UNTIL = frozenset({"until", "till", "til"})
 _AFTER_DATE = frozenset({",", "-", "to", "for", "because", "so", "since", "please"})
 _ASIDE = frozenset({",", "-", "(", ";"})
+_IDLE = FILLERS - {"only"}  # "only 3 days" is read as one
+_BEFORE_LENGTH = frozenset({"the", "next", "another", "just", "only", "exactly"})
 
 
 @dataclass(kw_only=True, slots=True)
@@ -80,6 +82,8 @@ def read_tail(line: Line, at: int, found: Found, *, rest: bool = False) -> bool:
             return _reason(line, at, opened[0].count(" ") + 1, found)
         elif words[at] in _ASIDE and _is_aside(words, at + 1):
             return _reason(line, at, 1, found)
+        elif words[at] in _ASIDE:  # nothing follows as far as the next word that says something
+            at = skip(words, at + 1, _IDLE)
         elif words[at] in FILLERS:
             at += 1
         else:
@@ -130,7 +134,7 @@ def _duration(line: Line, at: int, found: Found) -> int:
     """How many words say a number of days here; 0 for none."""
     words = line.words
     start = at + 1 if words[at] == "for" else at
-    end = skip(words, start, {"the", "next", "another", "just", "only", "exactly"})
+    end = start + skip(words[start : start + 4], 0, _BEFORE_LENGTH)
     if end < len(words) and (joined := re.fullmatch(r"([0-9]{1,4})-?(d|days?|weeks?)", words[end])):
         number, unit, end = int(joined[1]), joined[2], end + 1
     elif end + 1 < len(words) and (count := _count(words[end])) is not None:

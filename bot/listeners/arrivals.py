@@ -7,6 +7,7 @@ from slack_bolt.middleware.async_middleware import AsyncMiddleware
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from bot import wellformed
 from bot.events import Events
 from bot.installation import Installation
 from bot.listeners.surfaces import Surfaces
@@ -17,7 +18,8 @@ logger = logging.getLogger(__name__)
 class Arrivals(AsyncMiddleware):
     """Refuses what is not for this installation, and stores each event once.
 
-    It runs before Bolt acknowledges: when the event cannot be stored, Slack sends it again.
+    Characters that no database can store are replaced before anybody sees them. It runs before Bolt
+    acknowledges: when the event cannot be stored, Slack sends it again.
     """
 
     def __init__(self, installation: Installation, surfaces: Surfaces, events: Events) -> None:
@@ -33,7 +35,7 @@ class Arrivals(AsyncMiddleware):
         next: Callable[[], Awaitable[BoltResponse]],  # noqa: A002  # Bolt's name for it
     ) -> BoltResponse:
         """Let a payload through, or answer it with 200."""
-        body = req.body
+        body = req.body = wellformed.value(req.body)
         is_event = body.get("type") == "event_callback"
         if not self._installation.covers(body):
             logger.log(

@@ -2,10 +2,10 @@
 
 from slack_bolt.async_app import AsyncAck
 
+from bot import sentences
 from bot.blocks import help as words
 from bot.listeners import private
 from bot.listeners.surfaces import Body, Surfaces
-from bot.router import route
 from bot.wiring import Parts
 
 COMMAND = "/ask"
@@ -16,9 +16,13 @@ def register(on: Surfaces, parts: Parts) -> None:
 
     async def asked(body: Body, ack: AsyncAck) -> None:
         await ack()
-        question = route(str(body.get("text") or ""), workflows={}).text
+        understood = await parts.understanding.message(str(body.get("text") or ""))
+        question = understood.route.text
         if not question:
             await private.tell(parts, body, words.usage())
+            return
+        if understood.is_cut:
+            await private.tell(parts, body, words.said(sentences.too_long(understood.length)))
             return
         person = await private.person(parts, body)
         if person is not None:

@@ -1,7 +1,7 @@
 """Mentions and direct messages: each becomes a job, in the transaction that takes the event."""
 
 from bot.listeners.surfaces import Body, Surfaces
-from bot.replies import Saying
+from bot.sayings import Saying
 from bot.wiring import Parts
 
 

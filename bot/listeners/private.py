@@ -39,6 +39,8 @@ async def tell(parts: Parts, body: Body, message: Message) -> None:
     place = _place(body)
     if place is not None:
         await parts.outbox.whisper(channel=place, user=user(body), message=message)
+    else:  # from a window or a shortcut
+        await parts.outbox.write_to(user(body), message)
 
 
 async def show(parts: Parts, body: Body, view: View) -> None:
@@ -62,6 +64,13 @@ def user(body: Body) -> str:
 def value(body: Body) -> str:
     """Return the value of the button that was clicked."""
     return str(body["actions"][0].get("value") or "")
+
+
+def inputs(body: Body) -> list[str]:
+    """Return the ids of the blocks of a window that take something in: where Slack shows what is wrong."""
+    return [
+        str(block["block_id"]) for block in body["view"].get("blocks", []) if block.get("type") == "input"
+    ]
 
 
 def state(body: Body) -> Mapping[str, Any]:

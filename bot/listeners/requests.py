@@ -13,7 +13,6 @@ from bot.identity import Refused, Unknown
 from bot.listeners import private
 from bot.listeners.surfaces import Body, Surfaces
 from bot.render import ours
-from bot.router import read_slots
 from bot.wiring import Parts
 from graphs.cases import NoSuchRun
 from graphs.forms import examine
@@ -50,8 +49,7 @@ class _Opening:
         if await private.person(parts, body) is None:
             return
         text = str(body.get("text") or "")
-        hints = parts.workflows.items() if text.strip() else ()
-        known = {name: read_slots(text, words).slots for name, words in hints}
+        known = await parts.understanding.slots(text) if text.strip() else {}
         meant = [name for name, slots in known.items() if slots] if len(titles) > 1 else list(titles)
         if len(meant) == 1:
             await private.show(parts, body, _form(parts, meant[0], known.get(meant[0], {})))
@@ -160,7 +158,7 @@ class _Completing:
         parts = self._parts
         run = str(body["view"].get("private_metadata") or "")
         filled = forms.values(private.state(body))
-        blank = [name for name in _blocks(body) if name not in filled]
+        blank = [name for name in private.inputs(body) if name not in filled]
         if blank:
             await _object(ack, dict.fromkeys(blank, "required"), body)
             return
@@ -188,19 +186,13 @@ async def _object(ack: AsyncAck, problems: Mapping[str, str], body: Body) -> Non
 
 
 async def _refuse(ack: AsyncAck, key: str, body: Body) -> None:
-    await _errors(ack, dict.fromkeys(_blocks(body)[:1], sentences.REFUSALS[key]), body)
+    await _errors(ack, dict.fromkeys(private.inputs(body)[:1], sentences.REFUSALS[key]), body)
 
 
 async def _errors(ack: AsyncAck, errors: Mapping[str, str], body: Body) -> None:
     """Show what is wrong beside the fields. Slack refuses errors for blocks that the window lacks."""
-    blocks = _blocks(body)
+    blocks = private.inputs(body)
     shown = {name: text for name, text in errors.items() if name in blocks}
     if not shown:
         shown = dict.fromkeys(blocks[:1], next(iter(errors.values()), sentences.problem("")))
     await ack(response_action="errors", errors=shown)
-
-
-def _blocks(body: Body) -> list[str]:
-    return [
-        str(block["block_id"]) for block in body["view"].get("blocks", []) if block.get("type") == "input"
-    ]

@@ -82,6 +82,8 @@ def rewrite(workspace: Workspace, conversation: Conversation, message: Message, 
         "edited": {"user": message["user"], "ts": workspace.state.next_ts()},
     }
     workspace.changed(conversation, fresh, message)
+    if _mentions(workspace, conversation, fresh):
+        workspace.publish(events.mention(conversation, fresh), conversation=conversation)
     return fresh
 
 
@@ -164,9 +166,14 @@ def _post(
 
 def _announce(workspace: Workspace, conversation: Conversation, message: Message) -> None:
     workspace.publish(events.posted(conversation, message), conversation=conversation)
-    mentioned = f"<@{workspace.bot_user}>" in message["text"]
-    if mentioned and conversation.kind != "im" and message["user"] != workspace.bot_user:
+    if _mentions(workspace, conversation, message):
         workspace.publish(events.mention(conversation, message), conversation=conversation)
+
+
+def _mentions(workspace: Workspace, conversation: Conversation, message: Message) -> bool:
+    """Whether somebody else names the bot where it is told so: of a direct message it is told anyway."""
+    named = f"<@{workspace.bot_user}>" in message["text"]
+    return named and conversation.kind != "im" and message["user"] != workspace.bot_user
 
 
 def _clear_status(workspace: Workspace, conversation: Conversation, message: Message) -> None:
