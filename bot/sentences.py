@@ -137,7 +137,8 @@ def alert(reference: str) -> Markup:
     """Tell those who run the bot that something failed which nobody had foreseen."""
     return join(
         ours(
-            "Something failed that I had not foreseen, and whoever waited for it was told. My log has it under "
+            "Something failed that I had not foreseen, and whoever waited for it was told. My log has it "
+            "under "
         ),
         safe(reference, 100),
         ours("."),

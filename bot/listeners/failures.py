@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
+import psycopg
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
@@ -33,7 +35,8 @@ def telling(parts: Parts) -> OnError:
         logger.error("A listener failed (%s)", reference, exc_info=error)
         if body.get("type") == "event_callback":
             return None
-        await parts.outbox.alert(reference, words.said(sentences.alert(reference)))
+        with suppress(psycopg.Error):  # it may be the database that failed: the person is told all the same
+            await parts.outbox.alert(reference, words.said(sentences.alert(reference)))
         said = sentences.unfinished(reference)
         if body.get("type") == "view_submission" and response is not None:
             blocks = private.inputs(body)
