@@ -13,6 +13,7 @@ from bot.commands import (
     knowledge,
     outbox,
     policy,
+    privacy,
     process,
     readers,
     reviews,
@@ -43,6 +44,7 @@ app.add_typer(gaps.app, name="gaps")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(groups.app, name="groups")
 app.add_typer(policy.app, name="policy")
+app.add_typer(privacy.app, name="privacy")
 app.add_typer(secrets.app, name="secrets")
 
 

@@ -8,6 +8,7 @@ from bot import undelivered
 from bot.blocks import approval as approvals
 from bot.blocks import beside, progress, refused
 from bot.blocks import doubt as doubts
+from bot.blocks import help as words
 from bot.blocks import review as review_card
 from bot.blocks.parts import Message
 from bot.identity import Identity
@@ -39,6 +40,8 @@ class RecordDrawing:
 
     async def draw(self, row: Row) -> Letter:
         """Return the letter. Raises Nowhere."""
+        if row.unwanted:
+            return _taken_away(row)
         if row.kind in {"reply", "more", "operator"}:
             return _reply(row)
         draw = {
@@ -54,7 +57,7 @@ class RecordDrawing:
 
     async def _progress(self, row: Row) -> Letter:
         run = await self._runs.run(row.ref)
-        channel, thread = _origin(run)
+        channel, thread = _origin(run, row)
         async with self._messages.writing() as conn:
             trouble = await undelivered.trouble(conn, run.id)
             unseen = await undelivered.unseen(conn, run.id) if run.reason == "expired" else None
@@ -94,7 +97,7 @@ class RecordDrawing:
         payload = row.payload or {}
         news = Notice(key=str(payload["key"]), facts=payload["facts"])
         message = progress.notice(news, requester=run.origin.get("user"), said=await self._special(news, run))
-        channel, thread = _origin(run)
+        channel, thread = _origin(run, row)
         root = await self._messages.place(f"progress:{run.id}")
         if root is not None and (thread is None or root.channel != channel):
             channel, thread = root.channel, root.ts
@@ -172,8 +175,15 @@ class RecordDrawing:
         return approval
 
 
-def _origin(run: Run) -> tuple[str, str | None]:
-    channel = run.origin.get("channel") or run.origin.get("user")
+def _taken_away(row: Row) -> Letter:
+    """Return what stands where a message stood that showed somebody who has been erased."""
+    if row.posted_in is None or row.ts is None:
+        raise NoLongerTrue(f"the message {row.id} is about somebody who has been erased")
+    return Letter(channel=row.posted_in, thread=None, message=words.taken_away())
+
+
+def _origin(run: Run, row: Row) -> tuple[str, str | None]:
+    channel = run.origin.get("channel") or run.origin.get("user") or row.posted_in
     if not channel:
         raise Nowhere(f"the run {run.id} belongs to no conversation")
     return channel, run.origin.get("thread_ts") or None

@@ -41,6 +41,7 @@ class Row:
     refused: str | None  # Slack's word for it, until it is there as it is drawn
     refused_in: str | None
     detour: str | None  # the Slack user who is told in their conversation with the bot instead
+    unwanted: bool = False  # nothing of it may be left in Slack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +54,7 @@ class Place:
 
 _COLUMNS = (
     "id, seq, kind, ref, channel, thread, to_user, payload, ts, posted_in, wanted, attempted_at,"
-    " form, refused, refused_in, detour"
+    " form, refused, refused_in, detour, unwanted"
 )
 _HELD_BACK = 600  # seconds after which one that waits is tried although an earlier one waits for the same
 _BEFORE: Mapping[str, str] = {  # what has to be there first

@@ -176,7 +176,7 @@ class Outbox(Wanting):
                 await self._accepted(row, place)
             return
         await self._messages.landed(row.id, place)
-        if row.payload is None or row.refused is not None:
+        if row.payload is None or row.refused is not None or row.wanted > 1:  # it shows something else now
             await self._update(row, letter, place)
         await self._messages.shown(row.id, row.wanted)
         if row.refused is not None:

@@ -83,6 +83,7 @@ _REASONS: Mapping[str, str] = {
     "too_long": "that is longer than the policy allows",
     "too_many_minutes": "that is longer than the policy allows",
     "expired": "nobody decided in time",
+    "withdrawn": "it was withdrawn, because the data of whoever asked are erased",
     "window_passed": "it was approved, but could not be carried out in time",
     "not_authorised": "the rules do not allow it",
     "record_changed": "the record of it is not as it was written, so I do not act on it",
@@ -309,6 +310,8 @@ _VOID: Mapping[str, str] = {
     "narrowed": "An approver took something away from what is asked for, and so approved the rest.",
     "clause": "The policy section that governs it has changed.",
     "voter_lost": "Somebody who had approved this may not approve it any more.",
+    "person_erased": "Somebody who had approved or changed this has been erased.",
+    "withdrawn": "Withdrawn: the data of whoever asked for it are erased. Nothing was done.",
 }
 _ENDINGS: Mapping[str, str] = {
     "refused": "This cannot be done: ",

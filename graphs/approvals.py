@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from connectors.base import Change, Payload
 from connectors.directory import Person
-from graphs import authority, ids
+from graphs import authority, erasing, ids
 from graphs.authority import Level
 from graphs.digests import differences, digest
 from graphs.ports import Connection
@@ -176,7 +176,7 @@ async def load(conn: Connection, card: str) -> Approval | None:
     """Return the approval that a card names, or None where there is none."""
     cursor = await conn.execute(_ONE, (card,))
     row = await cursor.fetchone()
-    return _approval(row) if row else None
+    return _approval(await erasing.opened(conn, row, "action")) if row else None
 
 
 async def status(conn: Connection, card: str) -> ApprovalStatus:
@@ -204,6 +204,7 @@ async def stand(conn: Connection, card: str) -> Standing | None:
     row = await cursor.fetchone()
     if row is None:
         return None
+    row = await erasing.opened(conn, row, "action")
     return Standing(
         approval=_approval(row),
         action=row["action"],
@@ -226,7 +227,7 @@ _STANDING = (
 async def of_run(conn: Connection, run: str) -> list[Approval]:
     """Return all approvals of a run, oldest first."""
     cursor = await conn.execute(_OF_RUN, (run,))
-    return [_approval(row) for row in await cursor.fetchall()]
+    return [_approval(await erasing.opened(conn, row, "action")) for row in await cursor.fetchall()]
 
 
 _OF_RUN = f"{_APPROVALS.format(more='')} WHERE approval.run = %s ORDER BY round"

@@ -20,7 +20,7 @@ from psycopg import AsyncCursor
 from psycopg.types.json import Jsonb
 
 from connectors.base import Act
-from graphs import ids
+from graphs import erasing, ids
 from graphs.ports import Connection
 from graphs.records import Resolution, Run
 
@@ -89,13 +89,13 @@ async def find(conn: Connection, approval: str, act: Act) -> Effect | None:
         f"SELECT {_COLUMNS} FROM effect WHERE approval = %s AND act = %s", (approval, act)
     )
     row = await cursor.fetchone()
-    return _effect(row) if row else None
+    return await _read(conn, row) if row else None
 
 
 async def of_run(conn: Connection, run: str) -> list[Effect]:
     """Return the effects of a run, oldest first."""
     cursor = await conn.execute(f"SELECT {_COLUMNS} FROM effect WHERE run = %s ORDER BY intended_at", (run,))
-    return [_effect(row) for row in await cursor.fetchall()]
+    return [await _read(conn, row) for row in await cursor.fetchall()]
 
 
 async def by_id(conn: Connection, effect: str) -> Effect:
@@ -103,7 +103,7 @@ async def by_id(conn: Connection, effect: str) -> Effect:
     cursor = await conn.execute(f"SELECT {_COLUMNS} FROM effect WHERE id = %s", (effect,))
     row = await cursor.fetchone()
     assert row is not None
-    return _effect(row)
+    return await _read(conn, row)
 
 
 async def standing(conn: Connection, run: str) -> list[Effect]:
@@ -115,6 +115,10 @@ async def standing(conn: Connection, run: str) -> list[Effect]:
         for one in reversed(found)
         if one.act == "apply" and one.state == "done" and one.approval not in undone
     ]
+
+
+async def _read(conn: Connection, row: Mapping[str, Any]) -> Effect:
+    return _effect(await erasing.opened(conn, row, "payload", "result"))
 
 
 def _effect(row: Mapping[str, Any]) -> Effect:
@@ -150,7 +154,7 @@ async def intend(
             "lasts": lasts,
         },
     )
-    return _effect(await _row(cursor))
+    return await _read(conn, await _row(cursor))
 
 
 async def reopen(conn: Connection, effect: Effect, token: int) -> Effect:
@@ -165,7 +169,7 @@ async def reopen(conn: Connection, effect: Effect, token: int) -> Effect:
         f" AND (state = 'cleared' OR state = 'unknown' AND resolved = 'did_not') RETURNING {_COLUMNS}",
         {"run": effect.run, "token": token, "id": effect.id},
     )
-    return _effect(await _row(cursor))
+    return await _read(conn, await _row(cursor))
 
 
 async def settle(
@@ -198,7 +202,7 @@ async def settle(
     row = await _row(cursor)
     if state == "unknown":
         await conn.execute("INSERT INTO doubt (id, effect) VALUES (%s, %s)", (ids.fresh(), effect.id))
-    return _effect(row)
+    return await _read(conn, row)
 
 
 # The run's row, held until commit if the token is still the latest. Whoever would take the run waits so long.

@@ -128,18 +128,26 @@ def erase(home: Path, serving: Serving, document: str, progress: Progress) -> Er
             "Remove it from its source, ingest, and erase again."
         )
     holding = [one for one in ids(home) if one != current and _holds(home, one, document)]
+    return remove(home, serving, holding, progress, what=document)
+
+
+def remove(home: Path, serving: Serving, editions: Sequence[str], progress: Progress, *, what: str) -> Erased:
+    """Remove editions that do not serve, and every embedding that no other edition needs.
+
+    `what` is what must be gone with them. Raises EditionInUse when a process does not let go of one.
+    """
     with alone(home / EDITIONS, progress):
         patience = time.monotonic() + _LETTING_GO
-        left = [one for one in holding if not _removed(home, one, serving)]
+        left = [one for one in editions if not _removed(home, one, serving)]
         while left and time.monotonic() < patience:
             time.sleep(0.2)
             left = [one for one in left if not _removed(home, one, serving)]
         if left:
             raise EditionInUse(
-                f"{document} is still in {', '.join(left)}: another process has it open, or it serves again. "
+                f"{what} is still in {', '.join(left)}: another process has it open, or it serves again. "
                 "End that process, and erase again."
             )
-        return Erased(editions=holding, readings=_prune(home))
+        return Erased(editions=editions, readings=_prune(home))
 
 
 def _holds(home: Path, name: str, document: str) -> bool:

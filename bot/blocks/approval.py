@@ -38,7 +38,7 @@ def card(approval: Approval, *, users: Mapping[str, str], editable: bool = False
 
     `editable`: approvers may change some of what is asked for.
     """
-    title = f"{TITLES[approval.status]}: {approval.title}"
+    title = f"{_title(approval)}: {approval.title}"
     return parts.message(_summary(approval), [parts.header(title), *_body(approval, users, editable)])
 
 
@@ -64,15 +64,23 @@ def denial(approval: str) -> View:
     )
 
 
+def _title(approval: Approval) -> str:
+    withdrawn = approval.void is not None and approval.void.key == "withdrawn"
+    return "Withdrawn" if withdrawn else TITLES[approval.status]
+
+
 def _summary(approval: Approval) -> str:
-    words = TITLES[approval.status]
+    words = _title(approval)
     return f"{words}: {safe(approval.title, 300)}, requested by {safe(approval.requester.name, 200)}"
 
 
 def _body(approval: Approval, users: Mapping[str, str], editable: bool) -> Iterator[Block]:
     if approval.void is not None:
         why = sentences.void(approval.void.key, approval.void.facts)
-        yield parts.section(join(why, ours(" This card counts no more; a newer one asks again.")))
+        again = (
+            "" if approval.void.key == "withdrawn" else " This card counts no more; a newer one asks again."
+        )
+        yield parts.section(join(why, ours(again)))
     if approval.replaces and approval.status is ApprovalStatus.PENDING:
         yield from _differences(approval)
     yield from _people(approval, users)

@@ -55,6 +55,11 @@ def hand_over(owners: Sequence[str]) -> Message:
     )
 
 
+def taken_away() -> Message:
+    """Stand where a message stood that showed somebody who has been erased."""
+    return said(ours("This message is gone, because the data of the person whom it was about are erased."))
+
+
 def said(text: Markup) -> Message:
     """A message of one paragraph."""
     return parts.message(text, [parts.section(text)])

@@ -139,6 +139,8 @@ _WHAT = {
     "run.checked": "The rules were asked whether they may",
     "run.refused_reading": "Somebody tried to see it, and may not",
     "audit.erased": "Somebody was erased from the record",
+    "person.erased": "Somebody was erased from all stores",
+    "run.ends_early": "What was lent ends before its time",
     "audit.expired": "Personal values were deleted, because their time was over",
     "audit.held": "Kept from deletion",
     "audit.released": "Kept from deletion no more",

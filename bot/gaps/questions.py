@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -130,7 +130,17 @@ class Questions:
             row = await (await conn.execute("SELECT salt FROM asker_salt")).fetchone()
             assert row is not None  # inserted above at the latest
             self._salt = bytes(row["salt"])
-        return hmac.digest(self._salt, f"{kind} {value}".encode(), hashlib.sha256)[:16]
+        return _hashed(self._salt, kind, value)
+
+
+async def hashes(conn: Connection, subjects: Iterable[str]) -> list[bytes]:
+    """Return under what questions and ratings of these people are kept; none where nobody has asked yet."""
+    row = await (await conn.execute("SELECT salt FROM asker_salt")).fetchone()
+    return [] if row is None else [_hashed(bytes(row["salt"]), "person", one) for one in sorted(subjects)]
+
+
+def _hashed(salt: bytes, kind: str, value: str) -> bytes:
+    return hmac.digest(salt, f"{kind} {value}".encode(), hashlib.sha256)[:16]
 
 
 def audience_of(answer: Answer, edition: Edition, reader: Reader) -> frozenset[str]:

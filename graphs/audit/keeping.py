@@ -39,13 +39,8 @@ async def erase(conn: Connection, subject: str, *, by: str) -> bool:
     name = await people.pseudonym(conn, vault_of(conn), tenant, subject)
     if name is None or subject == HOUSE:
         return False
-    cursor = await conn.execute(
-        "SELECT DISTINCT trace FROM audit_part JOIN audit_event USING (tenant, seq)"
-        " WHERE trace = ANY(%s) AND owners @> ARRAY[%s]",
-        (await held(conn), name),
-    )
-    if names := [row["trace"] for row in await cursor.fetchall()]:
-        raise Held(names)
+    if traces := await _held_of(conn, name):
+        raise Held(traces)
     await conn.execute("DELETE FROM audit_part WHERE owners @> ARRAY[%s]", (name,))
     await conn.execute("DELETE FROM audit_subject WHERE pseudonym = %s", (name,))
     facts = {"erased": name}
@@ -58,6 +53,21 @@ async def held(conn: Connection) -> list[str]:
     anything nor give it up."""
     found = [(event.run, event.kind) for event in await standing(conn, ("audit.held", "audit.released"))]
     return sorted(run for run, kind in dict(found).items() if run is not None and kind == "audit.held")
+
+
+async def held_of(conn: Connection, subject: str) -> list[str]:
+    """Return the requests under hold that name a person: while there are any, they are not erased."""
+    name = await people.pseudonym(conn, vault_of(conn), await head.tenant(conn), subject)
+    return [] if name is None else await _held_of(conn, name)
+
+
+async def _held_of(conn: Connection, name: str) -> list[str]:
+    cursor = await conn.execute(
+        "SELECT DISTINCT trace FROM audit_part JOIN audit_event USING (tenant, seq)"
+        " WHERE trace = ANY(%s) AND owners @> ARRAY[%s] ORDER BY trace",
+        (await held(conn), name),
+    )
+    return [str(row["trace"]) for row in await cursor.fetchall()]
 
 
 async def hold(conn: Connection, trace: str, *, by: str, reason: str) -> bool:

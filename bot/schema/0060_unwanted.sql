@@ -1,0 +1,3 @@
+-- Messages of which nothing may be left in Slack, because somebody whom they show has been erased.
+
+ALTER TABLE message ADD COLUMN unwanted boolean NOT NULL DEFAULT false;
