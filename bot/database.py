@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -16,6 +17,7 @@ from bot.storage import external
 from bot.storage.cluster import APPLICATION_ROLE, DatabaseUnavailable
 from bot.storage.embedded import Embedded
 from bot.storage.migrations import SCHEMA, Plan, Source, sources
+from bot.storage.session import CONNECT_TIMEOUT, SessionConnection
 from graphs.audit import Book, Bookish
 
 __all__ = ["Database", "DatabaseUnavailable", "Pool", "open_database", "open_owner"]
@@ -35,7 +37,7 @@ class Database:
 
     pool: Pool
     saver_pool: Pool  # as LangGraph's saver wants it: autocommit, and nothing prepared
-    conninfo: str  # for procrastinate's own pool; in your own database it may hold a password
+    conninfo: str  # for `bot.storage.session`; in your own database it may hold a password
     book: Book  # of the record; closed until its keys are given
 
 
@@ -93,6 +95,8 @@ async def _places(
     else:
         application = external.parse(url, "COUNTERSIGN_DATABASE_URL")
         owner = application if owner_url is None else external.parse(owner_url, "the owner's database URL")
+        for place in {application, owner}:
+            await external.require_sessions(place)
     named = {"application_name": "countersign"}
     return make_conninfo(application, **named), make_conninfo(owner, **named)
 
@@ -109,7 +113,7 @@ def _user(application: str, conn: AsyncConnection[TupleRow]) -> str:
     return str(conninfo_to_dict(application).get("user") or conn.info.user)
 
 
-class _Pooled(Bookish):
+class _Pooled(SessionConnection[dict[str, Any]], Bookish):
     """A connection of our pools."""
 
     used_at = 0.0  # when it was last given out
@@ -155,7 +159,7 @@ async def _open_pool(conninfo: str, name: str, book: Book, *, autocommit: bool) 
         check=_check,
     )
     try:
-        await pool.open(wait=True, timeout=external.CONNECT_TIMEOUT)
+        await pool.open(wait=True, timeout=CONNECT_TIMEOUT)
     except PoolTimeout:
         await pool.close()
         raise DatabaseUnavailable(

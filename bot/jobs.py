@@ -19,6 +19,7 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.tasks import Task
 
 from bot.database import Database, Pool
+from bot.storage.session import SessionConnection
 from graphs.ports import Connection
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,9 @@ class Jobs:
             )
             row = await cursor.fetchone()
         assert row is not None
-        connector = procrastinate.PsycopgConnector(conninfo=database.conninfo, min_size=1, max_size=4)
+        connector = procrastinate.PsycopgConnector(
+            conninfo=database.conninfo, connection_class=SessionConnection, min_size=1, max_size=4
+        )
         app = procrastinate.App(connector=connector)
         async with app.open_async():
             yield cls(app, database.pool, str(row["tenant"]), row["now"])

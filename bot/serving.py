@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from bot.settings import Settings, load
+from bot.storage.session import connect
 from knowledge import serving
 from knowledge.errors import DamagedEdition, KnowledgeError, ServesElsewhere
 from knowledge.serving import Activation, CurrentFile, Serving, Why
@@ -184,7 +185,7 @@ class _Kept:
         return None
 
     def _connected(self) -> Connection:
-        self._conn = psycopg.connect(self._conninfo, autocommit=True)
+        self._conn = connect(self._conninfo)
         return self._conn
 
     def close(self) -> None:
@@ -207,7 +208,7 @@ def _momentary(settings: Settings) -> Iterator[Connection]:
             )
         )
         try:
-            with psycopg.connect(database.conninfo, autocommit=True) as conn:
+            with connect(database.conninfo) as conn:
                 yield conn
         finally:
             runner.run(stack.aclose())

@@ -4,6 +4,7 @@ A password never enters an error: what the library says about a malformed URL is
 quote a piece of one.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +16,9 @@ from psycopg.rows import TupleRow
 
 from bot.storage.cluster import APPLICATION_ROLE, OWNER_ROLE, DatabaseUnavailable
 from bot.storage.migrations import SCHEMA, alone
+from bot.storage.session import CONNECT_TIMEOUT, SessionConnection, split
 
-OLDEST = 16
-CONNECT_TIMEOUT = 10  # seconds
+OLDEST = 15
 
 _BY_HAND = f"""\
     CREATE ROLE {OWNER_ROLE} NOLOGIN;
@@ -59,7 +60,7 @@ async def connection(conninfo: str, options: str) -> AsyncIterator[AsyncConnecti
     parts = conninfo_to_dict(conninfo)
     full = make_conninfo(conninfo, options=f"{parts.get('options') or ''} {options}".strip())
     try:
-        conn = await AsyncConnection[TupleRow].connect(full, autocommit=True)
+        conn = await SessionConnection[TupleRow].connect(full, autocommit=True)
     except psycopg.OperationalError as error:
         said = " ".join(str(error).split())
         if password := parts.get("password"):
@@ -69,6 +70,41 @@ async def connection(conninfo: str, options: str) -> AsyncIterator[AsyncConnecti
         ) from None
     async with conn:
         yield conn
+
+
+async def require_sessions(conninfo: str) -> None:
+    """Refuse a pooler that gives each transaction or statement another session. Sets nothing, in any session.
+
+    A connection that talks to PostgreSQL itself is told its session's process id at once; a pooler tells one
+    of its own. Raises DatabaseUnavailable.
+    """
+    plain, _ = split(conninfo)
+    async with connection(plain, "") as first:
+        if await _process(first) == first.info.backend_pid:
+            return
+        async with connection(plain, "") as second:
+            seen = [(conn, await _process(conn)) for conn in (first, second, first, first, second, second)]
+    ours, theirs = ({process for conn, process in seen if conn is one} for one in (first, second))
+    if len(ours) > 1 or len(theirs) > 1 or ours & theirs:
+        raise DatabaseUnavailable(
+            "The pooler before the database shares sessions between transactions, as PgBouncer does with"
+            " pool_mode = transaction or statement. Countersign needs sessions of its own: it waits for"
+            " notifications, holds locks, and sets its role and its tenant. Set pool_mode = session for its"
+            " database, or connect to PostgreSQL itself."
+        )
+
+
+async def _process(conn: AsyncConnection[TupleRow]) -> int:
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            row = await (await conn.execute("SELECT pg_backend_pid()")).fetchone()
+    except (TimeoutError, psycopg.OperationalError) as error:
+        raise DatabaseUnavailable(
+            "The pooler before the database has no connection to it for us. Is the database running, and is"
+            " the pooler's default_pool_size 30 or more for each process of Countersign?"
+        ) from error
+    assert row is not None  # a SELECT without FROM has one row
+    return int(row[0])
 
 
 async def prepare(conn: AsyncConnection[TupleRow], application_login: str) -> None:

@@ -1,6 +1,5 @@
-"""A PostgreSQL of your own, by URL: the newest version and the oldest that is promised."""
+"""A PostgreSQL of your own, by URL: the newest version, the oldest that is promised, and one between."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -10,48 +9,14 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from bot.database import DatabaseUnavailable, open_database
-from bot.storage.cluster import Cluster, program
-from bot.storage.privileges import run
-
-_PASSWORD = "a secret: @/?#%"
+from tests.scenario.own_postgres import PASSWORD, login, postgres
 
 
-@pytest.fixture(params=["pginstall18", "pginstall"], ids=["18", "16"])
+@pytest.fixture(params=["18", "16", "15"])
 def admin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A server as an administrator keeps it, with passwords; how its superuser connects."""
-    cluster = Cluster(tmp_path / "theirs")
-    cluster.prepare()
-    programs = Path(program("postgres").replace("pginstall18", request.param)).parent
-    socket = Path(os.path.relpath("/tmp"), f"countersign-test-{os.getpid()}").resolve()
-    for folder in (cluster.data, socket):
-        folder.mkdir(mode=0o700)
-        os.chown(folder, cluster.account.uid, cluster.account.gid)
-    secret = tmp_path / "password"
-    secret.write_text(_PASSWORD)
-
-    def execute(command: list[str]) -> None:
-        done = run(command, account=cluster.account, environment={"LC_ALL": "C"})
-        assert done.returncode == 0, done.stdout
-
-    flags = ["-U", "admin", "--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--no-sync"]
-    execute([str(programs / "initdb"), "-D", str(cluster.data), *flags])
-    options = f"-c listen_addresses= -c unix_socket_directories={socket} -c fsync=off"
-    control = [str(programs / "pg_ctl"), "-D", str(cluster.data), "-w"]
-    execute([*control, "-l", str(cluster.data / "log"), "-o", options, "start"])
-    conninfo = make_conninfo(host=str(socket), user="admin", password=_PASSWORD, dbname="company")
-    with psycopg.connect(make_conninfo(conninfo, dbname="postgres"), autocommit=True) as conn:
-        conn.execute("CREATE DATABASE company")
-    yield conninfo
-    execute([*control, "-m", "immediate", "stop"])
-    socket.rmdir()
-
-
-def login(admin: str, name: str, rights: str = "") -> str:
-    """Add a login role; return how it connects."""
-    statement = f"CREATE ROLE {name} LOGIN PASSWORD '{_PASSWORD}' {rights}"
-    with psycopg.connect(admin, autocommit=True) as conn:
-        conn.execute(statement.encode())
-    return make_conninfo(admin, user=name)
+    with postgres(request.param, tmp_path / "theirs") as conninfo:
+        yield conninfo
 
 
 async def who(home: Path, url: str, owner_url: str | None = None) -> tuple[str, str, str]:
@@ -80,7 +45,7 @@ async def test_a_login_that_may_make_roles_needs_no_preparation(admin: str, tmp_
 
 async def test_a_url_with_an_encoded_password_works(admin: str, tmp_path: Path) -> None:
     folder = psycopg.conninfo.conninfo_to_dict(admin)["host"]
-    url = f"postgresql://admin:{quote(_PASSWORD, safe='')}@/company?host={quote(str(folder), safe='')}"
+    url = f"postgresql://admin:{quote(PASSWORD, safe='')}@/company?host={quote(str(folder), safe='')}"
     assert await who(tmp_path, url) == ("countersign_app", "admin", "countersign_owner")
 
 
@@ -108,6 +73,28 @@ async def test_an_application_login_that_may_not_act_as_the_application_is_refus
     stranger = login(admin, "stranger")
     with pytest.raises(DatabaseUnavailable, match="permission denied to set role"):
         await who(tmp_path, stranger, owner_url=admin)
+
+
+async def test_with_one_url_the_login_behind_the_role_may_do_everything(admin: str, tmp_path: Path) -> None:
+    """What docs/configuration.md says of one URL: the roles are no wall."""
+    bot = login(admin, "bot", "CREATEROLE")
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute("GRANT CREATE ON DATABASE company TO bot")
+    async with open_database(tmp_path, bot) as database, database.pool.connection() as conn:
+        await conn.execute("SET ROLE NONE")
+        await conn.execute("SET ROLE countersign_owner")
+        await conn.execute("UPDATE audit_event SET body = '{}'")
+
+
+async def test_with_two_urls_the_application_never_becomes_the_owner(admin: str, tmp_path: Path) -> None:
+    bot = login(admin, "bot")
+    async with open_database(tmp_path, bot, owner_url=admin) as database:
+        for attempt in ("SET ROLE countersign_owner", "UPDATE countersign.audit_event SET body = '{}'"):
+            for before in ("RESET ROLE", "SET ROLE NONE", "SET ROLE countersign_app"):
+                async with await psycopg.AsyncConnection.connect(database.conninfo) as own:
+                    await own.execute(before.encode())
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        await own.execute(attempt.encode())
 
 
 async def test_a_wrong_password_is_reported_and_never_shown(admin: str, tmp_path: Path) -> None:
