@@ -4,7 +4,7 @@ import asyncio
 
 from bot.database import Pool
 from bot.shelf import Shelf, is_in_force
-from graphs.ports import ClauseMissing, Clock
+from graphs.ports import ClauseMissing, ClauseUnreadable, Clock
 from graphs.records import Clause
 from knowledge.errors import KnowledgeError
 
@@ -18,14 +18,17 @@ class ShelfEvidence:
         self._clock = clock
 
     async def clause(self, document: str, anchor: str) -> Clause:
-        """Return the section as the edition has it. Raises ClauseMissing, also for one not in force today."""
+        """Return the section as the edition has it. Raises ClauseMissing, also for one not in force today.
+
+        Raises ClauseUnreadable where the edition itself cannot be read.
+        """
         async with self._pool.connection() as conn:
             today = (await self._clock.now(conn)).date()
         try:
             edition = await asyncio.to_thread(self._shelf.edition)
             section = await asyncio.to_thread(edition.section, document, anchor)
         except KnowledgeError as error:
-            raise ClauseMissing(str(error)) from error
+            raise ClauseUnreadable(str(error)) from error
         if section is None or not is_in_force(section, today):
             raise ClauseMissing(f"{document}#{anchor} is not in edition {edition.id}, or not in force")
         return Clause(
@@ -40,8 +43,8 @@ class ShelfEvidence:
         )
 
     async def edition(self) -> str:
-        """Return the name of the edition that serves. Raises ClauseMissing."""
+        """Return the name of the edition that serves. Raises ClauseUnreadable."""
         try:
             return (await asyncio.to_thread(self._shelf.edition)).id
         except KnowledgeError as error:
-            raise ClauseMissing(str(error)) from error
+            raise ClauseUnreadable(str(error)) from error

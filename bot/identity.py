@@ -7,7 +7,9 @@ from typing import Any, Protocol
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import faults
 from bot.database import Pool
+from bot.faults import Fault
 from bot.refusals import NETWORK, key
 from connectors.directory import Group, Person
 from connectors.errors import ConnectorError, NotFound
@@ -25,9 +27,13 @@ class Refused(Exception):
 
 
 class Unknown(Exception):
-    """Nobody can say at the moment who this is. Nothing was done; it can be tried again."""
+    """Nobody can say at the moment who this is, because of a fault of one system. Nothing was done."""
 
     key = "unavailable"
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(f"{fault.system}: {fault.key}")
+        self.fault = fault
 
 
 class People(Protocol):
@@ -59,7 +65,7 @@ class Identity:
         except NotFound as error:
             raise Refused("not_in_directory") from error
         except ConnectorError as error:
-            raise Unknown(str(error)) from error
+            raise Unknown(faults.of(error)) from error
         if not person.active:
             raise Refused("inactive")
         if await self._pin(user, person.subject) != person.subject:
@@ -97,9 +103,9 @@ class Identity:
         except SlackApiError as error:
             if key(error) in {"user_not_found", "user_not_visible"}:
                 raise Refused("stranger") from error
-            raise Unknown(key(error)) from error
+            raise Unknown(faults.of_slack(error)) from error
         except NETWORK as error:
-            raise Unknown("Slack does not say who this is") from error
+            raise Unknown(faults.of_slack(error)) from error
         account: dict[str, Any] = answer["user"]
         if refusal := _refusal(account, self._team):
             raise Refused(refusal)

@@ -62,6 +62,10 @@ class Outbox(Wanting):
         """Whether that is the place of the message, or the channel into which it is just being posted."""
         return await self._messages.is_at(name, Place(channel=channel, ts=ts))
 
+    async def has_record(self, name: str) -> bool:
+        """Whether the message was ever wanted by this installation."""
+        return await self._messages.exists(name)
+
     async def sweep(self, conn: Connection) -> None:
         """Have delivered, in the caller's transaction, whatever is due and has nobody at work on it."""
         for name in await self._messages.claim(conn):

@@ -118,7 +118,7 @@ class Replies:
         try:
             person = await self._identity.person(saying.user, within=JOB)
         except (Refused, Unknown) as error:
-            said = words.said(ours(sentences.REFUSALS[error.key]))
+            said = words.said(sentences.refusal(error))
             return Reply(message=said, private=not saying.direct)
         if not saying.direct and await self._is_deleted(saying):
             return None

@@ -1,11 +1,14 @@
 """Every sentence that a person reads about a key: of a refusal, a step, a notice, an answer to a click."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from bot import faults
+from bot.faults import Fault, capital
+from bot.identity import Refused, Unknown
 from bot.render import Markup, bold, date, join, ours, safe
 from bot.understanding import LONGEST
-from graphs.records import Answered
+from graphs.records import Answered, RunStatus
 
 REFUSALS: Mapping[str, str] = {
     "guest": "I work for members of this workspace only, not for guests. Please ask a colleague.",
@@ -18,8 +21,7 @@ REFUSALS: Mapping[str, str] = {
     "inactive": "The company directory says that your account is not active, so I cannot act for you.",
     "changed": "Your Slack account used to belong to somebody else in the company directory. "
     "Please ask IT to look into it before I act for you.",
-    "unavailable": "I cannot check who you are at the moment, because the company directory does not answer. "
-    "Nothing was done. Please try again in a minute.",
+    "unavailable": "I cannot check who you are at the moment. Nothing was done.",  # `refusal` says why
 }
 
 ANSWERS: Mapping[Answered, str] = {
@@ -35,18 +37,21 @@ ANSWERS: Mapping[Answered, str] = {
     Answered.NOT_ALLOWED: "You are not among those who may decide on this. Nothing was done.",
     Answered.NOT_ACTIVE: "The company directory says that your account is not active. Nothing was done.",
     Answered.FORBIDDEN: "A rule of your company does not let you decide on this. Nothing was done.",
-    Answered.NOT_CHECKED: "I cannot check the rules at the moment. Nothing was done. Please try again later.",
+    Answered.NOT_CHECKED: "My rules gave no answer to whether you may decide on this. Nothing was done. "
+    "Please tell whoever operates me.",
     Answered.TOO_FEW_LEFT: "Whoever changes this may not approve it, and without you too few could. "
     "Nothing was changed.",
     Answered.NOT_CHANGED: "This changes nothing, or it does not fit. Nothing was changed.",
     Answered.FOR_REQUESTER: "You stand in for somebody who has a part in this request, so you cannot "
     "decide on it for them. Nothing was done.",
     Answered.TOOK_PART: "You had a part in this, so somebody else has to sign it off.",
-    Answered.UNREACHABLE: "I cannot check for whom you stand in at the moment, because the company "
-    "directory does not answer. Nothing was done. Please try again in a minute.",
+    Answered.UNREACHABLE: "I have to ask the company directory about the people who may decide here, and it "
+    "cannot answer me now. Nothing was done. Please try again in a minute.",
+    Answered.UNREADABLE: "I have to ask the company directory about the people who may decide here. It "
+    "answers, but not in a way that I can use. Nothing was done. Please tell whoever operates me.",
     Answered.REASON_MISSING: "A denial needs a reason.",
     Answered.DAMAGED: "The record of this card is not as it was written, so I cannot act on it. "
-    "Nothing was done. Please tell whoever runs me.",
+    "Nothing was done. Please tell whoever operates me.",
     Answered.NO_SUCH_CARD: "I do not know this card. Nothing was done.",
 }
 
@@ -59,7 +64,14 @@ ASKED_ALREADY = (
     "as it has ended; your change did nothing. To ask for something else, please write a new message."
 )
 
-ELSEWHERE = "This button is not on the card that it belongs to. Nothing was done. Please use the card itself."
+ELSEWHERE = (
+    "This is a copy of a card, and buttons count on the card itself. Nothing was done. Please use the one "
+    "that I posted."
+)
+FOREIGN = (
+    "I have no record of this card: another installation of me posted it, or its record is gone. Nothing was "
+    "done here. Please ask whoever operates me."
+)
 
 PROBLEMS: Mapping[str, str] = {
     "required": "This is needed.",
@@ -73,11 +85,13 @@ PROBLEMS: Mapping[str, str] = {
 }
 
 _REASONS: Mapping[str, str] = {
-    "person_inactive": "the directory says that this person's account is not active",
+    "person_inactive": "the company directory says that this person's account is not active",
     "not_requestable": "nobody may ask for this group here",
-    "no_such_group": "the directory has no group of the name that the settings have for it",
-    "group_gone": "the group is no longer in the directory",
-    "group_ambiguous": "the directory has several groups of the name that the settings have for it",
+    "no_such_group": "the company directory has no group of the name that the settings have for it",
+    "group_gone": "the group is no longer in the company directory",
+    "group_ambiguous": "the company directory has several groups of the name that the settings have for it",
+    "clause_unreadable": "the policies cannot be read at the moment, and without the section that governs "
+    "such requests I may not go on; whoever operates me can mend that",
     "clause_missing": "the policy section that governs such requests cannot be found, so I may not go on",
     "already_member": "they are a member already",
     "too_long": "that is longer than the policy allows",
@@ -87,19 +101,21 @@ _REASONS: Mapping[str, str] = {
     "window_passed": "it was approved, but could not be carried out in time",
     "not_authorised": "the rules do not allow it",
     "record_changed": "the record of it is not as it was written, so I do not act on it",
-    "rules_not_checked": "the rules could not be checked",
+    "rules_not_checked": "my rules gave no answer; whoever operates me can mend that",
     "unknown_effect": "I cannot tell whether it was carried out; a person has to look",
     "not_approved": "it is not approved",
     "nothing_to_reverse": "there is nothing to take back",
     "connector_refused": "the system that has to carry it out refuses",
-    "cannot_be_undone": "it cannot be taken back by itself; a person has to",
     "taken_back": "nobody could tell whether it had been carried out, so it was taken back",
     "nobody_may_approve": "there is nobody who may approve it",
-    "read_back_failed": "the directory does not show what was asked for; a person has to look",
-    "still_there": "the directory still shows the access, although I took it away; somebody who looks after "
-    "the directory has to take it away there",
+    "still_there": "the company directory still shows the access, although I took it away; somebody who "
+    "looks after the directory has to take it away there",
     "in_new_group": "the group was deleted and made anew, and the new one has this person in it too. I did "
     "not put them there, so I leave it; somebody who looks after the directory has to look",
+}
+_SEEN: Mapping[str, tuple[str, str]] = {  # around the name of the system
+    "read_back_failed": ("", " does not show what I was told to do there; a person has to look"),
+    "cannot_be_undone": ("it cannot be taken back in ", " by me; a person has to"),
 }
 
 _STEPS: Mapping[str, str] = {
@@ -115,8 +131,8 @@ _STEPS: Mapping[str, str] = {
     "refused": "Closed without being carried out",
     "failed": "Went wrong",
     "unknown": "Needs a person: I cannot tell whether it was carried out",
-    "retrying": "Trying again: a system cannot be reached",
-    "dead": "Stopped: a system could not be reached for too long",
+    "retrying": "Something went wrong; I try again",
+    "dead": "Stopped: tried too often",
     "undone": "Taken back",
     "kept": "Could not be taken back; a person has to look",
 }
@@ -167,6 +183,62 @@ def too_long(length: int) -> Markup:
     )
 
 
+def standing(status: RunStatus, facts: Mapping[str, str]) -> Markup:
+    """Say where a run stands, in a few words."""
+    if status is RunStatus.RETRYING and "error" in facts:
+        return join(capital(faults.of_facts(facts).said()), ours("; I keep trying"))
+    if status is RunStatus.DEAD and "error" in facts:
+        return join(ours("Stopped: "), faults.of_facts(facts).said())
+    if status is RunStatus.REFUSED and facts.get("stands", "nothing") not in {"nothing", "undone"}:
+        return ours("Closed, and not everything could be taken back")
+    return ours(_STANDINGS[status])
+
+
+def stands(facts: Mapping[str, str]) -> Markup:
+    """Say what of a run's doing stands outside; nothing where nobody noted it."""
+    return ours(_STANDS.get(facts.get("stands", ""), ""))
+
+
+def refusal(error: Refused | Unknown, *, of_another: bool = False) -> Markup:
+    """Say to whoever clicked or wrote why nothing was done: we do not act for them, or cannot tell who it is.
+
+    `of_another` where it is not about them but about somebody whom they chose.
+    """
+    if isinstance(error, Refused):
+        return ours(REFUSALS[error.key])
+    who = "whom you chose" if of_another else "who you are"
+    why = error.fault.said()
+    if error.fault.known == "connector.conflict":
+        whose = "their" if of_another else "your"
+        several = ours(f" has several people with {whose} e-mail address. Nothing was done. Please ask IT.")
+        return join(ours(f"I cannot check {who}: "), faults.name(error.fault.system), several)
+    return join(ours(f"I cannot check {who}: "), why, ours(". Nothing was done. "), _advice(error.fault))
+
+
+def trouble(error: BaseException, *, stands: str = "Nothing was done.") -> Markup:
+    """Say what went wrong, with which system, and what stands: for an error without words of its own."""
+    fault = faults.of(error)
+    return join(capital(fault.said()), ours(f". {stands} "), _advice(fault))
+
+
+def window(error: BaseException, *, stands: str = "Nothing was done.") -> Markup:
+    """Say why a window did not open. `stands` is what has been done before it was to open."""
+    fault = faults.of_slack(error)
+    if fault.key == "slack.unavailable":  # it may have opened all the same
+        unseen = ours("Slack did not say whether it opened the window. ")
+        return join(unseen, ours(f"{stands} If you see none, please try again in a minute."))
+    why = join(ours("Slack did not open the window: "), fault.said())
+    return join(why, ours(f". {stands} "), _advice(fault))
+
+
+def _advice(fault: Fault) -> Markup:
+    if fault.mends == "time":
+        return ours("Please try again." if fault.key == "slack.late" else "Please try again in a minute.")
+    if fault.mends == "operator":
+        return ours("Please tell whoever operates me: to try again does not help before it is mended.")
+    return ours("To try again does not help.")
+
+
 def problem(key: str) -> str:
     """Say what is wrong with a field."""
     return PROBLEMS.get(key, "This cannot be used.")
@@ -174,19 +246,36 @@ def problem(key: str) -> str:
 
 def reason(key: str | None, facts: Mapping[str, str]) -> Markup:
     """Say why a run ended, in half a sentence."""
+    key = key or ""
+    said = _of_system(key, facts) or _of_facts(key, facts)
+    return said or ours(_REASONS.get(key, "it could not be carried out"))
+
+
+def _of_system(key: str, facts: Mapping[str, str]) -> Markup | None:
+    """Name the system that is the reason."""
+    if key == "connector_refused" and facts.get("error"):
+        return faults.of_facts(facts).said()
+    if key in _SEEN:
+        return join(ours(_SEEN[key][0]), faults.name(facts.get("system", "")), ours(_SEEN[key][1]))
+    return None
+
+
+def _of_facts(key: str, facts: Mapping[str, str]) -> Markup | None:
+    """Say the reason in the words of its facts, where they are there."""
     if key == "denied":
         by = safe(facts.get("by", "an approver"), 200)
         return join(ours("denied by "), by, _colon(facts.get("reason", "")))
     if key == "too_few_may_approve":
         needed, found = safe(facts.get("needed", "?"), 10), safe(facts.get("found", "?"), 10)
         return join(needed, ours(" people have to approve it, and only "), found, ours(" may"))
-    most = facts.get("most")
-    if key == "too_long" and most:
-        return join(ours("that is longer than the policy allows ("), safe(most, 40), ours(" days)"))
-    said = ours(_REASONS.get(key or "", "it could not be carried out"))
+    if key == "person_inactive" and facts.get("gone"):
+        return ours("the company directory has no account of this person")
+    if key == "too_long" and facts.get("most"):
+        most = safe(facts["most"], 40)
+        return join(ours("that is longer than the policy allows ("), most, ours(" days)"))
     if key in _OF_GROUPS and facts.get("group"):
-        return join(said, ours(" ("), safe(facts["group"], 100), ours(")"))
-    return said
+        return join(ours(_REASONS[key]), ours(" ("), safe(facts["group"], 100), ours(")"))
+    return None
 
 
 _OF_GROUPS = frozenset({"no_such_group", "group_gone", "group_ambiguous"})
@@ -194,11 +283,12 @@ _OF_GROUPS = frozenset({"no_such_group", "group_gone", "group_ambiguous"})
 
 def step(key: str, facts: Mapping[str, str]) -> Markup:
     """Say what happened in a run."""
+    if key in {"dead", "retrying"} and "error" in facts:
+        return standing(RunStatus(key), facts)
     said = ours(_STEPS.get(key, "")) or safe(key.replace("_", " ").capitalize(), 100)
     details = {
         "planned": ("approvers", " to "),
         "approved": ("by", " by "),
-        "retrying": ("system", ": "),
     }.get(key)
     if details is not None and facts.get(details[0]):
         said = join(said, ours(details[1]), safe(facts[details[0]], 200))
@@ -227,61 +317,81 @@ def difference(name: str) -> str:
 
 def notice(key: str, facts: Mapping[str, str]) -> Markup:
     """Say something new in a run's thread."""
-    group = bold(safe(facts.get("group", "the group"), 150))
-    if key == "granted":
-        until = _moment(facts.get("until"))
-        end = ours("") if until is None else join(ours(" until "), date(until), ours("; it ends by itself"))
-        by = facts.get("by")
-        who = ours("") if not by else join(ours(" Approved by "), safe(by, 200), ours("."))
-        return join(ours("Done: access to "), group, end, ours("."), who)
-    if key in {"revoked", "group_deleted"} or facts.get("ends"):
-        return _of_an_end(key, facts, group)
-    if key == "denied":
-        by = safe(facts.get("by", "an approver"), 200)
-        return join(ours("The request was denied by "), by, _colon(facts.get("reason", "")), ours("."))
-    if key.partition(":")[0] in _VOID:
-        return join(void(key.partition(":")[0], facts), ours(" The approvers see a new card."))
+    kind = key.partition(":")[0]
+    if key in _TOLD:
+        return _TOLD[key](facts)
+    if kind in _VOID:
+        return join(void(kind, facts), ours(" The approvers see a new card."))
     if key in _ENDINGS:
-        return join(ours(_ENDINGS[key]), reason(facts.get("key"), facts), ours("."))
-    if key == "retrying" and facts.get("sent") == "maybe":
-        key = "unconfirmed"
-    return ours(_NOTICES.get(key, "There is news about this request."))
+        said = join(ours(_ENDINGS[key]), reason(facts.get("key"), facts), ours("."))
+        return _also(said, stands(facts))
+    if key in {"retrying", "dead"}:
+        return _trouble(key, facts)
+    return ours(_NOTICES.get(kind, "There is news about this request."))
 
 
-def _of_an_end(key: str, facts: Mapping[str, str], group: Markup) -> Markup:
-    """Say how it stands with an access that was to end."""
-    if key == "revoked":
-        return join(ours("The access to "), group, ours(" has ended, as agreed."))
-    if key == "group_deleted":
-        return join(ours("The group "), group, ours(" has been deleted, and the access to it ended with it."))
-    how = "every hour" if key == "dead" else "by myself"
-    why = _INSTEAD.get(facts.get("error", ""), "a system that I need cannot be asked")
-    ending = f": {why}. I try again {how}. If it is urgent, have it taken away in the company directory."
-    return join(ours("I cannot confirm that the access to "), group, ours(" has ended"), ours(ending))
+def _granted(facts: Mapping[str, str]) -> Markup:
+    until = _moment(facts.get("until"))
+    end = ours("") if until is None else join(ours(" until "), date(until), ours("; it ends by itself"))
+    by = facts.get("by")
+    who = ours("") if not by else join(ours(" Approved by "), safe(by, 200), ours("."))
+    return join(ours("Done: access to "), _group(facts), end, ours("."), who)
 
 
-_INSTEAD: Mapping[str, str] = {
-    "connector.unavailable": "the company directory does not answer",
-    "connector.resting": "the company directory does not answer",
-    "connector.failing": "the company directory answers that it fails",
-    "connector.busy": "the company directory asks me to wait",
-    "connector.denied": "the company directory refuses me",
-    "connector.ambiguous": "the company directory does not show it",
-    "connector.mismatch": "the company directory answers with something that I cannot use",
-    "connector.unsupported": "the company directory cannot tell me",
-    "connector.invalid": "the company directory does not accept the change",
-    "connector.conflict": "the group keeps being changed by others",
-    "connector.not_found": "the company directory has no such record",
+def _revoked(facts: Mapping[str, str]) -> Markup:
+    return join(ours("The access to "), _group(facts), ours(" has ended, as agreed."))
+
+
+def _group_deleted(facts: Mapping[str, str]) -> Markup:
+    ended = ours(" has been deleted, and the access to it ended with it.")
+    return join(ours("The group "), _group(facts), ended)
+
+
+def _denied(facts: Mapping[str, str]) -> Markup:
+    by = safe(facts.get("by", "an approver"), 200)
+    return join(ours("The request was denied by "), by, _colon(facts.get("reason", "")), ours("."))
+
+
+def _group(facts: Mapping[str, str]) -> Markup:
+    return bold(safe(facts.get("group", "the group"), 150))
+
+
+def _trouble(key: str, facts: Mapping[str, str]) -> Markup:
+    """Say what keeps a run from going on, what stands meanwhile, and who does something about it."""
+    fault = faults.of_facts(facts)
+    if facts.get("ends"):
+        return _not_ended(key, facts, fault)
+    if key == "retrying" and (facts.get("sent") == "maybe" or fault.key == "connector.ambiguous"):
+        return join(capital(faults.name(fault.system)), ours(_UNCONFIRMED))
+    said = _also(join(capital(fault.said()), ours(".")), stands(facts))
+    if key == "dead":
+        return join(said, ours(" I have stopped trying. Whoever operates me can have it tried again."))
+    if fault.mends == "time":
+        return join(said, ours(" I keep trying by myself."))
+    return join(said, ours(" I keep trying, but whoever operates me has to mend it first."))
+
+
+def _not_ended(key: str, facts: Mapping[str, str], fault: Fault) -> Markup:
+    """Say why an access that was to end may stand."""
+    system = faults.name(fault.system)
+    why = join(system, ours(" does not show it")) if fault.key == "connector.ambiguous" else fault.said()
+    how = ours(". I try again every hour." if key == "dead" else ". I try again by myself.")
+    urgent = join(ours(" If it is urgent, have it taken away in "), system, ours("."))
+    return join(
+        ours("I cannot confirm that the access to "), _group(facts), ours(" has ended: "), why, how, urgent
+    )
+
+
+_TOLD: Mapping[str, Callable[[Mapping[str, str]], Markup]] = {
+    "granted": _granted,
+    "revoked": _revoked,
+    "group_deleted": _group_deleted,
+    "denied": _denied,
 }
 _NOTICES: Mapping[str, str] = {
     "expired": "Nobody decided in time, so nothing was done. You can ask again with the button above.",
-    "retrying": "A system that I need cannot be reached at the moment. I keep trying by myself.",
-    "unconfirmed": "A system did not confirm what I sent. I keep looking whether it was carried out, "
-    "and will not send it twice.",
     "unknown": "I cannot tell whether this was carried out, so I will not try again. The approvers have been "
     "asked to look.",
-    "dead": "A system that I need could not be reached for too long, so I have stopped trying. Whoever "
-    "operates me can have it tried again.",
     "stuck": "Something went wrong on my side while I worked on this, several times. What you see above is "
     "what stands. I look at it again every ten minutes; whoever runs me finds what happened in my log.",
     "late": "This may have been carried out twice: a call was answered after another worker had taken over. "
@@ -317,6 +427,38 @@ _ENDINGS: Mapping[str, str] = {
     "refused": "This cannot be done: ",
     "failed": "This went wrong: ",
 }
+
+
+_UNCONFIRMED = (
+    " did not confirm what I sent. I keep looking whether it was carried out, and will not send it twice."
+)
+_STANDINGS: Mapping[RunStatus, str] = {
+    RunStatus.STARTED: "Received",
+    RunStatus.COLLECTING: "Waiting for you: something is missing",
+    RunStatus.CHECKING: "Being checked",
+    RunStatus.WAITING: "Waiting for approval",
+    RunStatus.EXECUTING: "Being carried out",
+    RunStatus.RETRYING: "Something went wrong; I keep trying",
+    RunStatus.DEAD: "Stopped: tried too often",
+    RunStatus.SCHEDULED: "Scheduled",
+    RunStatus.UNKNOWN: "Needs a person: I cannot tell whether it was carried out",
+    RunStatus.DONE: "Done",
+    RunStatus.REFUSED: "Closed without being carried out",
+    RunStatus.FAILED: "Failed",
+}
+_STANDS: Mapping[str, str] = {
+    "nothing": "I have changed nothing.",
+    "maybe": "It may have been carried out or not.",
+    "done": "I have carried it out, and not taken it back.",
+    "undone": "I had carried it out, and have taken it back.",
+    "still": "I have not ended what was to end.",
+    "maybe_still": "What was to end may have ended or not.",
+    "ended": "I have ended what was to end.",
+}
+
+
+def _also(said: Markup, more: Markup) -> Markup:
+    return join(said, ours(" "), more) if more else said
 
 
 def _colon(text: str) -> Markup:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from connectors.errors import Invalid
+from connectors.errors import Invalid, naming
 from connectors.permits import Act, Grant, Mint, Permit, act_under, canonical, digest
 
 __all__ = [
@@ -117,6 +117,9 @@ class Operation(ABC, Generic[DataT, ResultT]):
             parameters = get_args(base)
             if len(parameters) == 2 and all(isinstance(parameter, type) for parameter in parameters):
                 cls.payload, cls.result = parameters
+        for method in ("preview", "find", "apply", "undo", "ping"):
+            if method in vars(cls):
+                setattr(cls, method, _named(vars(cls)[method]))
         if "apply" in vars(cls):
             cls.apply = _guard_apply(cls.apply)  # type: ignore[method-assign,assignment]  # the permit's one way in
         if "undo" in vars(cls):
@@ -162,6 +165,17 @@ class Operation(ABC, Generic[DataT, ResultT]):
     @abstractmethod
     async def ping(self) -> Health:
         """Ask the system for a sign of life, with our credential. Reads only."""
+
+
+def _named(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Have every error of an operation name its system: the first part of the operation's name."""
+
+    @functools.wraps(method)
+    async def naming_its_system(self: Operation[Any, Any], *given: Any, **named: Any) -> Any:
+        with naming(self.name.partition(".")[0]):
+            return await method(self, *given, **named)
+
+    return _sealed(naming_its_system)
 
 
 def _guard_apply(apply: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -9,13 +9,23 @@ from pydantic import BaseModel, ConfigDict
 
 from connectors import examination, memberships
 from connectors.base import Change, Finding, Health, Operation, Payload, Result, Sight
-from connectors.errors import Conflict, ConnectorError, Denied, Invalid, Mismatch, NotFound, Unavailable
+from connectors.errors import (
+    Conflict,
+    Denied,
+    Invalid,
+    Mismatch,
+    NotFound,
+    Unavailable,
+    naming,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connectors.records import GroupRecord, UserRecord
     from connectors.scim import Scim
+
+SYSTEM = "directory"
 
 
 class Person(BaseModel):
@@ -404,16 +414,12 @@ async def _group_of(directory: Directory, data: Membership) -> str:
 @asynccontextmanager
 async def _within(seconds: float | None) -> AsyncIterator[None]:
     """Give an answer its time, and say of every error that it was the directory's."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        late = Unavailable(f"the directory did not answer within {seconds} s")
-        late.system = "directory"
-        raise late from error
-    except ConnectorError as error:
-        error.system = error.system or "directory"
-        raise
+    with naming(SYSTEM):
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise Unavailable(f"the directory did not answer within {seconds} s") from error
 
 
 def _wanted(text: str) -> str:

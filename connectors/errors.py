@@ -4,6 +4,8 @@ No class of a vendor's library leaves `connectors`; whoever calls a connector ha
 Each class has a `key`; the sentence that a person reads is made from it in `bot`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 
@@ -97,3 +99,13 @@ class NotPermitted(ConnectorError):
     """A write was attempted without a permit that names it. Only the gate holds permits."""
 
     key = "connector.not_permitted"
+
+
+@contextmanager
+def naming(system: str) -> Iterator[None]:
+    """Note on every error that leaves the block which system it came from, where that is not noted yet."""
+    try:
+        yield
+    except ConnectorError as error:
+        error.system = error.system or system
+        raise

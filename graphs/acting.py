@@ -77,7 +77,8 @@ def confirm(finish: Finish) -> Node:
         assert effect is not None
         assert approval is not None
         if not await is_there(case, effect, blind=True):
-            await steps.end(case, RunStatus.FAILED, "read_back_failed", {})
+            system = effect.operation.partition(".")[0]
+            await steps.end(case, RunStatus.FAILED, "read_back_failed", {"system": system})
             return Command(goto=END)
         return await finish(case, effect, approval)
 

@@ -114,7 +114,7 @@ class Admission:
             raise Refused("not_approved")
         requester = people.get(approval.requester.subject)
         if requester is None:
-            raise Refused("person_inactive")
+            raise Refused("person_inactive", gone="yes")
         await _require_recorded(conn, approval)
         if standing.now > _execute_by(approval):
             raise Refused("window_passed")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.base import Mint, Operation, Payload, Repeat, Sight, parse
-from connectors.errors import Ambiguous, Unavailable
+from connectors.errors import Ambiguous, Unavailable, naming
 from connectors.registry import Registry
 from graphs.effects import Effect, Unknown
 
@@ -91,9 +91,10 @@ def _plain(result: Any) -> Found:
 @asynccontextmanager
 async def _within(operation: Operation[Any, Any], *, writes: bool = False) -> AsyncIterator[None]:
     """Give an operation its time, and no more: a system that hangs must not occupy a worker."""
-    try:
-        async with asyncio.timeout(operation.within):
-            yield
-    except TimeoutError as error:
-        message = f"{operation.name} did not end within {operation.within:g} s"
-        raise (Ambiguous(message) if writes else Unavailable(message)) from error
+    with naming(operation.name.partition(".")[0]):
+        try:
+            async with asyncio.timeout(operation.within):
+                yield
+        except TimeoutError as error:
+            message = f"{operation.name} did not end within {operation.within:g} s"
+            raise (Ambiguous(message) if writes else Unavailable(message)) from error

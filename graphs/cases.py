@@ -215,11 +215,16 @@ async def fill(conn: Connection, run: str, values: Mapping[str, str]) -> bool:
     return cursor.rowcount == 1
 
 
-async def retry(conn: Connection, run: str, due_at: datetime, *, attempts: int, pace: timedelta) -> None:
-    """Have the run tried again later, after `pace`."""
+async def retry(
+    conn: Connection, run: str, due_at: datetime, *, attempts: int, pace: timedelta, facts: Mapping[str, str]
+) -> None:
+    """Have the run tried again later, after `pace`.
+
+    `facts` say what went wrong with which system, and what stands.
+    """
     await conn.execute(
-        "UPDATE run SET status = %s, attempts = %s WHERE id = %s",
-        (RunStatus.RETRYING.value, attempts, run),
+        "UPDATE run SET status = %s, attempts = %s, facts = %s WHERE id = %s",
+        (RunStatus.RETRYING.value, attempts, Jsonb(dict(facts)), run),
     )
     await wake(conn, run, due_at, pace=pace)
 
@@ -234,11 +239,14 @@ async def outage(conn: Connection, system: str, *, due_in: float, reason: str) -
     )
 
 
-async def bury(conn: Connection, run: str, reason: str) -> None:
-    """Let a run rest that was tried too often. It is open still: somebody can have it tried again."""
+async def bury(conn: Connection, run: str, facts: Mapping[str, str]) -> None:
+    """Let a run rest that was tried too often. It is open still: somebody can have it tried again.
+
+    `facts` say what went wrong the last time, with which system, and what stands.
+    """
     await conn.execute(
         "UPDATE run SET status = %s, facts = %s WHERE id = %s",
-        (RunStatus.DEAD.value, Jsonb({"error": reason}), run),
+        (RunStatus.DEAD.value, Jsonb(dict(facts)), run),
     )
 
 

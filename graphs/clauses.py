@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from graphs import audit
 from graphs.kit import Kit
-from graphs.ports import ClauseMissing
+from graphs.ports import ClauseMissing, ClauseUnreadable
 
 BATCH = 100  # approvals in one transaction, which holds the end of the record
 
@@ -32,7 +32,11 @@ async def sweep(kit: Kit) -> int:
         return 0
     void = 0
     for clause in await _waiting(kit, edition):
-        if await _stands(kit, clause):
+        try:
+            same = await _stands(kit, clause)
+        except ClauseUnreadable:  # that it has changed is not known, and nobody is told so
+            continue
+        if same:
             await _seen(kit, clause, edition)
         else:
             while count := await _void(kit, clause, edition):
@@ -54,6 +58,8 @@ async def _waiting(kit: Kit, edition: str) -> list[_Clause]:
 async def _stands(kit: Kit, clause: _Clause) -> bool:
     try:
         return (await kit.evidence.clause(clause.document, clause.anchor)).hash == clause.hash
+    except ClauseUnreadable:
+        raise
     except ClauseMissing:
         return False
 

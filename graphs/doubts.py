@@ -85,6 +85,8 @@ async def resolve(kit: Kit, doubt: str, answer: Resolution, *, by: Person) -> An
                 facts=facts,
                 detail={"by": asdict(actor)},
             )
+            if ruling.fault:
+                return Answered.NOT_CHECKED
             return Answered.OWN_REQUEST if OWN in ruling.policies else Answered.NOT_ALLOWED
         if not await _settle(conn, doubt, answer, actor):
             return Answered.ALREADY_DECIDED

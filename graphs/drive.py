@@ -14,7 +14,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
 
 from connectors.errors import Ambiguous, ConnectorError, Resting, Unavailable
-from graphs import approvals, audit, cases, doubts, reminders, reviews, steps
+from graphs import approvals, audit, cases, doubts, effects, reminders, reviews, steps
 from graphs.admission import Refused
 from graphs.effects import Fenced, Late, Unknown
 from graphs.kit import Case, Kit
@@ -161,20 +161,26 @@ async def _retry(case: Case, error: ConnectorError) -> None:
     dead = attempts >= MOST
     log.warning("run %s is %s: %s", case.id, "given up for now" if dead else "tried again", error)
     async with case.writing() as conn:
+        ends = row.run.due_at is not None
+        facts = {
+            "error": error.key,
+            "system": error.system,
+            "sent": "maybe" if isinstance(error, Ambiguous) else "no",
+            "stands": await effects.stands(conn, row.run),
+            "group": row.run.values.get("group", ""),
+            "ends": "yes" if ends else "",
+        }
         if isinstance(error, Resting):
             await cases.outage(conn, error.system, due_in=error.retry_after or 0, reason=error.key)
-        ends = row.run.due_at is not None
-        facts = {"error": error.key, "system": error.system, "group": row.run.values.get("group", "")}
-        facts |= {"sent": "maybe" if isinstance(error, Ambiguous) else "no", "ends": "yes" if ends else ""}
         if dead:
-            await _bury(conn, case, error, facts)
+            await _bury(conn, case, facts)
         if not dead or ends:
             wait = HOURLY if dead else _wait(case.id, row.attempts, error)
             due_at = await case.kit.clock.now(conn) + wait
             await (
                 cases.wake(conn, case.id, due_at, pace=wait)
                 if dead
-                else cases.retry(conn, case.id, due_at, attempts=attempts, pace=wait)
+                else cases.retry(conn, case.id, due_at, attempts=attempts, pace=wait, facts=facts)
             )
         await case.kit.notifier.progress(conn, case.id)
         if attempts == 3:
@@ -185,9 +191,9 @@ async def _retry(case: Case, error: ConnectorError) -> None:
             )
 
 
-async def _bury(conn: Connection, case: Case, error: ConnectorError, facts: Mapping[str, str]) -> None:
-    await cases.bury(conn, case.id, error.key)
-    await cases.note(conn, case.id, "dead")
+async def _bury(conn: Connection, case: Case, facts: Mapping[str, str]) -> None:
+    await cases.bury(conn, case.id, facts)
+    await cases.note(conn, case.id, "dead", **facts)
     await case.kit.notifier.tell(conn, case.id, Notice(key="dead", facts=facts))
 
 

@@ -26,6 +26,7 @@ from graphs.records import Resolution, Run
 
 Cursor = AsyncCursor[dict[str, Any]]
 State = Literal["intended", "cleared", "done", "failed", "unknown"]
+Stands = Literal["nothing", "maybe", "done", "undone", "still", "maybe_still", "ended"]
 
 
 class Fenced(Exception):
@@ -77,6 +78,13 @@ class Effect:
     resolved: Resolution | None  # what a person said of it while it was unknown
 
 
+_END: Mapping[State, Stands] = {
+    "intended": "maybe_still",
+    "unknown": "maybe_still",
+    "cleared": "still",
+    "failed": "still",
+    "done": "ended",
+}
 _COLUMNS = (
     "id, approval, run, act, operation, key, payload, state, found, result, intended_at, settled_at, ends_at,"
     " resolved"
@@ -119,6 +127,28 @@ async def standing(conn: Connection, run: str) -> list[Effect]:
 
 async def _read(conn: Connection, row: Mapping[str, Any]) -> Effect:
     return _effect(await erasing.opened(conn, row, "payload", "result"))
+
+
+async def stands(conn: Connection, run: Run) -> Stands:
+    """Say what of a run's doing stands outside, as far as the ledger knows: for the sentence about it.
+
+    A run that ends what another one granted names that one's approval among its values.
+    """
+    found = await of_run(conn, run.id)
+    ended = run.values.get("approval", "")
+    if ended and not any(one.act == "apply" for one in found):
+        granted = await find(conn, ended, "apply")
+        undone = await find(conn, ended, "undo")
+        if granted is None or granted.state != "done":
+            return "nothing"
+        return _END[undone.state] if undone is not None else "still"
+    applied = {one.approval: one for one in found if one.act == "apply"}
+    if any(one.state in {"intended", "unknown"} for one in applied.values()):
+        return "maybe"
+    if await standing(conn, run.id):
+        undoing = any(one.act == "undo" and one.state in {"intended", "unknown"} for one in found)
+        return "maybe_still" if undoing else "done"
+    return "undone" if any(one.state == "done" for one in applied.values()) else "nothing"
 
 
 def _effect(row: Mapping[str, Any]) -> Effect:

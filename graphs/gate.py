@@ -21,7 +21,7 @@ from graphs.effects import Effect, Fenced, Held, Late, Unknown
 from graphs.policy.engine import Ruling
 from graphs.pools import reading
 from graphs.ports import Connection
-from graphs.records import Approval, Resolution
+from graphs.records import Approval, Resolution, Void
 
 Also = Callable[[Connection, Effect], Awaitable[None]]
 
@@ -172,7 +172,7 @@ class Gate:
         if effect.state == "done":
             return effect
         if effect.state == "failed":
-            raise Refused("connector_refused", system=effect.operation)
+            raise _failed_before(effect)
         if effect.state == "unknown" and effect.resolved is not Resolution.DID_NOT:
             return await self._believe(held, effect, also)
         if effect.state == "intended":
@@ -187,7 +187,7 @@ class Gate:
             if self._may_be_ours(effect):  # it must not be made now, and may have been before
                 await self._write(held, effect, "unknown", detail=None)
                 raise Unknown(effect.id) from refusal
-            await self._write(held, effect, "failed", detail={"error": str(refusal)})
+            await self._write(held, effect, "failed", detail=_why(refusal))
             raise
         return await self._call(held, effect, done=done, also=also)
 
@@ -224,8 +224,9 @@ class Gate:
                 if self.calls.repeat(effect) == "blind":
                     await self._write(held, effect, "cleared", detail=None)
                 raise
-            await self._write(held, effect, "failed", detail={"error": str(error)})
-            raise Refused("connector_refused", system=effect.operation) from error
+            refusal = Refused("connector_refused", system=_system(effect), error=error.key)
+            await self._write(held, effect, "failed", detail={**_why(refusal), "error": str(error)})
+            raise refusal from error
         try:
             return await self._write(held, effect, "done", detail=result, also=also)
         except Fenced as error:
@@ -257,6 +258,26 @@ class Gate:
                 },
             )
         return settled
+
+
+def _why(refusal: Refused | Changed) -> Mapping[str, Any]:
+    """Return why an effect failed, so that whoever goes on after a crash says the same."""
+    if isinstance(refusal, Changed):
+        return {"error": str(refusal), "changed": {"key": refusal.why.key, "facts": dict(refusal.why.facts)}}
+    return {"error": str(refusal), "refused": {"key": refusal.key, "facts": dict(refusal.facts)}}
+
+
+def _failed_before(effect: Effect) -> Refused | Changed:
+    """Return what `_why` has written of a failed effect."""
+    detail = effect.result or {}
+    if changed := detail.get("changed"):
+        return Changed(why=Void(key=changed["key"], facts=changed["facts"]))
+    known = detail.get("refused") or {"key": "connector_refused", "facts": {"system": _system(effect)}}
+    return Refused(known["key"], **known["facts"])
+
+
+def _system(effect: Effect) -> str:
+    return effect.operation.partition(".")[0]
 
 
 def _is_of(effect: Effect, approval: Approval) -> bool:

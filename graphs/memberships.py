@@ -17,7 +17,7 @@ from graphs.effects import Effect
 from graphs.groups import GroupUnclear
 from graphs.kit import Case
 from graphs.pools import reading
-from graphs.ports import ClauseMissing, Connection
+from graphs.ports import ClauseMissing, ClauseUnreadable, Connection
 from graphs.records import Field, Run, Shown
 from graphs.steps import Node, Propose, State
 
@@ -73,6 +73,8 @@ async def propose(
         raise Refused("already_member", group=group)
     try:
         clause = await kit.evidence.clause(governed.clause_document, governed.clause_anchor)
+    except ClauseUnreadable as error:
+        raise Refused("clause_unreadable") from error
     except ClauseMissing as error:
         raise Refused("clause_missing") from error
     return Proposal(
@@ -178,4 +180,4 @@ async def _person(case: Case, subject: str) -> Person:
     try:
         return await case.kit.directory.person_of(subject)
     except NotFound as error:
-        raise Refused("person_inactive") from error
+        raise Refused("person_inactive", gone="yes") from error

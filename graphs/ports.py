@@ -15,6 +15,10 @@ class ClauseMissing(Exception):
     """The clause that governs a workflow cannot be resolved, so its requests are refused."""
 
 
+class ClauseUnreadable(ClauseMissing):
+    """Nobody can say at the moment what the clause reads: the policies themselves cannot be read."""
+
+
 class Clock(Protocol):
     """The one clock: UTC, milliseconds, from the database."""
 
@@ -61,7 +65,7 @@ class Evidence(Protocol):
     """The company's written policy."""
 
     async def clause(self, document: str, anchor: str) -> Clause:
-        """Return the section as the active edition has it. Raises ClauseMissing."""
+        """Return the section as the active edition has it. Raises ClauseMissing, or ClauseUnreadable."""
 
     async def edition(self) -> str:
-        """Return the name of the active edition. Raises ClauseMissing where there is none."""
+        """Return the name of the active edition. Raises ClauseUnreadable where none can be read."""

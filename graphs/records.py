@@ -50,7 +50,7 @@ class RunStatus(StrEnum):
     CHECKING = "checking"
     WAITING = "waiting"  # for an approval
     EXECUTING = "executing"
-    RETRYING = "retrying"  # an outside system cannot be reached; tried again by itself
+    RETRYING = "retrying"  # an outside system failed, `Run.facts` say which and how; tried again by itself
     DEAD = "dead"  # tried too often: rests until somebody has it tried again
     SCHEDULED = "scheduled"  # begins at `Run.due_at`
     UNKNOWN = "unknown"  # an interrupted call that nobody but a person can resolve
@@ -82,7 +82,8 @@ class Answered(StrEnum):
     NOT_CHANGED = "not_changed"  # an edit that changes nothing, or does not fit
     FOR_REQUESTER = "for_requester"  # they stand in for somebody who has a part in it
     TOOK_PART = "took_part"  # in what is to be reviewed
-    UNREACHABLE = "unreachable"  # the directory does not say whom they stand in for
+    UNREACHABLE = "unreachable"  # the directory cannot say at the moment whom they stand in for
+    UNREADABLE = "unreadable"  # the directory answers, and what it says cannot be used
     REASON_MISSING = "reason_missing"  # a denial gives its reason
     NO_SUCH_CARD = "no_such_card"
     DAMAGED = "damaged"  # the record is not what it was when the card was made
@@ -296,7 +297,7 @@ class Run:
     problems: Mapping[str, str]  # field name -> key of what is wrong with its value
     steps: tuple[Step, ...]
     reason: str | None  # key of the reason of a refusal or failure
-    facts: Mapping[str, str]  # what the sentence about `reason` needs
+    facts: Mapping[str, str]  # what the sentence about `reason`, or about what goes wrong, needs
     due_at: datetime | None
     created_at: datetime
 

@@ -9,7 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from connectors.base import Mint
 from connectors.directory import Directory, Person
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Unavailable
 from connectors.registry import Registry
 from graphs import (
     approvals,
@@ -222,8 +222,8 @@ class Runs:
         """
         try:
             held, people = await self._rights(by, card)
-        except ConnectorError:
-            return Answered.UNREACHABLE
+        except ConnectorError as error:
+            return _unread(error)
         async with self._kit.pool.connection() as conn:
             approval = await approvals.load(conn, card)
             if approval is None:
@@ -251,8 +251,8 @@ class Runs:
         """Return the fields that this person may change on the card, and what is asked for; or why not."""
         try:
             held, people = await self._rights(by, card)
-        except ConnectorError:
-            return Answered.UNREACHABLE
+        except ConnectorError as error:
+            return _unread(error)
         return await editing.changeable(self._kit, card, held, people, self.editable)
 
     async def edit(
@@ -264,9 +264,9 @@ class Runs:
         """
         try:
             held, people = await self._rights(by, card)
-        except ConnectorError:
-            return Answered.UNREACHABLE, {}
-        return await editing.edit(self._kit, card, values, held, people, editable=self.editable)
+            return await editing.edit(self._kit, card, values, held, people, editable=self.editable)
+        except ConnectorError as error:
+            return _unread(error), {}
 
     async def again(self, run: str, *, by: Person) -> bool | None:
         """Ask for the same once more, after it was denied or nobody decided: a new run, one for each run.
@@ -365,3 +365,8 @@ class Runs:
         if name not in self._workflows:
             raise UnknownWorkflow(name)
         return self._workflows[name]
+
+
+def _unread(error: ConnectorError) -> Answered:
+    """Say of a click that came to nothing whether the directory could not answer, or not so that it helps."""
+    return Answered.UNREACHABLE if isinstance(error, Unavailable) else Answered.UNREADABLE

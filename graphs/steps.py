@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from connectors.directory import Person
-from graphs import approvals, audit, authority, cards, cases, edits, forms, quorum, rights, votes
+from graphs import approvals, audit, authority, cards, cases, edits, effects, forms, quorum, rights, votes
 from graphs.admission import Changed, Refused, require
 from graphs.approvals import Proposal
 from graphs.edits import Edit
@@ -250,7 +250,10 @@ async def end(
     if reason is not None:
         notice = reason if reason in {"denied", "expired"} else status.value
         facts = {**facts, "key": reason}
+    run = (await case.row()).run
     async with case.writing() as conn:
+        if reason is not None:
+            facts = {"stands": await effects.stands(conn, run), **facts}
         await cases.move(conn, case.id, status, reason=reason, facts=facts)
         if reason is not None:
             await cases.note(conn, case.id, status.value, reason=reason)

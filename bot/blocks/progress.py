@@ -1,6 +1,6 @@
 """A run in its own thread: where it stands, what has happened, and what news there is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from bot import sentences
 from bot.blocks import parts
@@ -11,31 +11,14 @@ from graphs.records import Notice, Run, RunStatus
 FILL_IN = "request.fill_in"
 AGAIN = "request.again"
 
-STANDINGS: Mapping[RunStatus, str] = {
-    RunStatus.STARTED: "Received",
-    RunStatus.COLLECTING: "Waiting for you: something is missing",
-    RunStatus.CHECKING: "Being checked",
-    RunStatus.WAITING: "Waiting for approval",
-    RunStatus.EXECUTING: "Being carried out",
-    RunStatus.RETRYING: "A system cannot be reached; I keep trying",
-    RunStatus.DEAD: "Stopped: a system could not be reached for too long",
-    RunStatus.SCHEDULED: "Scheduled",
-    RunStatus.UNKNOWN: "Needs a person: I cannot tell whether it was carried out",
-    RunStatus.DONE: "Done",
-    RunStatus.REFUSED: "Closed without being carried out",
-    RunStatus.FAILED: "Failed",
-}
-
 
 def progress(run: Run, *, trouble: Markup | None = None, why: Markup | None = None) -> Message:
     """Draw the run as its record now stands.
 
     `trouble`: what keeps its card from being seen. `why`: why it ended, where the record does not know it.
     """
-    standing = STANDINGS[run.status]
-    return parts.message(
-        f"{safe(run.title, 300)}: {standing}", list(_body(run, ours(standing), trouble, why))
-    )
+    standing = sentences.standing(run.status, run.facts)
+    return parts.message(f"{safe(run.title, 300)}: {standing}", list(_body(run, standing, trouble, why)))
 
 
 def notice(news: Notice, *, requester: str | None, said: Markup | None = None) -> Message:
@@ -59,6 +42,8 @@ def _body(run: Run, standing: Markup, trouble: Markup | None, why: Markup | None
     if run.status in {RunStatus.REFUSED, RunStatus.FAILED} and run.reason:
         known = sentences.reason(run.reason, run.facts) if why is None else why
         yield parts.section(join(ours("Why: "), known, ours(".")))
+    if stands := sentences.stands(run.facts):
+        yield parts.section(stands)
     if run.can_be_asked_again:
         again = parts.button("Ask again", action=AGAIN, value=run.id, label="Ask for the same again")
         yield parts.actions("request", [again])

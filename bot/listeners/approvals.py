@@ -2,9 +2,12 @@
 
 from slack_bolt.async_app import AsyncAck
 
+from bot import sentences
 from bot.blocks import approval as card
+from bot.blocks import help as words
 from bot.listeners import cards, private
 from bot.listeners.surfaces import Body, Surfaces
+from bot.render import ours
 from bot.wiring import Parts
 from connectors.directory import Person
 from graphs.records import Answered, Verdict
@@ -26,6 +29,8 @@ def register(on: Surfaces, parts: Parts) -> None:
         await ack()
         person = await private.person(parts, body)
         approval = None if person is None else await parts.runs.approval(named)
+        if person is not None and approval is None:
+            await private.tell(parts, body, words.said(ours(sentences.FOREIGN)))
         if person is not None and approval is not None:
             view = await parts.answering.section(approval.clause.document, approval.clause.anchor, person)
             await private.show(parts, body, view)

@@ -75,7 +75,7 @@ def reasoned(parts: Parts, refuse: Refuse) -> OnClick:
         try:
             person = await parts.identity.person(private.user(body))
         except (Refused, Unknown) as error:
-            await _object(ack, sentences.REFUSALS[error.key])
+            await _object(ack, sentences.refusal(error))
             return
         record = str(body["view"].get("private_metadata") or "")
         answered = await refuse(record, person, str(written or ""))
@@ -98,7 +98,9 @@ async def clicked(parts: Parts, body: Body, ack: AsyncAck, kind: Kind) -> str | 
         return named
     logger.warning("Refused a click of %s: it does not come from the card", private.user(body))
     await ack()
-    await private.tell(parts, body, words.said(ours(sentences.ELSEWHERE)))
+    ours_at_all = await parts.outbox.has_record(f"{kind}:{named}")
+    said = sentences.ELSEWHERE if ours_at_all else sentences.FOREIGN
+    await private.tell(parts, body, words.said(ours(said)))
     return None
 
 

@@ -39,11 +39,20 @@ def register(on: Surfaces, parts: Parts) -> None:
         if person is None:
             return
         over = await _end(parts, person, private.value(body))
-        await private.show(parts, body, blocks.over(over))
+        stands = "Nothing was done." if over is None else "It has ended: they no longer decide for you."
+        await private.show(parts, body, blocks.over(over), stands=stands)
 
     on.command(COMMAND, asked)
     on.action(blocks.END, ended)
     on.view(blocks.FORM, _Sending(parts))
+
+
+class _StandInUnknown(Exception):
+    """Nobody can say at the moment who it is that was chosen."""
+
+    def __init__(self, unknown: Unknown) -> None:
+        super().__init__(str(unknown))
+        self.unknown = unknown
 
 
 class _Sending:
@@ -60,8 +69,12 @@ class _Sending:
             holder, stand_in = await asyncio.gather(
                 parts.identity.person(private.user(body), within=LOOK), self._stand_in(chosen)
             )
+        except _StandInUnknown as error:
+            said = sentences.refusal(error.unknown, of_another=True)
+            await ack(response_action="errors", errors={blocks.PERSON: said})
+            return
         except (Refused, Unknown) as error:
-            await ack(response_action="errors", errors={blocks.PERSON: sentences.REFUSALS[error.key]})
+            await ack(response_action="errors", errors={blocks.PERSON: sentences.refusal(error)})
             return
         except NotDelegable as error:
             await _object(ack, error)
@@ -85,6 +98,8 @@ class _Sending:
             return await self._parts.identity.person(user, within=LOOK)
         except Refused as error:
             raise NotDelegable("refused") from error
+        except Unknown as error:
+            raise _StandInUnknown(error) from error
 
 
 async def _end(parts: Parts, person: Person, delegation: str) -> Delegation | None:

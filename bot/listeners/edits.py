@@ -37,7 +37,7 @@ def register(on: Surfaces, parts: Parts) -> None:
         try:
             person = await parts.identity.person(private.user(body))
         except (Refused, Unknown) as error:
-            await ack(response_action="errors", errors={first: sentences.REFUSALS[error.key]})
+            await ack(response_action="errors", errors={first: sentences.refusal(error)})
             return
         approval = str(body["view"].get("private_metadata") or "")
         answered, problems = await parts.runs.edit(approval, forms.values(filled), by=person)

@@ -26,7 +26,7 @@ def register(on: Surfaces, parts: Parts) -> None:
             case Rated.RECORDED if good:
                 await private.tell(parts, body, feedback.thanks())
             case Rated.RECORDED:
-                await private.show(parts, body, feedback.wrong(question))
+                await private.show(parts, body, feedback.wrong(question), stands="Your rating is kept.")
 
     async def explained(body: Body, ack: AsyncAck) -> None:
         await ack()

@@ -12,13 +12,10 @@ from bot.blocks.parts import Message, View
 from bot.identity import Refused, Unknown
 from bot.listeners.surfaces import Body
 from bot.refusals import NETWORK
-from bot.render import ours
 from bot.wiring import Parts
 from connectors.directory import Person
 
 logger = logging.getLogger(__name__)
-
-LATE = "That took too long for Slack. Nothing was done; please try again."
 
 
 async def person(parts: Parts, body: Body) -> Person | None:
@@ -26,7 +23,7 @@ async def person(parts: Parts, body: Body) -> Person | None:
     try:
         return await parts.identity.person(user(body))
     except (Refused, Unknown) as error:
-        await tell(parts, body, words.said(ours(sentences.REFUSALS[error.key])))
+        await tell(parts, body, words.said(sentences.refusal(error)))
         return None
 
 
@@ -43,8 +40,11 @@ async def tell(parts: Parts, body: Body, message: Message) -> None:
         await parts.outbox.write_to(user(body), message)
 
 
-async def show(parts: Parts, body: Body, view: View) -> None:
-    """Open a window for the person who clicked; one on top of another where they clicked in a window."""
+async def show(parts: Parts, body: Body, view: View, *, stands: str = "Nothing was done.") -> None:
+    """Open a window for the person who clicked; one on top of another where they clicked in a window.
+
+    If it does not open they are told why, and with `stands` what has been done before.
+    """
     try:
         if isinstance(body.get("view"), Mapping):
             await parts.slack.views_push(trigger_id=body["trigger_id"], view=view)
@@ -52,7 +52,7 @@ async def show(parts: Parts, body: Body, view: View) -> None:
             await parts.slack.views_open(trigger_id=body["trigger_id"], view=view)
     except (SlackApiError, *NETWORK) as error:
         logger.warning("A window did not open: %s", error)
-        await tell(parts, body, words.said(ours(LATE)))
+        await tell(parts, body, words.said(sentences.window(error, stands=stands)))
 
 
 def user(body: Body) -> str:

@@ -91,7 +91,7 @@ class _Sending:
         try:
             person = await parts.identity.person(private.user(body))
         except (Refused, Unknown) as error:
-            await _refuse(ack, error.key, body)
+            await _refuse(ack, error, body)
             return
         await parts.runs.start(
             workflow=workflow,
@@ -166,7 +166,7 @@ class _Completing:
             person = await parts.identity.person(private.user(body))
             problems = await parts.runs.submit(run, filled, by=person)
         except (Refused, Unknown) as error:
-            await _refuse(ack, error.key, body)
+            await _refuse(ack, error, body)
             return
         except NoSuchRun:
             problems = dict.fromkeys(private.state(body), "closed")
@@ -185,8 +185,8 @@ async def _object(ack: AsyncAck, problems: Mapping[str, str], body: Body) -> Non
     await _errors(ack, {name: sentences.problem(key) for name, key in problems.items()}, body)
 
 
-async def _refuse(ack: AsyncAck, key: str, body: Body) -> None:
-    await _errors(ack, dict.fromkeys(private.inputs(body)[:1], sentences.REFUSALS[key]), body)
+async def _refuse(ack: AsyncAck, error: Refused | Unknown, body: Body) -> None:
+    await _errors(ack, dict.fromkeys(private.inputs(body)[:1], str(sentences.refusal(error))), body)
 
 
 async def _errors(ack: AsyncAck, errors: Mapping[str, str], body: Body) -> None:

@@ -150,7 +150,7 @@ async def test_the_directory_is_killed_during_the_call(town: Town, moment: str) 
         await changed(town, asked, "added")
     await town.kill("directory")
     await town.stands(asked.run, "retrying")
-    await town.heard(TOMAS, "A system cannot be reached; I keep trying")
+    await town.heard(TOMAS, "The company directory cannot be reached; I keep trying")
     await town.start("directory")
     await town.stands(asked.run, "done", within=120)
     assert await town.changes(asked.group) == ["added"]
