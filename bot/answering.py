@@ -94,8 +94,8 @@ class Answering:
 
     async def section(self, document: str, anchor: str, person: Person) -> View:
         """Draw a section, if the person may read it now."""
-        reader = await self._reader(person)
         try:
+            reader = await self._reader(person)
             found = await asyncio.to_thread(self._shelf.section, document, anchor, reader)
         except KnowledgeError:
             found = None
@@ -128,10 +128,12 @@ class Answering:
             today = (await self._clock.now(conn)).date()
         if person is None:
             return Reader(today=today)
-        return reader_of(person, today, await self._groups.clear(await asyncio.to_thread(self._audiences)))
+        return reader_of(person, today, await self._groups.clear(await self.audiences()))
 
-    def _audiences(self) -> frozenset[str]:
-        return audiences(self._shelf.library().edition.documents)
+    async def audiences(self) -> frozenset[str]:
+        """Return the groups that the documents of the edition that serves are for. Raises KnowledgeError."""
+        library = await asyncio.to_thread(self._shelf.library)
+        return audiences(library.edition.documents)
 
 
 def _problem(error: KnowledgeError) -> Message:

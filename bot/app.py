@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -63,6 +63,7 @@ from bot.wiring import Parts
 from connectors.registry import DirectorySettings, connect
 from graphs.records import Notice
 from graphs.runs import Runs
+from knowledge.errors import KnowledgeError
 
 logger = logging.getLogger(__name__)
 
@@ -155,6 +156,7 @@ async def build(
                 ),
                 workflows=hints,
                 understanding=understanding,
+                groups=workflows.groups(settings),
             )
 
 
@@ -212,11 +214,19 @@ class Rounds:
             self._sync_due,
             self._give_untaken,
             self._tell_given_up,
+            self._resolve_groups,
             parts.events.forget,
             parts.questions.forget,
             parts.reviews.go_on,
             parts.record.sweep,
         )
+
+    async def _resolve_groups(self) -> None:
+        """Resolve what settings and documents call groups, before anybody makes another one of that name."""
+        names = set(self.parts.groups)
+        with suppress(KnowledgeError):  # whoever asks is told
+            names |= await self.parts.answering.audiences()
+        await self.parts.runs.groups.clear(sorted(names))
 
     async def _deliver_late(self) -> None:
         async with self.parts.pool.connection() as conn:

@@ -43,3 +43,4 @@ class Parts:
     record: Rounds
     workflows: Mapping[str, WorkflowHints]
     understanding: Understanding = field(default_factory=lambda: Understanding({}))
+    groups: frozenset[str]  # that the settings name

@@ -27,6 +27,20 @@ def hints(settings: Settings) -> Mapping[str, WorkflowHints]:
     return {} if access is None else {it_access.NAME: vocabulary.it_access(access.groups)}
 
 
+def groups(settings: Settings) -> frozenset[str]:
+    """Return the groups that the settings name: those that can be asked for, that decide, and that review."""
+    access, emergency = settings.workflows.it_access, settings.workflows.break_glass
+    names: set[str] = set()
+    if access is not None:
+        names |= access.groups.keys()
+        for group in access.groups.values():
+            names |= {*group.approvers, *([group.escalate_to] if group.escalate_to else [])}
+    if emergency is not None:
+        names |= emergency.groups.keys() | {one.approvers for one in emergency.groups.values()}
+        names.add(emergency.reviewers)
+    return frozenset(names)
+
+
 def channels(settings: Settings) -> Channels:
     """Return where cards, reviews and alarms are posted."""
     access, emergency = settings.workflows.it_access, settings.workflows.break_glass

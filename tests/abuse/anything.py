@@ -76,9 +76,9 @@ class _Anything:
         try:
             await kit.directory.person_of(run.requester.subject)
             person = await kit.directory.person_by_email(run.values["person"])
-            payload = self._payload(run.values, person)
+            ids = await kit.groups.ids([APPROVERS, run.values["target"]])
+            payload = self._payload({**run.values, "target_id": ids[run.values["target"]]}, person)
             change = await kit.registry.operation(self._operation).preview(payload)
-            approvers = await kit.directory.group_by_name(APPROVERS)
         except NotFound as error:
             raise Refused("person_inactive") from error
         if not change.needed:
@@ -90,7 +90,7 @@ class _Anything:
             change=change,
             clause=await kit.evidence.clause(DOCUMENT, ANCHOR),
             beneficiary=approvals.actor(person),
-            approvers={approvers.name: approvers.id},
+            approvers={APPROVERS: ids[APPROVERS]},
             quorum=1,
             lines=(Shown(label="What", value=change.after),),
             reason="",

@@ -61,6 +61,7 @@ class Arena:
     tenant: str
     slack: "Callable[[], Awaitable[Front]]"  # opened for the first abuse that comes through it
     errors: list[BaseException] = field(default_factory=list)
+    founded: list[str] = field(default_factory=list)  # groups that a case has made, to be deleted at its end
     watched: dict[str, str] = field(default_factory=dict)  # the groups that a case may touch, with their ids
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _since: int = 0  # the change at the server up to which we have looked

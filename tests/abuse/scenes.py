@@ -34,7 +34,7 @@ class Scene:
 
 
 def _membership(values: Mapping[str, str], person: Person) -> Membership:
-    return Membership(group=values["target"], person=person.id)
+    return Membership(group=values["target"], group_id=values["target_id"], person=person.id)
 
 
 # How each registered operation is tried. One without an entry here fails a test.

@@ -12,15 +12,16 @@ import pytest
 from connectors.registry import DirectorySettings, connect
 from connectors.sandbox import process
 from graphs import admission
+from graphs.policy import views
 from graphs.policy.engine import Policy
 from tests import histories
-from tests.abuse import emergencies, matrix, payloads, people, records
+from tests.abuse import between, emergencies, matrix, payloads, people, records
 from tests.abuse.arena import Arena
 from tests.abuse.grounds import opened
 from tests.abuse.records import FIELDS, leaves
 from tests.abuse.scenes import OPERATIONS, WORKFLOWS, scenes, workflows
 
-SAMPLE, EMERGENCIES, FROM_SLACK, HISTORIES = 24, 6, 8, 15
+SAMPLE, EMERGENCIES, FROM_SLACK, HISTORIES, BETWEEN = 24, 6, 8, 15, 12
 
 
 async def _registered() -> set[str]:
@@ -70,6 +71,20 @@ async def test_rows_alone_let_nothing_through_the_gate(
         monkeypatch.setattr(admission, "_require_recorded", mock.AsyncMock())
         landed = [(await matrix.attempt(found, scenes()[0], abuse)).landed for abuse in forged]
     assert landed == [1, 1], "it is the record that stops them"
+
+
+async def test_nothing_that_changes_between_two_reads_gives_a_right(
+    database_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked = between.CHANGES[0]
+    async with arena(database_home, tmp_path / "directory") as found:
+        counted = {scene.name: await between.reads(found, scene) for scene in scenes()}
+        chosen = random.Random(SAMPLE).sample(between.cases(counted), BETWEEN)
+        tried = [await between.attempt(found, *case) for case in chosen]
+        monkeypatch.setattr(views, "names", lambda actor, people: actor.identities)
+        planted = await between.attempt(found, scenes()[0], linked, 1)
+    assert [one for one in tried if one.wrongful] == []
+    assert planted.wrongful == 1, "what was true when it was asked for is not enough"
 
 
 async def test_no_abuse_makes_one_person_enough_in_an_emergency(database_home: Path, tmp_path: Path) -> None:

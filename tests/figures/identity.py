@@ -1,0 +1,44 @@
+"""Who people and groups are between two reads (letter I): every change at every read that a request makes."""
+
+import random
+import sys
+from collections.abc import AsyncIterator
+from functools import partial
+
+from tests.abuse import between
+from tests.abuse.arena import Arena
+from tests.abuse.grounds import arena
+from tests.abuse.matrix import Tried
+from tests.abuse.scenes import scenes
+from tests.abuse.shares import shared
+from tests.figures.record import Figure, none_wrong
+
+SAMPLE = 12
+
+
+async def measure(*, quick: bool) -> AsyncIterator[Figure]:
+    """Count the reads of each scene, and let each change happen before each, or a sample of that."""
+    async with arena() as found:
+        counted = {scene.name: await between.reads(found, scene) for scene in scenes()}
+        cases = between.cases(counted)
+        if quick:
+            chosen = random.Random(SAMPLE).sample(cases, SAMPLE)
+            tried = [await between.attempt(found, *case) for case in chosen]
+    if not quick:
+        tried = await shared(partial(_try, counted), range(len(cases)), what="changes between reads")
+    for one in tried:
+        if one.wrongful:
+            sys.stderr.write(f"wrong: {one}\n")
+    yield none_wrong(
+        "I1, I2",
+        f"{len(between.CHANGES)} changes in the directory, each before each of the"
+        f" {' + '.join(map(str, counted.values()))} reads that a click and its effect make;"
+        " wrongful effects, and rightful requests that were held up",
+        tried=len(tried),
+        wrong=sum(one.wrongful for one in tried),
+        least=SAMPLE if quick else len(cases),
+    )
+
+
+async def _try(counted: dict[str, int], arena: Arena, number: int) -> Tried:
+    return await between.attempt(arena, *between.cases(counted)[number])
