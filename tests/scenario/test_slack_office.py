@@ -13,8 +13,9 @@ from bot.blocks import answer, approval, progress, request
 from bot.blocks.reason import REASON
 from bot.database import Database, open_owner
 from bot.listeners import requests
-from connectors.sandbox import process
+from connectors.sandbox import company, process
 from graphs.audit.head import tenant
+from tests.scenario import town_hall
 from tests.scenario.slack_office import (
     ADA,
     APPROVERS,
@@ -110,6 +111,20 @@ async def test_what_only_the_asker_may_read_is_answered_to_them_alone(office: Of
     await seen(office, "", as_=ADA, channel=ASK_POLICY, thread=ts, skip=1)
     for person in (ADA, TOMAS):
         assert not await finds(office, "58,000", as_=person, channel=ASK_POLICY)
+
+
+@pytest.mark.parametrize("name", ["people-team", "People-Team"])
+async def test_a_group_that_is_only_called_so_reads_nothing(office: Office, name: str) -> None:
+    theirs = await office.dm(INES)
+    ts = await office.people.message("At how much does the salary band four begin?", as_=INES, channel=theirs)
+    await seen(office, "58,000", as_=INES, channel=theirs, thread=ts)
+    await town_hall.found_group(office.directory, name, [company.TOMAS])
+    conversation = await office.dm(TOMAS)
+    ts = await office.people.message(
+        "Where does the salary band four begin, please?", as_=TOMAS, channel=conversation
+    )
+    await seen(office, "", as_=TOMAS, channel=conversation, thread=ts, skip=1)
+    assert not await finds(office, "58,000", as_=TOMAS, channel=conversation)
 
 
 async def test_what_the_handbook_does_not_cover_is_said_with_whom_to_ask(office: Office) -> None:
