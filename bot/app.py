@@ -249,6 +249,7 @@ class Rounds:
             await self.parts.jobs.forget(job)
 
     async def _give_untaken(self) -> None:
+        await self.parts.events.store_held()
         for body in await self.parts.events.untaken():
             try:
                 await self.surfaces.give(body)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from bot.database import Pool
@@ -13,6 +14,8 @@ from graphs.ports import Connection
 PATIENCE = 10  # seconds from the store to the take, before a sweep gives the event again
 TRIES = 3
 KEPT = 7  # days
+HELD = 1_000  # events that one process holds while the database is away or read-only
+UNWRITABLE = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 
 
 class Events:
@@ -20,15 +23,34 @@ class Events:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._held: dict[str, Mapping[str, Any]] = {}
 
     async def store(self, body: Mapping[str, Any]) -> bool:
-        """Keep the event, and say whether it is new. It is there for good when this returns."""
+        """Keep the event, and say whether it is new. It is there for good when this returns.
+
+        Raises psycopg.Error where it cannot be stored, so that nobody acknowledges it and Slack sends it
+        again, for six minutes. Where the database is away or read-only the event is held here beside that.
+        """
+        try:
+            return await self._insert(body, patience=PATIENCE)
+        except UNWRITABLE:
+            if len(self._held) < HELD:
+                self._held[body["event_id"]] = body
+            raise
+
+    async def store_held(self) -> None:
+        """Store what could not be stored when it came. A sweep gives it to its listener at once."""
+        for event_id, body in list(self._held.items()):
+            await self._insert(body, patience=0)
+            self._held.pop(event_id, None)
+
+    async def _insert(self, body: Mapping[str, Any], *, patience: int) -> bool:
         async with self._pool.connection() as conn:
             cursor = await conn.execute(
                 "INSERT INTO event (event_id, body, about, thread, next_at)"
                 " VALUES (%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))"
                 " ON CONFLICT DO NOTHING",
-                (body["event_id"], Jsonb(dict(body)), *_places(body), PATIENCE),
+                (body["event_id"], Jsonb(dict(body)), *_places(body), patience),
             )
             return cursor.rowcount == 1
 

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,9 +35,44 @@ def programs(version: str) -> Path:
     return folder
 
 
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """A server that can go away, come back, and refuse to be written."""
+
+    conninfo: str  # how its superuser connects
+    execute: Callable[[str], None]  # a command of pg_ctl
+
+    def stop(self) -> None:
+        """Cut every connection, and let none in."""
+        self.execute("stop")
+
+    def start(self) -> None:
+        """Come back."""
+        self.execute("start")
+
+    def write(self, allowed: bool) -> None:
+        """Let everybody write, or nobody; return when everybody has been told."""
+        with psycopg.connect(self.conninfo, autocommit=True) as conn:
+            conn.execute(f"ALTER SYSTEM SET default_transaction_read_only = {not allowed}".encode())
+            conn.execute("SELECT pg_reload_conf()")
+
+        def told() -> bool:
+            with psycopg.connect(self.conninfo) as conn:
+                return conn.execute("SHOW transaction_read_only").fetchone() == ("off" if allowed else "on",)
+
+        _until(told)
+
+
 @contextmanager
 def postgres(version: str, folder: Path) -> Iterator[str]:
     """Run a server as an administrator keeps it, with passwords; yield how its superuser connects."""
+    with own(version, folder) as server:
+        yield server.conninfo
+
+
+@contextmanager
+def own(version: str, folder: Path) -> Iterator[Own]:
+    """Run such a server; yield it."""
     cluster = Cluster(folder)
     cluster.prepare()
     place = programs(version)
@@ -49,14 +85,21 @@ def postgres(version: str, folder: Path) -> Iterator[str]:
         _execute([str(place / "initdb"), "-D", str(cluster.data), *flags], cluster.account)
         options = f"-c listen_addresses= -c unix_socket_directories={socket} -c fsync=off"
         control = [str(place / "pg_ctl"), "-D", str(cluster.data), "-w"]
-        _execute([*control, "-l", str(cluster.data / "log"), "-o", options, "start"], cluster.account)
+
+        def act(command: str) -> None:
+            how = (
+                ["-m", "immediate"] if command == "stop" else ["-l", str(cluster.data / "log"), "-o", options]
+            )
+            _execute([*control, *how, command], cluster.account)
+
+        act("start")
         conninfo = make_conninfo(host=str(socket), user="admin", password=PASSWORD, dbname="company")
         try:
             with psycopg.connect(make_conninfo(conninfo, dbname="postgres"), autocommit=True) as conn:
                 conn.execute("CREATE DATABASE company")
-            yield conninfo
+            yield Own(conninfo=conninfo, execute=act)
         finally:
-            _execute([*control, "-m", "immediate", "stop"], cluster.account)
+            act("stop")
 
 
 def login(admin: str, name: str, rights: str = "") -> str:
