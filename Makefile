@@ -35,7 +35,7 @@ check: $(READY) ## format, lint, types, import contracts and the quick tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@PYTHONPATH=. $(BIN)/lint-imports --no-cache | tail -n 4
+	@PYTHONPATH=. $(BIN)/lint-imports --no-cache > .venv/imports.log || { cat .venv/imports.log; exit 1; }
 	@$(BIN)/pytest -n 2 --dist loadscope -q tests/unit
 
 bench-knowledge: $(READY) ## measure ingests, answers and memory (minutes; docs/editions.md)
