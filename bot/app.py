@@ -123,6 +123,7 @@ async def build(
             mint=mint,
             policy=policies.of(settings),
             seal=seal,
+            most_open=settings.requests.most_open,
         ) as runs:
             answering = Answering(shelf, database.pool, clock, questions, runs.groups, reword=reword)
             events = Events(database.pool)

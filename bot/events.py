@@ -8,6 +8,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from bot.database import Pool
+from bot.shares import share_of
 from bot.understanding import LONGEST
 from graphs.ports import Connection
 
@@ -47,10 +48,10 @@ class Events:
     async def _insert(self, body: Mapping[str, Any], *, patience: int) -> bool:
         async with self._pool.connection() as conn:
             cursor = await conn.execute(
-                "INSERT INTO event (event_id, body, about, thread, next_at)"
-                " VALUES (%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))"
+                "INSERT INTO event (event_id, body, about, thread, share, next_at)"
+                " VALUES (%s, %s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))"
                 " ON CONFLICT DO NOTHING",
-                (body["event_id"], Jsonb(dict(body)), *_places(body), patience),
+                (body["event_id"], Jsonb(dict(body)), *_places(body), _share(body), patience),
             )
             return cursor.rowcount == 1
 
@@ -61,6 +62,18 @@ class Events:
             (event_id,),
         )
         return cursor.rowcount == 1
+
+    async def just_said(self, conn: Connection, event_id: str) -> int:
+        """Return how many events of the same person came in the minute before this one, at most 100."""
+        cursor = await conn.execute(
+            "SELECT count(*) AS said FROM (SELECT 1 FROM event AS other, event AS this"
+            " WHERE this.event_id = %s AND other.share = this.share AND other.event_id <> this.event_id"
+            " AND other.received_at BETWEEN this.received_at - interval '1 minute' AND this.received_at"
+            " LIMIT 100) AS counted",
+            (event_id,),
+        )
+        row = await cursor.fetchone()
+        return 0 if row is None else int(row["said"])
 
     async def body(self, event_id: str) -> dict[str, Any] | None:
         """Return the event as Slack sent it, unless it has been swept away."""
@@ -145,9 +158,20 @@ def _places(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
     event = body.get("event")
     if not isinstance(event, Mapping) or not isinstance(event.get("channel"), str):
         return None, None
-    inner = event.get("message") or event.get("previous_message")
-    message = inner if isinstance(inner, Mapping) else event
+    message = _message(event)
     ts = message.get("ts")
     if not isinstance(ts, str):
         return None, None
     return f"{event['channel']} {ts}", f"{event['channel']} {message.get('thread_ts') or ts}"
+
+
+def _share(body: Mapping[str, Any]) -> str | None:
+    """Return the share of whoever the event is from."""
+    event = body.get("event")
+    user = _message(event).get("user") if isinstance(event, Mapping) else None
+    return share_of(user) if isinstance(user, str) else None
+
+
+def _message(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = event.get("message") or event.get("previous_message")
+    return inner if isinstance(inner, Mapping) else event

@@ -20,11 +20,15 @@ from procrastinate.tasks import Task
 
 from bot.database import Database, Pool
 from bot.storage.session import SessionConnection
+from graphs import cases
+from graphs.cases import Rank
 from graphs.ports import Connection
 
 logger = logging.getLogger(__name__)
 
 CONCURRENCY = 8
+ANSWERING = 3  # of jobs that answer or fetch: those that act and post wait behind none of them
+WORKERS = 2  # of a process: one for each kind of job
 LONGEST_PAUSE = 60  # seconds between two attempts of a job, whatever its task
 HEARTBEAT = 2.0  # seconds
 STALLED = 8.0  # seconds without a heartbeat, after which another worker takes over
@@ -32,6 +36,11 @@ POLL = 1.0  # seconds after which a job is found that nobody was notified of: it
 PAUSE = 1.0  # seconds before a worker that lost the database is followed by another
 _TAKEOVER = 7_203_114  # of the advisory lock: one worker at a time takes jobs over
 
+# The higher, the sooner. Within one rank, first come, first served.
+_ADVANCE = {Rank.EMERGENCY: 100, Rank.DECIDED: 80, Rank.ORDINARY: 40}
+_DELIVER = {"alarm": 90, "card": 60, "doubt": 60, "review": 60, "reply": 20}
+_DELIVER_OTHERS = 50
+_BACKGROUND = -1000  # after every answer
 
 Round = Callable[[], Awaitable[object]]
 
@@ -92,15 +101,21 @@ class Jobs:
         self._app = app
         self._pool = pool
         self._queue = queue
+        self._answers = f"{queue}:answers"
         self._work: Work | None = None
         self._tell_time(now)
         self._advance = self._task(
             "advance", self._do_advance, _BackOff(attempts=6, longest=8, now=self._now)
         )
         self._deliver = self._task("deliver", self._do_deliver, None)  # its row says when it is tried again
-        self._reply = self._task("reply", self._do_reply, _BackOff(attempts=6, longest=30, now=self._now))
+        self._reply = self._task(
+            "reply", self._do_reply, _BackOff(attempts=6, longest=30, now=self._now), queue=self._answers
+        )
         self._sync = self._task(
-            "sync", self._do_sync, _BackOff(attempts=6, longest=LONGEST_PAUSE, now=self._now)
+            "sync",
+            self._do_sync,
+            _BackOff(attempts=6, longest=LONGEST_PAUSE, now=self._now),
+            queue=self._answers,
         )
         # procrastinate watches its own listener and heartbeat only for as long as its deferrer of periodic
         # tasks runs, and that ends at once where there are none: so there is one, every four years.
@@ -117,39 +132,48 @@ class Jobs:
             row = await cursor.fetchone()
         assert row is not None
         connector = procrastinate.PsycopgConnector(
-            conninfo=database.conninfo, connection_class=SessionConnection, min_size=1, max_size=4
+            conninfo=database.conninfo, connection_class=SessionConnection, min_size=1, max_size=4 + WORKERS
         )
         app = procrastinate.App(connector=connector)
         async with app.open_async():
             yield cls(app, database.pool, str(row["tenant"]), row["now"])
 
     async def advance(self, conn: Connection, run: str) -> None:
-        """Have `run` advanced soon, if the caller's transaction commits.
+        """Have `run` advanced soon, if the caller's transaction commits: emergencies, then what is decided.
 
         Without a queueing lock: a job that is waiting now may be taken before this transaction commits, and
         would not see what it wrote.
         """
-        await self._advance.configure(lock=f"run:{run}", connection=conn).defer_async(run=run)
+        priority = _ADVANCE[await cases.rank(conn, run)]
+        task = self._advance.configure(lock=f"run:{run}", connection=conn, priority=priority)
+        await task.defer_async(run=run)
 
     async def deliver(self, conn: Connection, message: str) -> None:
         """Have the message delivered, if the caller's transaction commits."""
-        await self._deliver.configure(lock=f"message:{message}", connection=conn).defer_async(message=message)
+        priority = _DELIVER.get(message.partition(":")[0], _DELIVER_OTHERS)
+        task = self._deliver.configure(lock=f"message:{message}", connection=conn, priority=priority)
+        await task.defer_async(message=message)
 
-    async def reply(self, conn: Connection, event: str) -> None:
-        """Have the event answered, if the caller's transaction commits."""
-        await self._reply.configure(lock=f"event:{event}", connection=conn).defer_async(event=event)
+    async def reply(self, conn: Connection, event: str, *, after: int = 0) -> None:
+        """Have the event answered, if the caller's transaction commits.
+
+        `after`: how much else the same person has just said. Whoever says much waits for whoever says little.
+        """
+        task = self._reply.configure(lock=f"event:{event}", connection=conn, priority=-after)
+        await task.defer_async(event=event)
 
     async def sync(self, conn: Connection) -> None:
         """Have due sources fetched, one worker at a time, if the caller's transaction commits."""
-        await self._sync.configure(lock="sync", connection=conn).defer_async()
+        task = self._sync.configure(lock="sync", connection=conn, priority=_BACKGROUND)
+        await task.defer_async()
 
     async def given_up(self) -> list[GivenUp]:
         """Return some of the jobs that were tried too often, until they are forgotten."""
         async with self._pool.connection() as conn:
             cursor = await conn.execute(
                 "SELECT id, task_name, args FROM procrastinate_jobs"
-                " WHERE queue_name = %s AND status = 'failed' ORDER BY id LIMIT 20",
-                (self._queue,),
+                " WHERE queue_name = ANY(%s) AND status = 'failed' ORDER BY id LIMIT 20",
+                ([self._queue, self._answers],),
             )
             rows = await cursor.fetchall()
         return [
@@ -169,18 +193,19 @@ class Jobs:
         _end_if_cancelled()
         self._work = work
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._run(), name="worker")
+            group.create_task(self._run(self._queue, CONCURRENCY), name="worker")
+            group.create_task(self._run(self._answers, ANSWERING), name="answering worker")
             for act in work.rounds():
                 group.create_task(_every(1.0, act), name=act.__qualname__)
             group.create_task(_every(STALLED / 4, self._take_over), name="takeover")
 
-    async def _run(self) -> None:
-        """Run the worker, and another one when it ends: its connections to the database were cut."""
+    async def _run(self, queue: str, concurrency: int) -> None:
+        """Run the worker of a queue, and another one when it ends: its connections were cut."""
         while True:
             try:
                 await self._app.run_worker_async(
-                    queues=[self._queue],
-                    concurrency=CONCURRENCY,
+                    queues=[queue],
+                    concurrency=concurrency,
                     install_signal_handlers=False,
                     fetch_job_polling_interval=POLL,
                     update_heartbeat_interval=HEARTBEAT,
@@ -210,7 +235,12 @@ class Jobs:
                 return
             await self._mend_times(conn)
             manager = self._app.job_manager
-            for job in await manager.get_stalled_jobs(queue=self._queue, seconds_since_heartbeat=STALLED):
+            stalled = [
+                job
+                for queue in (self._queue, self._answers)
+                for job in await manager.get_stalled_jobs(queue=queue, seconds_since_heartbeat=STALLED)
+            ]
+            for job in stalled:
                 logger.warning("A worker died; %s is taken over", job.call_string)
                 try:
                     await manager.retry_job(job, retry_at=row["now"])  # not by this machine's clock
@@ -225,9 +255,9 @@ class Jobs:
         """
         await conn.execute(
             "UPDATE procrastinate_jobs SET scheduled_at = clock_timestamp()"
-            " WHERE queue_name = %s AND status = 'todo'"
+            " WHERE queue_name = ANY(%s) AND status = 'todo'"
             " AND scheduled_at > clock_timestamp() + make_interval(secs => %s)",
-            (self._queue, LONGEST_PAUSE),
+            ([self._queue, self._answers], LONGEST_PAUSE),
         )
         await conn.execute(
             "UPDATE procrastinate_workers SET last_heartbeat = clock_timestamp()"
@@ -242,9 +272,14 @@ class Jobs:
         return utils.utcnow() - self._ahead
 
     def _task(
-        self, name: str, do: Callable[..., Awaitable[None]], retry: BaseRetryStrategy | None
+        self,
+        name: str,
+        do: Callable[..., Awaitable[None]],
+        retry: BaseRetryStrategy | None,
+        *,
+        queue: str | None = None,
     ) -> "Task[..., Awaitable[None], ...]":
-        return self._app.task(name=name, queue=self._queue, retry=retry or False)(do)
+        return self._app.task(name=name, queue=queue or self._queue, retry=retry or False)(do)
 
     async def _do_advance(self, run: str) -> None:
         await self._working.advance(run)

@@ -23,6 +23,7 @@ from bot.router import Kind, Route, WorkflowHints
 from bot.sayings import Saying
 from bot.understanding import Understanding
 from connectors.directory import Person
+from graphs.cases import TooManyOpen
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Starter(Protocol):
         origin: Mapping[str, str],
         key: str,
     ) -> str:
-        """Begin a run, or return the one of that key."""
+        """Begin a run, or return the one of that key. Raises TooManyOpen."""
 
     async def begun(self, keys: Sequence[str]) -> bool:
         """Whether a run of one of these keys has begun."""
@@ -138,7 +139,10 @@ class Replies:
     async def _act(self, saying: Saying, found: Route, person: Person) -> Reply | None:
         match found.kind:
             case Kind.REQUEST:
-                await self._start(saying, found, person)
+                try:
+                    await self._start(saying, found, person)
+                except TooManyOpen as error:
+                    return _public(words.said(ours(sentences.too_many(error.most))))
                 return None  # the run speaks for itself
             case Kind.QUESTION:
                 await self._look_busy(saying)

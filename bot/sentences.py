@@ -150,6 +150,14 @@ def unanswered(reference: str) -> Markup:
     )
 
 
+def too_many(most: int) -> str:
+    """Say that somebody has asked for as much as can be open at a time."""
+    return (
+        f"You have {most} requests open, and nobody can have more at a time. Nothing was asked for. "
+        "Please wait until one of them is decided or its time is over, then ask again."
+    )
+
+
 def alert(reference: str) -> Markup:
     """Tell those who run the bot that something failed which nobody had foreseen."""
     return join(

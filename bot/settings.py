@@ -205,6 +205,12 @@ class AuditSettings(Section):
     keep_days: int = Field(default=2557, ge=1)  # seven years
 
 
+class RequestSettings(Section):
+    """How much one person may ask for."""
+
+    most_open: int = Field(default=20, ge=1, le=1000)  # requests of a person that may be open at a time
+
+
 class OperatorSettings(Section):
     """Those who run the bot: the channel in which they are told what needs them."""
 
@@ -249,6 +255,7 @@ class Settings(BaseSettings):
     policy: PolicySettings | None = None
     audit: AuditSettings = AuditSettings()
     operator: OperatorSettings | None = None
+    requests: RequestSettings = RequestSettings()
     sources: tuple[AnySource, ...] = ()
 
     @field_validator("sources")

@@ -1,8 +1,9 @@
 """The rows of runs: what each case knows, where it stands, and when it must be looked at again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -25,8 +26,24 @@ class Row:
     attempts: int
 
 
+class Rank(Enum):
+    """How soon a run is worked on."""
+
+    EMERGENCY = auto()
+    DECIDED = auto()  # somebody has approved it, and waits for it to happen
+    ORDINARY = auto()
+
+
 class NoSuchRun(Exception):
     """There is no run of that id."""
+
+
+class TooManyOpen(Exception):
+    """This person has as many open requests as anybody may have. Nothing was begun."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} requests are open")
+        self.most = most
 
 
 async def create(
@@ -39,13 +56,17 @@ async def create(
     origin: Mapping[str, str],
     values: Mapping[str, str],
     due_at: datetime | None = None,
+    urgent: bool = False,
 ) -> tuple[str, bool]:
-    """Store a run and return its id and whether it is new: the same key gives the same run."""
+    """Store a run and return its id and whether it is new: the same key gives the same run.
+
+    `urgent`: it is an emergency, and comes before all that are none.
+    """
     status = RunStatus.SCHEDULED if due_at else RunStatus.STARTED
     cursor = await conn.execute(
         "WITH made AS (INSERT INTO run"
-        "  (id, key, workflow, version, status, requester, origin, slots, due_at)"
-        "  VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant, key) DO NOTHING"
+        "  (id, key, workflow, version, status, requester, origin, slots, due_at, urgent)"
+        "  VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant, key) DO NOTHING"
         "  RETURNING id, due_at), woken AS (INSERT INTO timer (run, due_at) SELECT id, due_at FROM made"
         "  WHERE due_at IS NOT NULL) SELECT id FROM made",
         (
@@ -58,6 +79,7 @@ async def create(
             Jsonb(dict(origin)),
             Jsonb(dict(values)),
             due_at,
+            urgent,
         ),
     )
     if row := await cursor.fetchone():
@@ -66,6 +88,41 @@ async def create(
     row = await cursor.fetchone()
     assert row is not None
     return str(row["id"]), False
+
+
+async def rank(conn: Connection, run: str) -> Rank:
+    """Return how soon the run is worked on, as it stands in the caller's transaction."""
+    cursor = await conn.execute(
+        "SELECT urgent, EXISTS (SELECT FROM approval WHERE approval.run = run.id AND status = 'approved')"
+        " AS decided FROM run WHERE id = %s",
+        (run,),
+    )
+    row = await cursor.fetchone()
+    if row is not None and row["urgent"]:
+        return Rank.EMERGENCY
+    return Rank.DECIDED if row is not None and row["decided"] else Rank.ORDINARY
+
+
+async def admit(
+    conn: Connection, key: str, requester: Actor, *, urgent: bool, of: Collection[str], most: int
+) -> None:
+    """Let the requester begin a run of that key. Raises TooManyOpen where they have so many open already.
+
+    Emergencies are counted apart from everything else. One person's requests come one after another from here
+    to the end of the transaction, so that two at once are counted too.
+    """
+    person = requester.human or requester.subject
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('requests ' || %s, 0))", (person,))
+    if await exists(conn, [key]):
+        return
+    cursor = await conn.execute(
+        "SELECT count(*) AS open FROM run WHERE status NOT IN ('done', 'refused', 'failed')"
+        " AND workflow = ANY(%s) AND urgent = %s AND (requester->>'subject' = %s OR requester->>'human' = %s)",
+        (list(of), urgent, requester.subject, person),
+    )
+    row = await cursor.fetchone()
+    if row is not None and row["open"] >= most:
+        raise TooManyOpen(most)
 
 
 async def exists(conn: Connection, keys: Sequence[str]) -> bool:

@@ -30,6 +30,7 @@ class Workflow:
     title: str
     version: int
     fields: tuple[Field, ...]
+    urgent: bool = False  # for emergencies: its runs come before all others
     build: Callable[[], Any]  # a StateGraph, imported only when a process runs workflows
 
 

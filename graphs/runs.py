@@ -61,9 +61,14 @@ class Runs:
     """The runs of one process. Make it with `Runs.open`."""
 
     def __init__(
-        self, kit: Kit, workflows: Iterable[Workflow], machines: Mapping[tuple[str, int], drive.Machine]
+        self,
+        kit: Kit,
+        workflows: Iterable[Workflow],
+        machines: Mapping[tuple[str, int], drive.Machine],
+        most_open: int | None = None,
     ) -> None:
         self._kit = kit
+        self._most_open = most_open
         self._workflows = {workflow.name: workflow for workflow in workflows}
         self._machines = machines
 
@@ -84,8 +89,11 @@ class Runs:
         mint: Mint,
         policy: Policy,
         seal: Seal,
+        most_open: int | None = None,
     ) -> AsyncIterator[Self]:
-        """Join the parts. Raises VersionMissing when open runs name a workflow this process lacks.
+        """Join the parts. `most_open`: how many requests a person may have open at a time; None: any number.
+
+        Raises VersionMissing when open runs name a workflow this process lacks.
 
         Raises GroupUnclear, and the directory's errors, where the policies name a group that nobody knows.
         """
@@ -121,7 +129,7 @@ class Runs:
             (workflow.name, workflow.version): workflow.build().compile(checkpointer=saver)
             for workflow in workflows
         }
-        yield cls(kit, workflows, machines)
+        yield cls(kit, workflows, machines, most_open)
 
     @property
     def groups(self) -> Groups:
@@ -151,7 +159,10 @@ class Runs:
         origin: Mapping[str, str],
         key: str,
     ) -> str:
-        """Begin a run and return its id; the same key gives the same run. Raises UnknownWorkflow."""
+        """Begin a run and return its id; the same key gives the same run.
+
+        Raises UnknownWorkflow, and TooManyOpen where the requester has as many open as anybody may have.
+        """
         async with self._kit.pool.connection() as conn:
             run, _ = await self._begin(
                 conn, key=key, workflow=workflow, requester=requester, origin=origin, values=values
@@ -175,6 +186,15 @@ class Runs:
     ) -> tuple[str, bool]:
         kind = self._workflow(workflow)
         known = {field.name: values[field.name] for field in kind.fields if values.get(field.name)}
+        if self._most_open is not None:
+            await cases.admit(
+                conn,
+                key,
+                approvals.actor(requester),
+                urgent=kind.urgent,
+                of=self.titles,
+                most=self._most_open,
+            )
         run, fresh = await cases.create(
             conn,
             key=key,
@@ -183,6 +203,7 @@ class Runs:
             requester=approvals.actor(requester),
             origin=origin,
             values=known,
+            urgent=kind.urgent,
         )
         if fresh:
             await cases.note(conn, run, "requested")
@@ -271,7 +292,8 @@ class Runs:
     async def again(self, run: str, *, by: Person) -> bool | None:
         """Ask for the same once more, after it was denied or nobody decided: a new run, one for each run.
 
-        False where it has been asked again before, None where this person or this run cannot.
+        False where it has been asked again before, None where this person or this run cannot. Raises
+        TooManyOpen.
         """
         async with self._kit.pool.connection() as conn:
             row = await cases.load(conn, run, self._kit.titles)

@@ -11,7 +11,8 @@ def register(on: Surfaces, parts: Parts) -> None:
     async def heard(body: Body) -> None:
         async with parts.pool.connection() as conn:
             if await parts.events.take(conn, body["event_id"]) and Saying.read(body) is not None:
-                await parts.jobs.reply(conn, body["event_id"])
+                said = await parts.events.just_said(conn, body["event_id"])
+                await parts.jobs.reply(conn, body["event_id"], after=said)
 
     on.event("app_mention", heard)
     on.event("message.im", heard)

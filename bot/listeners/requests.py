@@ -14,7 +14,7 @@ from bot.listeners import private
 from bot.listeners.surfaces import Body, Surfaces
 from bot.render import ours
 from bot.wiring import Parts
-from graphs.cases import NoSuchRun
+from graphs.cases import NoSuchRun, TooManyOpen
 from graphs.forms import examine
 from graphs.records import RunStatus
 
@@ -93,13 +93,18 @@ class _Sending:
         except (Refused, Unknown) as error:
             await _refuse(ack, error, body)
             return
-        await parts.runs.start(
-            workflow=workflow,
-            values=filled,
-            requester=person,
-            origin={"user": private.user(body)},
-            key=f"view:{view['id']}",
-        )
+        try:
+            await parts.runs.start(
+                workflow=workflow,
+                values=filled,
+                requester=person,
+                origin={"user": private.user(body)},
+                key=f"view:{view['id']}",
+            )
+        except TooManyOpen as error:
+            first = private.inputs(body)[:1]
+            await _errors(ack, dict.fromkeys(first, sentences.too_many(error.most)), body)
+            return
         await ack()
 
 
@@ -116,6 +121,10 @@ class _Again:
             asked = None if person is None else await parts.runs.again(private.value(body), by=person)
         except NoSuchRun:
             asked = None
+        except TooManyOpen as error:
+            await ack()
+            await private.tell(parts, body, words.said(ours(sentences.too_many(error.most))))
+            return
         await ack()
         if person is not None and not asked:
             said = "You have asked again already." if asked is False else "Only whoever asked can ask again."

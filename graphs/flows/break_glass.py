@@ -74,6 +74,7 @@ def workflow(rules: Rules) -> Workflow:
         title="Emergency access",
         version=1,
         fields=fields,
+        urgent=True,
         build=lambda: _machine(_Emergency(rules), fields),
     )
 
@@ -155,6 +156,7 @@ class _Emergency:
                 "every": str(int(self._rules.review_every.total_seconds())),
             },
             due_at=effect.ends_at,
+            urgent=True,
         )
         await cases.note(conn, held.run.id, "granted", until=effect.ends_at.isoformat())
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.jobs import STALLED
+from bot.jobs import WORKERS
 from tests import town as towns
 from tests.figures.record import Figure, none_wrong
 from tests.town import BEN, GRACE, Asked, Json, Town, until
@@ -119,7 +120,7 @@ async def _awake(town: Town) -> bool:
         "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > clock_timestamp() - interval '4 s'"
     )
     ((count,),) = await town.rows(query)
-    return int(count) >= sum(name.startswith("bot") for name in town.parts)
+    return int(count) >= WORKERS * sum(name.startswith("bot") for name in town.parts)
 
 
 async def _done(town: Town, asked: Sequence[Asked], began: float) -> Batch:

@@ -194,9 +194,9 @@ async def test_a_job_that_fails_for_good_is_told_once(office: Office) -> None:
     """As procrastinate leaves a job that was tried too often."""
     conversation = await office.dm(ADA)
 
-    async def never(method: Any, conn: Connection, event: str) -> None:
+    async def never(method: Any, conn: Connection, event: str, **named: int) -> None:
         async with conn.transaction():
-            await method(conn, event)
+            await method(conn, event, **named)
             await conn.execute(
                 "UPDATE procrastinate_jobs SET status = 'failed', attempts = 6"
                 " WHERE task_name = 'reply' AND status = 'todo'"
