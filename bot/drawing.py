@@ -1,7 +1,7 @@
 """From a row of the outbox to what it shows now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from bot import undelivered
@@ -15,6 +15,7 @@ from bot.identity import Identity
 from bot.messages import Messages, Row
 from bot.outbox import Letter, NoChannel, NoLongerTrue, Nowhere
 from bot.render import Markup
+from bot.shares import share_of
 from graphs.records import Alarm, Approval, ApprovalStatus, Beside, Doubt, Notice, Review, Run
 from graphs.runs import Runs
 
@@ -66,17 +67,14 @@ class RecordDrawing:
             trouble=None if trouble is None else refused.standing(trouble),
             why=None if unseen is None else refused.unseen(unseen),
         )
-        return Letter(channel=channel, thread=thread, message=drawn)
+        return self._of(run, Letter(channel=channel, thread=thread, message=drawn))
 
     async def _card(self, row: Row) -> Letter:
         approval = await self._approval_of(row.ref)
         users = await self._identity.users(_subjects(approval))
         editable = bool(self._runs.editable(approval.workflow))
-        return Letter(
-            channel=self._channel(approval),
-            thread=None,
-            message=approvals.card(approval, users=users, editable=editable),
-        )
+        drawn = approvals.card(approval, users=users, editable=editable)
+        return self._of(approval, Letter(channel=self._channel(approval), thread=None, message=drawn))
 
     async def _doubt(self, row: Row) -> Letter:
         doubt = await self._runs.doubt(row.ref)
@@ -84,7 +82,8 @@ class RecordDrawing:
             raise Nowhere(f"there is no doubt {row.ref}")
         users = await self._identity.users(_subjects(doubt.approval) | _resolver(doubt))
         channel = self._channel(doubt.approval)
-        return Letter(channel=channel, thread=None, message=doubts.card(doubt, users=users))
+        letter = Letter(channel=channel, thread=None, message=doubts.card(doubt, users=users))
+        return self._of(doubt.approval, letter)
 
     def _channel(self, approval: Approval) -> str:
         channel = self._channels.cards.get(approval.workflow)
@@ -101,7 +100,7 @@ class RecordDrawing:
         root = await self._messages.place(f"progress:{run.id}")
         if root is not None and (thread is None or root.channel != channel):
             channel, thread = root.channel, root.ts
-        return Letter(channel=channel, thread=thread, message=message)
+        return self._of(run, Letter(channel=channel, thread=thread, message=message))
 
     async def _special(self, news: Notice, run: Run) -> Markup | None:
         """Return what is said of a card that could not be posted, or None where that is not the news."""
@@ -141,6 +140,11 @@ class RecordDrawing:
             said = beside.waits(approval, news, _without(users, _involved(approval)))
         return Letter(channel=place.channel, thread=place.ts, message=said)
 
+    def _of(self, subject: Run | Approval, letter: Letter) -> Letter:
+        """Return the letter in the turn of whoever asked for what it is about; an emergency's comes first."""
+        share, urgent = share_of(subject.requester.subject), self._runs.is_urgent(subject.workflow)
+        return replace(letter, share=share, urgent=urgent)
+
     async def _review(self, row: Row) -> Letter:
         review = await self._review_of(row.ref)
         channel = self._channels.reviews.get(review.approval.workflow)
@@ -149,7 +153,8 @@ class RecordDrawing:
         users = await self._identity.users(
             _subjects(review.approval) | ({review.by.subject} if review.by else set())
         )
-        return Letter(channel=channel, thread=None, message=review_card.card(review, users=users))
+        letter = Letter(channel=channel, thread=None, message=review_card.card(review, users=users))
+        return self._of(review.approval, letter)
 
     async def _alarm(self, row: Row) -> Letter:
         run = await self._runs.run(row.ref)
@@ -160,7 +165,7 @@ class RecordDrawing:
         users = await self._identity.users({run.requester.subject})
         alarm = cast("Alarm", payload["key"])  # as `Outbox.alarm` wrote it
         said = beside.alarm(run, alarm, payload["facts"], users)
-        return Letter(channel=channel, thread=None, message=said)
+        return self._of(run, Letter(channel=channel, thread=None, message=said))
 
     async def _review_of(self, name: str) -> Review:
         review = await self._runs.review_of(name)
@@ -194,7 +199,8 @@ def _reply(row: Row) -> Letter:
     if row.channel is None:
         raise Nowhere(f"the message {row.id} belongs to no conversation")
     message = Message(text=payload["text"], blocks=tuple(payload["blocks"]))
-    return Letter(channel=row.channel, thread=row.thread, message=message)
+    whose = str(payload.get("for") or row.to_user or "")
+    return Letter(channel=row.channel, thread=row.thread, message=message, share=share_of(whose))
 
 
 def _subjects(approval: Approval) -> set[str]:

@@ -10,11 +10,16 @@ from bot.messages import Row
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Letter:
-    """A message with its address. `channel` may be a person's id: their conversation with the bot."""
+    """A message with its address. `channel` may be a person's id: their conversation with the bot.
+
+    `share`: whose turn it takes in its channel. `urgent`: it is about an emergency, and comes first.
+    """
 
     channel: str
     thread: str | None
     message: Message
+    share: str = ""
+    urgent: bool = False
 
 
 class Nowhere(Exception):
@@ -49,4 +54,4 @@ def in_its_form(row: Row, letter: Letter) -> Letter:
     if row.detour is None:
         return replace(letter, message=message)
     message = substitutes.moved(message, letter.channel, row.refused or "")
-    return Letter(channel=row.detour, thread=None, message=message)
+    return replace(letter, channel=row.detour, thread=None, message=message)

@@ -184,7 +184,8 @@ class Messages:
         """Try again after `seconds`, or a pause that grows with each attempt; after a minute at most."""
         await self._set(
             name,
-            "tries = tries + 1, error = %s, next_at = clock_timestamp() + make_interval(secs =>"
+            "tries = tries + 1, queued_in = NULL, error = %s,"
+            " next_at = clock_timestamp() + make_interval(secs =>"
             " least(coalesce(%s::float8, power(2, least(tries, 10))), %s))",
             error,
             seconds,
@@ -193,7 +194,7 @@ class Messages:
 
     async def failed(self, name: str, error: str) -> None:
         """Give up on the message."""
-        await self._set(name, "state = 'failed', error = %s", error)
+        await self._set(name, "state = 'failed', queued_in = NULL, error = %s", error)
 
     async def _set(self, name: str, assignment: str, *values: object) -> None:
         async with self._pool.connection() as conn:

@@ -22,6 +22,7 @@ from bot.blocks.parts import Message
 from bot.letters import Drawing, Letter, NoChannel, NoLongerTrue, Nowhere, in_its_form
 from bot.messages import BEHIND, MAYBE, Messages, Place, Row
 from bot.refusals import NETWORK, Cure, come_back_in, cure, is_put_off, is_unsure, key
+from bot.turns import LOOK, Turns
 from bot.wanting import Defer, Wanting
 from connectors.errors import ConnectorError
 from graphs.ports import Connection
@@ -51,6 +52,7 @@ class Outbox(Wanting):
         """
         super().__init__(messages, defer)
         self._slack = slack
+        self._turns = Turns(messages)
         self._operator = operator
         self._conversations: dict[str, str] = {}
 
@@ -68,7 +70,8 @@ class Outbox(Wanting):
 
     async def sweep(self, conn: Connection) -> None:
         """Have delivered, in the caller's transaction, whatever is due and has nobody at work on it."""
-        for name in await self._messages.claim(conn):
+        due = await self._messages.claim(conn)
+        for name in dict.fromkeys((*due, *await self._turns.firsts(conn))):
             await self._defer(conn, name)
 
     async def whisper(self, *, channel: str, user: str, message: Message, thread: str | None = None) -> None:
@@ -196,13 +199,31 @@ class Outbox(Wanting):
                 await self._say(conn, f"notice:{run}:{row.seq}", "notice", run, Notice(key=words.POSTED))
 
     async def _post(self, row: Row, letter: Letter, channel: str) -> Place | None:
-        wait = await self._messages.reserve(channel)
-        if 0 < wait <= PATIENCE:
-            await asyncio.sleep(wait)
-            wait = await self._messages.reserve(channel)
-        if wait > 0:
-            await self._messages.later(row.id, error="waits for its turn", seconds=wait)
+        if not await self._has_turn(row, letter, channel):
             return None
+        try:
+            return await self._post_now(row, letter, channel)
+        finally:
+            await self._wake_next(channel)
+
+    async def _has_turn(self, row: Row, letter: Letter, channel: str) -> bool:
+        """Wait for the channel's turn if the message is next, and not for long."""
+        while True:
+            turn = await self._turns.take(row.id, channel, share=letter.share, urgent=letter.urgent)
+            if turn.is_taken:
+                return True
+            if turn.first != row.id or turn.wait > PATIENCE:
+                await self._turns.wait(row.id, LOOK if turn.first != row.id else turn.wait)
+                return False
+            await asyncio.sleep(turn.wait)
+
+    async def _wake_next(self, channel: str) -> None:
+        async with self._messages.writing() as conn:
+            name = await self._turns.first(conn, channel)
+            if name is not None:
+                await self._defer(conn, name)
+
+    async def _post_now(self, row: Row, letter: Letter, channel: str) -> Place:
         await self._messages.attempted(row.id, channel)
         try:
             answer = await self._slack.chat_postMessage(

@@ -1,5 +1,6 @@
 """What somebody said to the bot, and what is done about it: the job behind mentions and direct messages."""
 
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -219,7 +220,8 @@ class Replies:
 
 def _keys(saying: Saying) -> list[str]:
     """Name the run that a message begins: one, however often it is edited. Then how it was named before."""
-    return [f"said:{saying.channel}:{saying.ts}", f"event:{saying.event}"]
+    message = hashlib.sha256(f"{saying.channel} {saying.ts}".encode()).hexdigest()
+    return [f"said:{message[:32]}", f"event:{saying.event}"]
 
 
 def _public(message: Message) -> Reply:

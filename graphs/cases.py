@@ -117,7 +117,8 @@ async def admit(
         return
     cursor = await conn.execute(
         "SELECT count(*) AS open FROM run WHERE status NOT IN ('done', 'refused', 'failed')"
-        " AND workflow = ANY(%s) AND urgent = %s AND (requester->>'subject' = %s OR requester->>'human' = %s)",
+        " AND workflow = ANY(%s) AND urgent = %s"
+        " AND (requester->>'subject' = %s OR requester->>'human' = %s)",
         (list(of), urgent, requester.subject, person),
     )
     row = await cursor.fetchone()

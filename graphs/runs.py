@@ -145,6 +145,11 @@ class Runs:
         """Return what the workflow must know. Raises UnknownWorkflow."""
         return self._workflow(workflow).fields
 
+    def is_urgent(self, workflow: str) -> bool:
+        """Whether the workflow is for emergencies."""
+        known = self._workflows.get(workflow)
+        return known is not None and known.urgent
+
     def editable(self, workflow: str) -> tuple[Field, ...]:
         """Return what approvers may change in a request."""
         known = self._workflows.get(workflow)

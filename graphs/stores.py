@@ -60,7 +60,7 @@ TABLES = (
             names="requester",
             words="origin slots missing problems facts",
             nobody="tenant id key workflow version status submissions reason due_at attempts token"
-            " created_at",
+            " created_at urgent",
         ),
         theirs=_REQUESTER,
         kept=_LINKS | _TOLD,

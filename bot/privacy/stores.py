@@ -12,7 +12,11 @@ OWN = (
     Table(
         name="event",  # what Slack sent; theirs is emptied, and its id stays, so that it is not taken twice
         key=("event_id",),
-        columns=columns(words="body", nobody="tenant event_id received_at taken_at tries next_at"),
+        columns=columns(
+            words="body",
+            names="about thread",
+            nobody="tenant event_id share received_at taken_at tries next_at",
+        ),
         theirs=_EVENT,
     ),
     Table(name="signature", key=("signature",), columns=columns(nobody="tenant signature seen_at")),
@@ -27,10 +31,10 @@ OWN = (
         name="message",
         key=("id",),
         columns=columns(
-            names="channel to_user posted_in thread error detour refused_in",
+            names="channel to_user posted_in thread error detour refused_in queued_in",
             words="payload",
             nobody="tenant id seq kind ref ts wanted sent attempted_at tries next_at state created_at"
-            " unwanted form refused refused_at shown_at",
+            " unwanted form refused refused_at shown_at queued_until rank share",
         ),
         theirs="id = ANY(%(messages)s)",
     ),
@@ -38,6 +42,13 @@ OWN = (
         name="channel_pace",
         key=("channel",),
         columns=columns(names="channel", nobody="tenant free_at lasts"),
+        theirs="channel = ANY(%(accounts)s)",
+        fate=Fate.DELETED,
+    ),
+    Table(
+        name="channel_turn",
+        key=("channel", "share"),
+        columns=columns(names="channel", nobody="tenant share at"),
         theirs="channel = ANY(%(accounts)s)",
         fate=Fate.DELETED,
     ),

@@ -15,8 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.jobs import STALLED
-from bot.jobs import WORKERS
+from bot.jobs import STALLED, WORKERS
 from tests import town as towns
 from tests.figures.record import Figure, none_wrong
 from tests.town import BEN, GRACE, Asked, Json, Town, until
