@@ -11,11 +11,12 @@ from bot import faults
 from bot.database import Pool
 from bot.faults import Fault
 from bot.refusals import NETWORK, key
-from connectors.directory import Group, Person
+from connectors.directory import Person, Some
 from connectors.errors import ConnectorError, NotFound
 
 CLICK = 1.5  # seconds that a click can wait for the directory; Slack wants its answer within three
 JOB = 10.0
+CALLED = 500  # members of one group among whom we look for those whom we can mention
 
 
 class Refused(Exception):
@@ -44,8 +45,8 @@ class People(Protocol):
     async def person_by_email(self, email: str, *, within: float | None = None) -> Person:
         """Return the one person with that e-mail address, read now."""
 
-    async def group(self, group_id: str, *, within: float | None = None) -> Group:
-        """Return the group of that id, read now."""
+    async def some_members(self, group_id: str, most: int, *, within: float | None = None) -> Some:
+        """Return up to so many members of a group, read now."""
 
 
 class Identity:
@@ -90,10 +91,10 @@ class Identity:
         subjects: set[str] = set()
         for one in groups:
             try:
-                group = await self._people.group(one, within=JOB)
+                some = await self._people.some_members(one, CALLED, within=JOB)
             except NotFound:
                 continue
-            subjects |= {f"{self._people.issuer}#{member}" for member in group.members}
+            subjects |= {f"{self._people.issuer}#{member}" for member in some.ids}
         return await self.users(subjects)
 
     async def _email(self, user: str, within: float) -> str:

@@ -355,6 +355,11 @@ def _group_deleted(facts: Mapping[str, str]) -> Markup:
     return join(ours("The group "), _group(facts), ended)
 
 
+def _was_before(facts: Mapping[str, str]) -> Markup:
+    stays = ours(" was there before I gave it, so I leave it as it is.")
+    return join(ours("The time that was asked for is over. The access to "), _group(facts), stays)
+
+
 def _denied(facts: Mapping[str, str]) -> Markup:
     by = safe(facts.get("by", "an approver"), 200)
     return join(ours("The request was denied by "), by, _colon(facts.get("reason", "")), ours("."))
@@ -394,6 +399,7 @@ _TOLD: Mapping[str, Callable[[Mapping[str, str]], Markup]] = {
     "granted": _granted,
     "revoked": _revoked,
     "group_deleted": _group_deleted,
+    "was_before": _was_before,
     "denied": _denied,
 }
 _NOTICES: Mapping[str, str] = {

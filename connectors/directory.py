@@ -238,7 +238,7 @@ class Directory:
             title=record.title,
             active=record.active,
             manager=record.manager,
-            groups=frozenset(groups),
+            groups=groups,
             country=record.country,
             employee=record.employee,
         )
@@ -314,8 +314,8 @@ class AddToGroup(Operation[Membership, Added]):
         return Added(group=group, person=data.person, changed=True)
 
     async def sight(self, data: Membership, key: str, result: Added | None = None) -> Sight:
-        """Whether the membership is seen, whatever the key. The group is the one that `result` names."""
-        group = result.group if result else await _group_of(self._directory, data)
+        """Whether the membership is seen, whatever the key."""
+        group = await _group_of(self._directory, data, result)
         return await self._directory.sight(group, data.person)
 
     async def apply(self, data: Membership, key: str) -> Added:
@@ -358,7 +358,7 @@ class RemoveFromGroup(Operation[Membership, Removed]):
 
     async def sight(self, data: Membership, key: str, result: Removed | None = None) -> Sight:
         """Whether the absence is seen: GONE is a member."""
-        group = result.group if result else await _group_of(self._directory, data)
+        group = await _group_of(self._directory, data, result)
         seen = await self._directory.sight(group, data.person)
         return {Sight.GONE: Sight.THERE, Sight.THERE: Sight.GONE}.get(seen, seen)
 
@@ -381,7 +381,7 @@ class RemoveFromGroup(Operation[Membership, Removed]):
 async def _preview(directory: Directory, data: Membership, *, member: bool) -> Change:
     person = await directory.person(data.person)
     group = await directory.named(await _group_of(directory, data))
-    if await directory.is_shown(group.id, person.id):
+    if group.id in person.groups:
         seen = Sight.THERE
     else:
         seen = Sight.GONE if member else await directory.sight(group.id, person.id)
@@ -407,8 +407,10 @@ _SAYS = {
 }
 
 
-async def _group_of(directory: Directory, data: Membership) -> str:
-    return data.group_id or (await directory.find_group(data.group)).id
+async def _group_of(directory: Directory, data: Membership, result: Added | Removed | None = None) -> str:
+    if data.group_id:
+        return data.group_id
+    return result.group if result else (await directory.find_group(data.group)).id
 
 
 @asynccontextmanager

@@ -21,8 +21,6 @@ from connectors.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from connectors.records import GroupRecord
     from connectors.scim import Scim
 
@@ -63,14 +61,14 @@ async def _sight_of_others(scim: "Scim", group: str, person: str) -> Sight:
     return Sight.GONE if shown else Sight.NOT_SEEN
 
 
-async def _groups_of(scim: "Scim", person: str) -> "Mapping[str, str]":
+async def _groups_of(scim: "Scim", person: str) -> frozenset[str]:
     try:
         return await scim.groups_of(person)
     except Unsupported:
         own = (await scim.user(person)).groups
         if own is None:
             raise
-        return own
+        return frozenset(own)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

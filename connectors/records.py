@@ -27,7 +27,7 @@ class _Record(BaseModel):
 
 
 class UserRecord(_Record):
-    """A person. `emails` begin with the primary one; `groups` (id to name) are None where none are said."""
+    """A person. `emails` begin with the primary one; `groups` are ids, None where none are said."""
 
     user_name: str
     name: str
@@ -37,7 +37,7 @@ class UserRecord(_Record):
     manager: str | None
     country: str
     employee: str
-    groups: Mapping[str, str] | None
+    groups: tuple[str, ...] | None
     modified: datetime | None
 
 
@@ -160,17 +160,13 @@ def _members(listed: object) -> Iterator[Member]:
             yield Member.model_construct(value=value, type=kind)
 
 
-def _groups(found: Json) -> dict[str, str] | None:
+def _groups(found: Json) -> tuple[str, ...] | None:
     """The groups that the record itself names; those that somebody is in by another group alone are not."""
     listed = found.get("groups")
     if not isinstance(listed, list):
         return None
-    named = {}
-    for one in listed:
-        entry: Json = one if isinstance(one, dict) else {}
-        if (value := _value(one)) and _text(entry.get("type")).casefold() != "indirect":
-            named[value] = _text(entry.get("display"))
-    return named
+    indirect = [one for one in listed if isinstance(one, dict) and one.get("type") == "indirect"]
+    return tuple(value for one in listed if one not in indirect and (value := _value(one)))
 
 
 def _name(found: Json) -> str:

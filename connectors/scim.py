@@ -7,11 +7,11 @@ control question about nobody, which must come back empty: some servers ignore f
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -84,8 +84,8 @@ class Scim:
             resource_id,
         )
 
-    async def groups_of(self, person_id: str, *, own: Mapping[str, str] | None = None) -> Mapping[str, str]:
-        """The groups that a person is in: id to name. `own` is what the person's record says of that.
+    async def groups_of(self, person_id: str, *, own: tuple[str, ...] | None = None) -> frozenset[str]:
+        """The ids of the groups that a person is in. `own` is what the person's record says of that.
 
         Raises `Unsupported` where the server cannot be asked: it neither honours a filter on members nor
         says it in the record.
@@ -105,9 +105,9 @@ class Scim:
             answered = True
         if own is None and not answered:
             raise Unsupported(f"the directory {lacks}, and a person's record does not name their groups")
-        return own or {}
+        return frozenset(own or ())
 
-    async def _with_member(self, attribute: str, person_id: str) -> Mapping[str, str]:
+    async def _with_member(self, attribute: str, person_id: str) -> frozenset[str]:
         nobody = f"{attribute} eq {quoted(f'nobody-{uuid.uuid4()}')}"
         found, control = await _both(
             self._search(GroupRecord, f"{attribute} eq {quoted(person_id)}"),
@@ -115,7 +115,7 @@ class Scim:
         )
         if control:
             raise Unsupported("the directory answered a question about nobody: it ignores filters")
-        return {record.id: record.display_name for record in found}
+        return frozenset(record.id for record in found)
 
     async def has_members(self, group_id: str) -> bool | None:
         """Whether anybody is in a group, without asking who. None where the server cannot be asked."""
@@ -278,12 +278,12 @@ class _Client:
             running_act()
         async with self._http.stream(method, path, **kwargs) as response:
             body = bytearray()
-            async for some in response.aiter_bytes():
-                body += some
-                if len(body) > LARGEST:
-                    raise Mismatch(
-                        f"the directory answered with more than {LARGEST // 1_000_000} MB to a small question"
-                    )
+            async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as pieces:
+                async for some in pieces:
+                    body += some
+                    if len(body) > LARGEST:
+                        most = f"{LARGEST // 1_000_000} MB"
+                        raise Mismatch(f"the directory answered with more than {most} to a small question")
         headers = [(name, value) for name, value in response.headers.items() if name != "content-encoding"]
         return httpx.Response(response.status_code, headers=headers, content=bytes(body))
 
@@ -338,6 +338,7 @@ async def _both(one: Awaitable[FirstT], other: Awaitable[SecondT]) -> tuple[Firs
     finally:
         first.cancel()
         second.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
 
 
 def _check_status(response: httpx.Response, *, writes: bool) -> None:

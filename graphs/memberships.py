@@ -119,10 +119,10 @@ def lending(
 
 
 Owed = Callable[[Case, Connection, Run, Mapping[str, str]], Awaitable[None]]
-Left = Literal["revoked", "group_deleted", "in_new_group"]
+Left = Literal["revoked", "group_deleted", "in_new_group", "was_before", "still_there"]
 
 TOLD = 3  # attempts at an end, a few seconds; after that its owner is told
-ENDED: frozenset[Left] = frozenset({"revoked", "group_deleted"})
+ENDED: frozenset[Left] = frozenset({"revoked", "group_deleted", "was_before"})
 
 
 class Revoke(Protocol):
@@ -155,24 +155,27 @@ def revoking(owed: Owed) -> Revoke:
     return revoke
 
 
-async def left(case: Case, undone: Effect) -> Left:
-    """Say what is left of a membership that was ended: nothing, or one in a group that was made anew.
+async def left(case: Case, undone: Effect, *, there: bool) -> Left:
+    """Look what is left of a membership that was ended; `there` is whether it is still seen.
 
-    A group that is deleted takes its memberships with it; another of the same name is another group.
+    A group that is deleted takes its memberships with it; another of the same name is another group. Somebody
+    who was in a group before they were given it stays in it.
     """
     directory, held = case.kit.directory, undone.payload
     async with reading(case.kit.pool) as conn:
         done = await effects.find(conn, undone.approval, "apply")
-    assert done is not None
+    result = (done.result or {}) if done is not None else {}
+    if there:
+        return "was_before" if result.get("changed") is False else "still_there"
     try:
-        await directory.named(str((done.result or {}).get("group", "")))
+        await directory.named(str(held.get("group_id") or result.get("group")))
     except NotFound:
         try:
             anew = await directory.find_group(str(held["group"]))
         except (NotFound, Conflict):
             return "group_deleted"
-        there = await directory.is_shown(anew.id, str(held["person"]))
-        return "in_new_group" if there else "group_deleted"
+        again = await directory.is_shown(anew.id, str(held["person"]))
+        return "in_new_group" if again else "group_deleted"
     return "revoked"
 
 

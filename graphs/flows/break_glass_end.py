@@ -57,7 +57,7 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
     assert undone is not None
     assert undone.settled_at is not None
     there = await acting.is_there(case, undone, blind=False)
-    how = "still_there" if there else await memberships.left(case, undone)
+    how = await memberships.left(case, undone, there=there)
     gone = how in memberships.ENDED
     facts = {"group": values["group"], "at": undone.settled_at.isoformat()}
     async with case.writing() as conn:

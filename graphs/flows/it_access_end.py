@@ -53,7 +53,7 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
         undone = await effects.find(conn, values["approval"], "undo")
     assert undone is not None
     there = await acting.is_there(case, undone, blind=False)
-    how = "still_there" if there else await memberships.left(case, undone)
+    how = await memberships.left(case, undone, there=there)
     if how not in memberships.ENDED:
         async with case.writing() as conn:
             await owed(case, conn, run, {"group": values["group"], "error": how})

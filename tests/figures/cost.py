@@ -25,7 +25,7 @@ from typing_extensions import TypedDict
 from bot.database import Database, open_database
 from bot.storage.embedded import Embedded
 from connectors.base import Mint, Sight
-from connectors.directory import AddToGroup, Directory, Group, Membership, Named, Person
+from connectors.directory import AddToGroup, Directory, Group, Membership, Named, Person, Some
 from connectors.registry import Connectors, Registry
 from connectors.sandbox import company
 from graphs import acting, memberships, steps
@@ -71,6 +71,9 @@ class Instant(Directory):
 
     async def group(self, group_id: str, *, within: float | None = None) -> Group:
         return Group(id=group_id, name=group_id, members=frozenset(self.members[group_id]))
+
+    async def some_members(self, group_id: str, most: int, *, within: float | None = None) -> Some:
+        return Some(ids=tuple(sorted(self.members[group_id])[:most]), every=True)
 
     async def is_shown(self, group_id: str, person_id: str, *, within: float | None = None) -> bool:
         return person_id in self.members[group_id]

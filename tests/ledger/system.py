@@ -12,7 +12,7 @@ from typing import ClassVar
 import httpx
 
 from connectors.base import Change, Health, Operation, Payload, Repeat, Result
-from connectors.directory import Directory, Group, Person
+from connectors.directory import Directory, Group, Person, Some
 from connectors.errors import Ambiguous, Denied, NotFound, Unavailable
 from connectors.permits import running_act
 from connectors.registry import Registry
@@ -172,6 +172,10 @@ class People(Directory):
     async def group(self, group_id: str, *, within: float | None = None) -> Group:
         members = frozenset(one.id for one in self.known.values() if group_id in one.groups)
         return Group(id=group_id, name=group_id, members=members)
+
+    async def some_members(self, group_id: str, most: int, *, within: float | None = None) -> Some:
+        members = sorted((await self.group(group_id)).members)
+        return Some(ids=tuple(members[:most]), every=len(members) <= most)
 
 
 def person(name: str, *groups: str) -> Person:
