@@ -48,6 +48,7 @@ from bot.listeners import (
     sections,
 )
 from bot.listeners.arrivals import Arrivals
+from bot.listeners.guarded import guarded
 from bot.listeners.signatures import Signatures
 from bot.listeners.surfaces import Surfaces
 from bot.messages import Messages
@@ -176,7 +177,7 @@ def make_app(parts: Parts, *, signing_secret: str = "") -> tuple[AsyncApp, Surfa
         ssl_check_enabled=False,
     )
     app.error(failures.telling(parts))
-    surfaces = Surfaces(app)
+    surfaces = Surfaces(app, partial(guarded, parts))
     app.use(Arrivals(parts.installation, surfaces, parts.events))
     for surface in SURFACES:
         surface.register(surfaces, parts)

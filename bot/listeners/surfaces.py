@@ -15,8 +15,10 @@ _INTERACTIVE = {"block_actions": "actions", "view_submission": "views", "shortcu
 class Surfaces:
     """Registers listeners with Bolt, and remembers which: the manifest must say the same."""
 
-    def __init__(self, app: AsyncApp) -> None:
+    def __init__(self, app: AsyncApp, around: Callable[[OnClick], OnClick] | None = None) -> None:
+        """`around` is put around every listener of a click."""
         self._app = app
+        self._around = around
         self._events: dict[str, OnEvent] = {}
         self._names: dict[str, set[str]] = {
             "commands": set(),
@@ -52,22 +54,22 @@ class Surfaces:
 
     def command(self, name: str, handler: OnClick) -> None:
         """Listen to a slash command."""
-        self._app.command(name)(_listener(handler))
+        self._app.command(name)(self._listener(handler))
         self._names["commands"].add(name)
 
     def action(self, name: str, handler: OnClick) -> None:
         """Listen to a button."""
-        self._app.action(name)(_listener(handler))
+        self._app.action(name)(self._listener(handler))
         self._names["actions"].add(name)
 
     def view(self, name: str, handler: OnClick) -> None:
         """Listen to the submission of a window."""
-        self._app.view(name)(_listener(handler))
+        self._app.view(name)(self._listener(handler))
         self._names["views"].add(name)
 
     def shortcut(self, name: str, handler: OnClick) -> None:
         """Listen to a global shortcut."""
-        self._app.shortcut(name)(_listener(handler))
+        self._app.shortcut(name)(self._listener(handler))
         self._names["shortcuts"].add(name)
 
     def handles(self, body: Mapping[str, Any]) -> bool:
@@ -79,18 +81,19 @@ class Surfaces:
         names = self._names.get(_INTERACTIVE.get(str(body.get("type")), ""), set())
         return _interaction(body) in names
 
+    def _listener(self, handler: OnClick) -> Callable[..., Awaitable[None]]:
+        kept = handler if self._around is None else self._around(handler)
+
+        async def listen(body: Body, ack: AsyncAck) -> None:
+            await kept(body, ack)
+
+        return listen
+
     async def give(self, body: Body) -> None:
         """Give an event to its listener again."""
         handler = self._events.get(_event_name(body))
         if handler is not None:
             await handler(body)
-
-
-def _listener(handler: OnClick) -> Callable[..., Awaitable[None]]:
-    async def listen(body: Body, ack: AsyncAck) -> None:
-        await handler(body, ack)
-
-    return listen
 
 
 def _event_name(body: Mapping[str, Any]) -> str:

@@ -155,7 +155,7 @@ class WorkspaceClient:
         return view
 
     async def faults(self, method: str, kind: str, times: int = 1, **details: float | str) -> None:
-        """Plan that the next calls of `method`, or envelopes of `socket`, go wrong.
+        """Plan that the next calls of `method`, envelopes of `socket` or uses of a `response_url` go wrong.
 
         `refused` takes `error`: Slack's word for why.
         """

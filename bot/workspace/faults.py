@@ -7,6 +7,7 @@ from bot.workspace.errors import Refused
 
 FaultKind = Literal["ratelimited", "refused", "http_500", "drop", "drop_after", "duplicate", "delay"]
 SOCKET = "socket"
+RESPONSE_URL = "response_url"
 _NUMBERS = {"times": 1, "retry_after": 1, "seconds": 0}
 _KINDS = {
     SOCKET: frozenset({"drop", "drop_after", "duplicate", "delay"}),
@@ -64,7 +65,7 @@ class Faults:
     def take(self, target: str) -> Fault | None:
         """Return the fault that meets this call, if any, and count it."""
         for fault in self._planned:
-            if fault.target == target or (fault.target == "*" and target != SOCKET):
+            if fault.target == target or (fault.target == "*" and target not in {SOCKET, RESPONSE_URL}):
                 fault.times -= 1
                 if fault.times <= 0:
                     self._planned.remove(fault)

@@ -14,10 +14,11 @@ from bot.workspace import interactions, static
 from bot.workspace.control import Control
 from bot.workspace.core import Clocks, Workspace
 from bot.workspace.errors import Refused
+from bot.workspace.faults import RESPONSE_URL
 from bot.workspace.guard import guard, seal
 from bot.workspace.hooks import Hooks
 from bot.workspace.timing import PostLimit, Timing
-from bot.workspace.webapi import WebApi
+from bot.workspace.webapi import WebApi, before
 from bot.workspace.world import World
 
 _LARGEST_BODY = 8 * 1024 * 1024
@@ -71,6 +72,9 @@ async def _respond(workspace: Workspace, request: web.Request) -> web.StreamResp
         body = None
     if not isinstance(body, dict):
         return web.Response(status=400, text="invalid_payload")
+    fault = workspace.faults.take(RESPONSE_URL)
+    if fault is not None and (failed := before(fault, request)) is not None:
+        return failed
     try:
         entry = workspace.responses.use(request.match_info["key"])
     except Refused as refused:

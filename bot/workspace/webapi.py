@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.workspace.core import Workspace
 from bot.workspace.errors import Refused
-from bot.workspace.faults import Fault
+from bot.workspace.faults import RESPONSE_URL, Fault
 from bot.workspace.methods import assistant, chat, conversations, platform, reactions, streaming, users, views
 from bot.workspace.methods.base import Call, Method
 
@@ -38,7 +38,7 @@ class WebApi:
         fault = self._workspace.faults.take(name)
         if fault is not None and fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
-        if fault is not None and (failed := _before(fault, request)) is not None:
+        if fault is not None and (failed := before(fault, request)) is not None:
             self._record(name, args, fault.kind, at)
             return failed
         body, scopes = self._call(name, request, args)
@@ -110,13 +110,14 @@ def _limited(seconds: int, headers: Mapping[str, str] | None = None) -> web.Resp
     return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
 
 
-def _before(fault: Fault, request: web.Request) -> web.Response | None:
+def before(fault: Fault, request: web.Request) -> web.Response | None:
     """Return the failure of a fault that strikes before anything is done, or None."""
     match fault.kind:
         case "ratelimited":
             return _limited(fault.retry_after)
         case "refused":
-            return web.json_response({"ok": False, "error": fault.error})
+            status = 404 if fault.target == RESPONSE_URL else 200
+            return web.json_response({"ok": False, "error": fault.error}, status=status)
         case "http_500":
             return web.json_response({"ok": False, "error": "internal_error"}, status=500)
         case "drop":
