@@ -16,6 +16,7 @@ import httpx
 from connectors.sandbox import company
 from connectors.scim import Scim
 from graphs import rights
+from graphs.flows import it_access
 from tests.abuse.anything import APPROVERS
 from tests.abuse.arena import ADA, BEN, GRACE, PATCH, TOMAS, Arena, Asked
 from tests.abuse.matrix import Tried
@@ -31,6 +32,7 @@ class Watch:
 
     at: int = 0  # the read before which it happens, counted from 1
     happens: Callable[[], Awaitable[None]] | None = None
+    shows: "Shows | None" = None  # what an answer becomes, from that read on
     reads: int = 0
     people: int = 0  # the first read of the last reading of people
 
@@ -53,7 +55,10 @@ async def watched(arena: Arena) -> AsyncIterator[Watch]:
         async def counting(method: str, path: str, **kwargs: Any) -> httpx.Response:
             if method == "GET":
                 await watch.before()
-            return await request(method, path, **kwargs)
+            answer = await request(method, path, **kwargs)
+            if method == "GET" and watch.shows is not None:
+                return watch.shows(f"{path} {kwargs}", answer, watch.reads >= watch.at)
+            return answer
 
         return counting
 
@@ -182,6 +187,116 @@ async def attempt(arena: Arena, scene: Scene, change: Change, at: int) -> Tried:
         landed=landed,
         rightful=rightful,
         objection="a rightful request was held up" if held_up else "",
+    )
+
+
+# What the directory shows.
+
+Shows = Callable[[str, httpx.Response, bool], httpx.Response]  # question, answer, whether the time has come
+
+
+def _without_members() -> Shows:
+    """Groups are shown without the requester among their members: a list that was cut short."""
+
+    def shows(question: str, answer: httpx.Response, come: bool) -> httpx.Response:
+        return _with(answer, _cut) if come and "/Groups" in question else answer
+
+    return shows
+
+
+def _without_groups() -> Shows:
+    """A search for groups finds none, and announces none: a filter that the server does not keep."""
+
+    nothing = {"Resources": [], "totalResults": 0}
+
+    def shows(question: str, answer: httpx.Response, come: bool) -> httpx.Response:
+        searched = come and question.startswith("/Groups ") and "members" in question
+        return (
+            _with(answer, lambda data: {**data, "Resources": [], "totalResults": 0}) if searched else answer
+        )
+
+    return shows
+
+
+def _as_before() -> Shows:
+    """Every question has the answer that it had before: a replica that lags behind."""
+    earlier: dict[str, httpx.Response] = {}
+
+    def shows(question: str, answer: httpx.Response, come: bool) -> httpx.Response:
+        return earlier.setdefault(question, answer) if come else earlier.update({question: answer}) or answer
+
+    return shows
+
+
+SHOWN: Mapping[str, Callable[[], Shows]] = {
+    "a list of members is cut short": _without_members,
+    "a search for somebody's groups finds none": _without_groups,
+    "the directory lags behind": _as_before,
+}
+DAYS = timedelta(days=3, hours=1)
+
+
+async def life(arena: Arena, kind: str, at: int) -> Tried:
+    """Lend a membership and end it while the directory shows that from a read on; what is said, and is so?
+
+    Wrong is what people are told that is not so, and an access that stays after the directory is right again.
+    """
+    scene = next(one for one in scenes() if one.workflow == it_access.NAME)
+    await arena.begin(scene)
+    asked = await arena.ask()
+    arena.desk.told.clear()
+    async with watched(arena) as watch:
+        watch.at, watch.shows = at, SHOWN[kind]()
+        await arena.click(asked.card, GRACE)
+        await arena.work()
+        objection = await _false(arena, asked, "granted", member=True)
+        await arena.later(DAYS)
+        objection = objection or await _false(arena, asked, "revoked", member=False)
+    for _ in range(3):
+        await arena.later(timedelta(hours=1, minutes=1))
+    if not objection and await _is_member(arena, asked):
+        objection = "the access stays"
+    return Tried(
+        abuse=f"{kind}, from read {at} on", scene=scene.name, landed=0, rightful=0, objection=objection
+    )
+
+
+async def life_reads(arena: Arena) -> int:
+    """Return how many reads a membership takes from the click to its end, when nothing is amiss."""
+    scene = next(one for one in scenes() if one.workflow == it_access.NAME)
+    await arena.begin(scene)
+    asked = await arena.ask()
+    async with watched(arena) as watch:
+        await arena.click(asked.card, GRACE)
+        await arena.work()
+        await arena.later(DAYS)
+    assert not await _is_member(arena, asked)
+    return watch.reads
+
+
+async def _false(arena: Arena, asked: Asked, key: str, *, member: bool) -> str:
+    told = any(notice.key == key for _, notice in arena.desk.told)
+    return f"{key} is said, and is not so" if told and await _is_member(arena, asked) is not member else ""
+
+
+async def _is_member(arena: Arena, asked: Asked) -> bool:
+    return _person(ADA) in (await arena.group(asked.target))["members_ids"]
+
+
+def _cut(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_cut(one) for one in data]
+    if not isinstance(data, dict):
+        return data
+    kept = {key: _cut(value) for key, value in data.items()}
+    if isinstance(kept.get("members"), list):
+        kept["members"] = [one for one in kept["members"] if one.get("value") != _person(ADA)]
+    return kept
+
+
+def _with(answer: httpx.Response, change: Callable[[Any], Any]) -> httpx.Response:
+    return httpx.Response(
+        answer.status_code, json=change(answer.json()), headers={"ETag": answer.headers.get("ETag", "")}
     )
 
 

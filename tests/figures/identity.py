@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from tests.abuse import between
@@ -21,12 +21,15 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
     async with arena() as found:
         counted = {scene.name: await between.reads(found, scene) for scene in scenes()}
         cases = between.cases(counted)
+        lives = [(kind, at) for kind in between.SHOWN for at in range(1, await between.life_reads(found) + 1)]
         if quick:
-            chosen = random.Random(SAMPLE).sample(cases, SAMPLE)
-            tried = [await between.attempt(found, *case) for case in chosen]
+            chance = random.Random(SAMPLE)
+            tried = [await between.attempt(found, *case) for case in chance.sample(cases, SAMPLE)]
+            lived = [await between.life(found, *case) for case in chance.sample(lives, SAMPLE)]
     if not quick:
         tried = await shared(partial(_try, counted), range(len(cases)), what="changes between reads")
-    for one in tried:
+        lived = await shared(partial(_live, lives), range(len(lives)), what="lives of a membership")
+    for one in (*tried, *lived):
         if one.wrongful:
             sys.stderr.write(f"wrong: {one}\n")
     yield none_wrong(
@@ -38,7 +41,20 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
         wrong=sum(one.wrongful for one in tried),
         least=SAMPLE if quick else len(cases),
     )
+    yield none_wrong(
+        "I5",
+        f"a membership from the click to its end; {len(between.SHOWN)} ways in which the directory shows less than"
+        f" there is, from each of its {len(lives) // len(between.SHOWN)} reads on; false statements to a person,"
+        " and memberships that stay",
+        tried=len(lived),
+        wrong=sum(one.wrongful for one in lived),
+        least=SAMPLE if quick else len(lives),
+    )
 
 
 async def _try(counted: dict[str, int], arena: Arena, number: int) -> Tried:
     return await between.attempt(arena, *between.cases(counted)[number])
+
+
+async def _live(lives: Sequence[tuple[str, int]], arena: Arena, number: int) -> Tried:
+    return await between.life(arena, *lives[number])

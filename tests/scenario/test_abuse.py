@@ -21,7 +21,7 @@ from tests.abuse.grounds import opened
 from tests.abuse.records import FIELDS, leaves
 from tests.abuse.scenes import OPERATIONS, WORKFLOWS, scenes, workflows
 
-SAMPLE, EMERGENCIES, FROM_SLACK, HISTORIES, BETWEEN = 24, 6, 8, 15, 12
+SAMPLE, EMERGENCIES, FROM_SLACK, HISTORIES, BETWEEN, LIVES = 24, 6, 8, 15, 12, 5
 
 
 async def _registered() -> set[str]:
@@ -81,6 +81,9 @@ async def test_nothing_that_changes_between_two_reads_gives_a_right(
         counted = {scene.name: await between.reads(found, scene) for scene in scenes()}
         chosen = random.Random(SAMPLE).sample(between.cases(counted), BETWEEN)
         tried = [await between.attempt(found, *case) for case in chosen]
+        reads = await between.life_reads(found)
+        for kind in between.SHOWN:
+            tried += [await between.life(found, kind, at) for at in (1, reads - LIVES)]
         monkeypatch.setattr(views, "names", lambda actor, people: actor.identities)
         planted = await between.attempt(found, scenes()[0], linked, 1)
     assert [one for one in tried if one.wrongful] == []
