@@ -211,9 +211,7 @@ def _without_groups() -> Shows:
 
     def shows(question: str, answer: httpx.Response, come: bool) -> httpx.Response:
         searched = come and question.startswith("/Groups ") and "members" in question
-        return (
-            _with(answer, lambda data: {**data, "Resources": [], "totalResults": 0}) if searched else answer
-        )
+        return _with(answer, lambda data: {**data, **nothing}) if searched else answer
 
     return shows
 

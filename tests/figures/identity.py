@@ -43,9 +43,9 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
     )
     yield none_wrong(
         "I5",
-        f"a membership from the click to its end; {len(between.SHOWN)} ways in which the directory shows less than"
-        f" there is, from each of its {len(lives) // len(between.SHOWN)} reads on; false statements to a person,"
-        " and memberships that stay",
+        f"a membership from the click to its end; {len(between.SHOWN)} ways in which the directory shows less"
+        f" than there is, from each of its {len(lives) // len(between.SHOWN)} reads on; false statements to"
+        " a person, and memberships that stay",
         tried=len(lived),
         wrong=sum(one.wrongful for one in lived),
         least=SAMPLE if quick else len(lives),
