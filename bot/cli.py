@@ -5,6 +5,7 @@ import typer
 from bot.commands import (
     audit,
     delegate,
+    doctor,
     editions,
     effects,
     evaluate,
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(process.demo)
 app.command()(process.run)
 app.command()(process.worker)
+app.command()(doctor.doctor)
 app.command()(knowledge.ingest)
 app.command()(knowledge.ask_command(readers.reader))
 app.command()(evaluate.evaluate)

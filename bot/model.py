@@ -39,6 +39,12 @@ async def rewording(chosen: ModelSettings | None, key: str | None) -> Rewording 
     return reword
 
 
+async def answers(chosen: ModelSettings, key: str | None) -> None:
+    """Return once the model has said something. Raises SettingsError without its client, else ModelFailed."""
+    model = await asyncio.to_thread(lambda: Langchain(_opened(chosen, key)))
+    await model.complete("Answer with one word.", "Are you there?")
+
+
 class Langchain:
     """A chat model of LangChain's, as `knowledge.grounding` wants one."""
 

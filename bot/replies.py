@@ -10,7 +10,7 @@ import psycopg
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import sentences
+from bot import sentences, troubles
 from bot.answering import Answering, Reply
 from bot.blocks import help as words
 from bot.blocks.parts import Message
@@ -120,7 +120,7 @@ class Replies:
         try:
             person = await self._identity.person(saying.user, within=JOB)
         except (Refused, Unknown) as error:
-            said = words.said(sentences.refusal(error))
+            said = words.said(troubles.refusal(error))
             return Reply(message=said, private=not saying.direct)
         if not saying.direct and await self._is_deleted(saying):
             return None

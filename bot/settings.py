@@ -300,13 +300,14 @@ def home_from(option: Path | None) -> Path:
     return platformdirs.user_data_path("countersign", appauthor=False)
 
 
-def load(home: Path, config: Path | None = None, *, weak_key: bool = False) -> Settings:
+def load(home: Path, config: Path | None = None, *, as_it_is: bool = False) -> Settings:
     """Read the settings of this home. A file named by `config` must exist; the home's own need not.
 
     A home that others may look into is closed first, and the log says so. A weak key of the secrets is
-    refused, except where it is about to be replaced. Raises SettingsError.
+    refused. `as_it_is` leaves both to a command that looks at them or mends them. Raises SettingsError.
     """
-    _secure(home)
+    if not as_it_is:
+        _secure(home)
     path = config if config is not None else home / CONFIG
     values = _file(path, required=config is not None)
     kept = sorted(SECRETS & values.keys())
@@ -318,7 +319,7 @@ def load(home: Path, config: Path | None = None, *, weak_key: bool = False) -> S
         settings = Settings(**{**values, "home": home})
     except ValidationError as error:
         raise SettingsError(_sentence(path, error)) from error
-    if settings.secrets_key is not None and not weak_key:
+    if settings.secrets_key is not None and not as_it_is:
         _require_strong(settings.secrets_key)
     return settings
 

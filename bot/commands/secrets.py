@@ -93,7 +93,7 @@ def rekey(home: Home = None) -> None:
     The new key is asked for, or read from standard input.
     """
     with failing():
-        settings = load(home_from(home), weak_key=True)
+        settings = load(home_from(home), as_it_is=True)
         if settings.secrets_key is None:
             raise Failure("Set COUNTERSIGN_SECRETS_KEY to the key that the file has now.")
         fresh = _typed("The new key")

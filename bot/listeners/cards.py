@@ -9,7 +9,7 @@ from typing import Literal
 
 from slack_bolt.async_app import AsyncAck
 
-from bot import sentences
+from bot import sentences, troubles
 from bot.blocks import help as words
 from bot.blocks import reason
 from bot.blocks.parts import View
@@ -75,7 +75,7 @@ def reasoned(parts: Parts, refuse: Refuse) -> OnClick:
         try:
             person = await parts.identity.person(private.user(body))
         except (Refused, Unknown) as error:
-            await _object(ack, sentences.refusal(error))
+            await _object(ack, troubles.refusal(error))
             return
         record = str(body["view"].get("private_metadata") or "")
         answered = await refuse(record, person, str(written or ""))

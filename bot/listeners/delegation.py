@@ -5,7 +5,7 @@ from datetime import date
 
 from slack_bolt.async_app import AsyncAck
 
-from bot import sentences
+from bot import troubles
 from bot.blocks import delegation as blocks
 from bot.identity import Refused, Unknown
 from bot.listeners import private
@@ -70,11 +70,11 @@ class _Sending:
                 parts.identity.person(private.user(body), within=LOOK), self._stand_in(chosen)
             )
         except _StandInUnknown as error:
-            said = sentences.refusal(error.unknown, of_another=True)
+            said = troubles.refusal(error.unknown, of_another=True)
             await ack(response_action="errors", errors={blocks.PERSON: said})
             return
         except (Refused, Unknown) as error:
-            await ack(response_action="errors", errors={blocks.PERSON: sentences.refusal(error)})
+            await ack(response_action="errors", errors={blocks.PERSON: troubles.refusal(error)})
             return
         except NotDelegable as error:
             await _object(ack, error)

@@ -2,7 +2,7 @@
 
 from slack_bolt.async_app import AsyncAck
 
-from bot import sentences
+from bot import sentences, troubles
 from bot.blocks import approval as card
 from bot.blocks import help as words
 from bot.blocks import request as forms
@@ -37,7 +37,7 @@ def register(on: Surfaces, parts: Parts) -> None:
         try:
             person = await parts.identity.person(private.user(body))
         except (Refused, Unknown) as error:
-            await ack(response_action="errors", errors={first: sentences.refusal(error)})
+            await ack(response_action="errors", errors={first: troubles.refusal(error)})
             return
         approval = str(body["view"].get("private_metadata") or "")
         answered, problems = await parts.runs.edit(approval, forms.values(filled), by=person)

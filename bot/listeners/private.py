@@ -6,7 +6,7 @@ from typing import Any
 
 from slack_sdk.errors import SlackApiError
 
-from bot import sentences
+from bot import troubles
 from bot.blocks import help as words
 from bot.blocks.parts import Message, View
 from bot.identity import Refused, Unknown
@@ -23,7 +23,7 @@ async def person(parts: Parts, body: Body) -> Person | None:
     try:
         return await parts.identity.person(user(body))
     except (Refused, Unknown) as error:
-        await tell(parts, body, words.said(sentences.refusal(error)))
+        await tell(parts, body, words.said(troubles.refusal(error)))
         return None
 
 
@@ -52,7 +52,7 @@ async def show(parts: Parts, body: Body, view: View, *, stands: str = "Nothing w
             await parts.slack.views_open(trigger_id=body["trigger_id"], view=view)
     except (SlackApiError, *NETWORK) as error:
         logger.warning("A window did not open: %s", error)
-        await tell(parts, body, words.said(sentences.window(error, stands=stands)))
+        await tell(parts, body, words.said(troubles.window(error, stands=stands)))
 
 
 def user(body: Body) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from slack_bolt.async_app import AsyncAck
 
-from bot import sentences
+from bot import sentences, troubles
 from bot.blocks import help as words
 from bot.blocks import progress
 from bot.blocks import request as forms
@@ -195,7 +195,7 @@ async def _object(ack: AsyncAck, problems: Mapping[str, str], body: Body) -> Non
 
 
 async def _refuse(ack: AsyncAck, error: Refused | Unknown, body: Body) -> None:
-    await _errors(ack, dict.fromkeys(private.inputs(body)[:1], str(sentences.refusal(error))), body)
+    await _errors(ack, dict.fromkeys(private.inputs(body)[:1], str(troubles.refusal(error))), body)
 
 
 async def _errors(ack: AsyncAck, errors: Mapping[str, str], body: Body) -> None:

@@ -22,7 +22,7 @@ import bot
 import connectors
 import graphs
 import knowledge
-from bot import faults, refusals, sentences
+from bot import faults, refusals, sentences, troubles
 from bot.blocks import delegation, progress
 from bot.identity import Refused, Unknown
 from connectors.errors import Ambiguous, ConnectorError, Unavailable, Why, naming
@@ -151,10 +151,10 @@ def test_an_error_of_a_connector_is_said_of_its_own_system(error: ConnectorError
     silent, passes = is_silent(error), passes_by_itself(error)
     system = "keyring" if error.key.startswith("secrets.") else system
     for another in (True, False):
-        said = sentences.refusal(Unknown(fault), of_another=another)
+        said = troubles.refusal(Unknown(fault), of_another=another)
         is_true(said, system, silent=silent, passes=passes)
         assert "Nothing was done." in said
-    is_true(sentences.trouble(error), system, silent=silent, passes=passes)
+    is_true(troubles.trouble(error), system, silent=silent, passes=passes)
 
 
 STANDS = get_args(Stands)
@@ -199,10 +199,10 @@ def test_an_error_of_slack_is_said_of_slack(code: str) -> None:
     error = slack_error(code)
     passes = refusals.is_put_off(error) or refusals.is_unsure(error)
     for said in (
-        sentences.refusal(Unknown(faults.of_slack(error))),
-        sentences.trouble(error),
-        sentences.window(error),
-        sentences.window(error, stands="Your rating is kept."),
+        troubles.refusal(Unknown(faults.of_slack(error))),
+        troubles.trouble(error),
+        troubles.window(error),
+        troubles.window(error, stands="Your rating is kept."),
     ):
         is_true(said, "slack", silent=False, passes=passes)
         assert "Nothing was done." in said or "Your rating is kept." in said
@@ -211,8 +211,8 @@ def test_an_error_of_slack_is_said_of_slack(code: str) -> None:
 @pytest.mark.parametrize("kind", OF_NETWORK, ids=lambda kind: kind.__name__)
 def test_a_call_to_slack_without_an_answer_is_said_of_slack(kind: type[BaseException]) -> None:
     fault = faults.of_slack(made(kind))
-    is_true(sentences.refusal(Unknown(fault)), "slack", silent=True, passes=True)
-    said = sentences.window(made(kind), stands="It has ended.")
+    is_true(troubles.refusal(Unknown(fault)), "slack", silent=True, passes=True)
+    said = troubles.window(made(kind), stands="It has ended.")
     is_true(said, "slack", silent=True, passes=True)
     assert "It has ended." in said
     assert "did not say whether it opened" in said
@@ -224,19 +224,19 @@ def test_an_error_of_the_database_is_said_of_the_database(kind: type[psycopg.Err
     lost = issubclass(kind, psycopg.OperationalError) and (kind.sqlstate or "08")[:2] in {"08", "57"}
     silent = fault.key == "database.unavailable"
     assert not silent or lost
-    is_true(sentences.trouble(made(kind)), "database", silent=silent, passes=fault.mends == "time")
+    is_true(troubles.trouble(made(kind)), "database", silent=silent, passes=fault.mends == "time")
 
 
 @pytest.mark.parametrize("kind", OF_KNOWLEDGE, ids=lambda kind: kind.__name__)
 def test_an_error_of_the_policies_is_said_of_the_policies(kind: type[KnowledgeError]) -> None:
-    said = sentences.trouble(made(kind))
+    said = troubles.trouble(made(kind))
     is_true(said, "", silent=False, passes=False)
     assert "policies" in said
 
 
 def test_whatever_else_goes_wrong_is_said_to_be_ours() -> None:
     for kind in (ValueError, ZeroDivisionError, KeyError, AssertionError):
-        assert sentences.trouble(made(kind)).startswith("Something went wrong in me. Nothing was done.")
+        assert troubles.trouble(made(kind)).startswith("Something went wrong in me. Nothing was done.")
 
 
 # What the code raises and notes, by key.
@@ -265,7 +265,7 @@ def test_every_reason_to_refuse_somebody_is_said() -> None:
     }
     assert refused
     for key in refused:
-        assert sentences.refusal(Refused(key))
+        assert troubles.refusal(Refused(key))
 
 
 def test_every_reason_of_a_run_is_said_and_names_no_system_that_nobody_noted() -> None:
