@@ -17,7 +17,7 @@ from bot.storage import external
 from bot.storage.cluster import APPLICATION_ROLE, DatabaseUnavailable
 from bot.storage.embedded import Embedded
 from bot.storage.migrations import SCHEMA, Plan, Source, sources
-from bot.storage.session import CONNECT_TIMEOUT, SessionConnection
+from bot.storage.session import CONNECT_TIMEOUT, RECONNECT, SessionConnection, try_again
 from graphs.audit import Book, Bookish
 
 __all__ = ["Database", "DatabaseUnavailable", "Pool", "open_database", "open_owner"]
@@ -157,6 +157,8 @@ async def _open_pool(conninfo: str, name: str, book: Book, *, autocommit: bool) 
         name=name,
         open=False,
         check=_check,
+        reconnect_timeout=RECONNECT,
+        reconnect_failed=try_again,
     )
     try:
         await pool.open(wait=True, timeout=CONNECT_TIMEOUT)

@@ -19,7 +19,7 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.tasks import Task
 
 from bot.database import Database, Pool
-from bot.storage.session import SessionConnection
+from bot.storage.session import RECONNECT, SessionConnection, try_again
 from graphs import cases
 from graphs.cases import Rank
 from graphs.ports import Connection
@@ -132,7 +132,12 @@ class Jobs:
             row = await cursor.fetchone()
         assert row is not None
         connector = procrastinate.PsycopgConnector(
-            conninfo=database.conninfo, connection_class=SessionConnection, min_size=1, max_size=4 + WORKERS
+            conninfo=database.conninfo,
+            connection_class=SessionConnection,
+            min_size=1,
+            max_size=4 + WORKERS,
+            reconnect_timeout=RECONNECT,
+            reconnect_failed=try_again,
         )
         app = procrastinate.App(connector=connector)
         async with app.open_async():

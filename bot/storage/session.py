@@ -13,8 +13,10 @@ import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import Row, TupleRow
+from psycopg_pool import AsyncConnectionPool
 
 CONNECT_TIMEOUT = 10  # seconds
+RECONNECT = 2.0  # seconds between two attempts of a pool, at most, for as long as the database is away
 
 _OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\s\\])*)")  # a backslash escapes, as in PostgreSQL
 _ROLE = "role"
@@ -60,6 +62,14 @@ class SessionConnection(AsyncConnection[Row]):
             await conn.close()
             raise
         return conn
+
+
+async def try_again(pool: AsyncConnectionPool[Any]) -> None:
+    """Go on reconnecting: what a pool does that has tried for `RECONNECT`.
+
+    By itself it doubles its pauses, up to minutes, and is back that much later than the database.
+    """
+    await pool.check()
 
 
 def connect(conninfo: str) -> Connection[TupleRow]:

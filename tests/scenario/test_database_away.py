@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.database import open_database
+from bot.jobs import Jobs
 from bot.workspace import server as workspace
 from bot.workspace.timing import Timing
 from connectors.keys import Keys
@@ -96,3 +97,27 @@ async def seen_again(office: Office) -> None:
 async def answers(office: Office, ts: str) -> int:
     found: list[dict[str, Any]] = await office.people.messages(as_=ADA, channel=ASK_POLICY, thread_ts=ts)
     return len([one for one in found if ANSWER in texts(one)])
+
+
+async def test_the_pools_are_back_soon_however_long_the_database_was_away(
+    server: Own, tmp_path: Path
+) -> None:
+    """Each tries on at the same pace: after six attempts that failed, too."""
+    async with (
+        open_database(tmp_path, server.conninfo) as database,
+        Jobs.open(database) as jobs,
+    ):
+        pools = [database.pool, database.saver_pool, jobs._app.connector.pool]  # type: ignore[attr-defined]
+        for pool in pools:
+            pool.pop_stats()
+        await asyncio.to_thread(server.stop)
+        try:
+            waiting = [asyncio.create_task(pool.getconn(timeout=120)) for pool in pools]
+            await until(
+                lambda: all(pool.get_stats().get("connections_errors", 0) >= 6 for pool in pools), seconds=60
+            )
+        finally:
+            await asyncio.to_thread(server.start)
+        async with asyncio.timeout(12):
+            for pool, task in zip(pools, waiting, strict=True):
+                await pool.putconn(await task)

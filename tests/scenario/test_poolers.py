@@ -11,7 +11,6 @@ from psycopg.conninfo import make_conninfo
 from bot.database import Database, DatabaseUnavailable, open_database, open_owner
 from bot.jobs import Jobs
 from bot.serving import in_bot
-from bot.storage.session import split
 from connectors.keys import Keys
 from connectors.sandbox.process import Running
 from graphs.audit import Vault
@@ -140,9 +139,3 @@ async def test_a_pooler_without_a_free_session_is_named(admin: str, tmp_path: Pa
     ):
         async with open_database(tmp_path, conninfo):
             pass
-
-
-def test_settings_are_taken_out_of_a_connection_string_and_the_rest_stays() -> None:
-    plain, settings = split(r"host=h options='-c search_path=a\\ b,c --time-zone=UTC -crole=app -d 5'")
-    assert settings == {"search_path": "a b,c", "time_zone": "UTC", "role": "app"}
-    assert psycopg.conninfo.conninfo_to_dict(plain) == {"host": "h", "options": "-d 5"}
