@@ -68,11 +68,20 @@ class Answering:
         return await self._kept(found, person, history, private=True, key=key)
 
     async def among_others(
-        self, question: str, person: Person, history: Sequence[str] = (), *, key: str | None = None
+        self,
+        question: str,
+        person: Person,
+        history: Sequence[str] = (),
+        *,
+        key: str | None = None,
+        outsiders: bool = False,
     ) -> Reply:
-        """Answer from documents for everyone; where only the person's own documents do, to them alone."""
+        """Answer from documents for everyone; where only the person's own documents do, to them alone.
+
+        `outsiders`: guests or another company listen. They hear what the company publishes, and no more.
+        """
         try:
-            found = await self._ask(question, await self._reader(None), history)
+            found = await self._ask(question, await self._reader(None, inside=not outsiders), history)
             own = found
             if found.answer.status != "answered":
                 own = await self._ask(question, await self._reader(person), history)
@@ -123,11 +132,11 @@ class Answering:
         answer = library.ask(question, reader=reader, history=history)
         return _Found(answer=answer, audience=audience_of(answer, library.edition, reader))
 
-    async def _reader(self, person: Person | None) -> Reader:
+    async def _reader(self, person: Person | None, *, inside: bool = True) -> Reader:
         async with self._pool.connection() as conn:
             today = (await self._clock.now(conn)).date()
         if person is None:
-            return Reader(today=today)
+            return Reader(today=today, inside=inside)
         return reader_of(person, today, await self._groups.clear(await self.audiences()))
 
     async def audiences(self) -> frozenset[str]:

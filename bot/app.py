@@ -17,6 +17,7 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import model, policies, sentences, workflows
+from bot.accounts import Ours
 from bot.answering import Answering
 from bot.audit.keys import unlock
 from bot.audit.rounds import Rounds as RecordRounds
@@ -53,6 +54,7 @@ from bot.listeners.signatures import Signatures
 from bot.listeners.surfaces import Surfaces
 from bot.messages import Messages
 from bot.outbox import Outbox
+from bot.places import Places
 from bot.refusals import NETWORK, key
 from bot.replies import Replies
 from bot.settings import Settings, SettingsError
@@ -109,7 +111,10 @@ async def build(
         operator = None if settings.operator is None else settings.operator.channel
         outbox = Outbox(messages, slack, jobs.deliver, operator=operator)
         reading = _slack(settings, credentials.bot_token, patient=True)
-        identity = Identity(database.pool, reading, connectors.directory, installation.team)
+        ours = Ours(team=installation.team, enterprise=installation.enterprise)
+        identity = Identity(
+            database.pool, reading, connectors.directory, ours.team, enterprise=ours.enterprise
+        )
         questions = Questions(database.pool, keep_days=settings.gaps.keep_days)
         async with Runs.open(
             pool=database.pool,
@@ -151,6 +156,7 @@ async def build(
                     slack=slack,
                     workflows=hints,
                     understanding=understanding,
+                    places=Places(reading, ours),
                 ),
                 sync=Sync(database.pool, _schedules(settings), ingesting(settings.home, config)),
                 record=RecordRounds(

@@ -8,6 +8,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import faults
+from bot.accounts import Ours
 from bot.database import Pool
 from bot.faults import Fault
 from bot.refusals import NETWORK, key
@@ -52,7 +53,17 @@ class People(Protocol):
 class Identity:
     """Finds the person behind a Slack user, afresh each time."""
 
-    def __init__(self, pool: Pool, slack: AsyncWebClient, people: People, team: str) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        slack: AsyncWebClient,
+        people: People,
+        team: str,
+        *,
+        enterprise: str | None = None,
+    ) -> None:
+        """Take the workspace that the bot was installed in, and its organisation, if it is part of one."""
+        self._ours = Ours(team=team, enterprise=enterprise)
         self._pool = pool
         self._slack = slack
         self._people = people
@@ -108,7 +119,7 @@ class Identity:
         except NETWORK as error:
             raise Unknown(faults.of_slack(error)) from error
         account: dict[str, Any] = answer["user"]
-        if refusal := _refusal(account, self._team):
+        if refusal := self._ours.refusal(account):
             raise Refused(refusal)
         email = str(account.get("profile", {}).get("email") or "")
         if not email:
@@ -129,16 +140,3 @@ class Identity:
             row = await cursor.fetchone()
         assert row is not None  # inserted above at the latest
         return str(row["subject"])
-
-
-def _refusal(account: Mapping[str, Any], team: str) -> str | None:
-    """Say which of our rules keeps this account out. Whatever Slack does not say counts as a stranger's."""
-    if account.get("deleted"):
-        return "deactivated"
-    if account.get("is_bot") or account.get("is_workflow_bot") or account.get("id") == "USLACKBOT":
-        return "bot"
-    if account.get("is_restricted") or account.get("is_ultra_restricted"):
-        return "guest"
-    if account.get("is_stranger") or account.get("team_id") != team:
-        return "stranger"
-    return None

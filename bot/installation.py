@@ -31,13 +31,19 @@ class Installation:
 
         Slack always puts the app's id into events, actions and views, and not always into commands and
         shortcuts; an event in a channel shared with others names them at the top and us in `authorizations`.
+        In an Enterprise organisation a click may be that of somebody of a sister workspace: `Identity` says
+        whether they are of ours.
         """
         app = body.get("api_app_id")
         if app != self.app and (app is not None or body.get("type") in _ALWAYS_NAMED):
             return False
-        places = list(_places(body))
-        return any(team == self.team for team, _ in places) and all(
-            self._is_ours(team, enterprise) for team, enterprise in places
+        places, acting = list(_places(body)), _acting(body)
+        within = {enterprise for _, enterprise in places} - {None}
+        theirs = {None, self.team} if self.enterprise not in within else {None, self.team, acting}
+        return (
+            self.team in {acting, *(team for team, _ in places)}
+            and all(self._is_ours(team, enterprise) for team, enterprise in places)
+            and acting in theirs
         )
 
     def _is_ours(self, team: str | None, enterprise: str | None) -> bool:
@@ -58,9 +64,12 @@ def _places(body: Body) -> Iterator[tuple[str | None, str | None]]:
     named = team if isinstance(team, Mapping) else {}
     within = enterprise.get("id") if isinstance(enterprise, Mapping) else body.get("enterprise_id")
     yield body.get("team_id") or named.get("id"), within or named.get("enterprise_id")
+
+
+def _acting(body: Body) -> str | None:
+    """Return the workspace of whoever acts, where the payload names it."""
     user = body.get("user")
-    if isinstance(user, Mapping) and user.get("team_id"):
-        yield user["team_id"], None
+    return user.get("team_id") if isinstance(user, Mapping) else None
 
 
 async def discover(client: AsyncWebClient) -> Installation:
@@ -75,6 +84,11 @@ async def discover(client: AsyncWebClient) -> Installation:
             f"Slack cannot be reached at {client.base_url}: {str(error) or type(error).__name__}. "
             "Check the network and SLACK_API_URL."
         ) from error
+    if me.get("is_enterprise_install"):
+        raise SlackRefused(
+            "The Slack app is installed for a whole organisation. Countersign works in one workspace: "
+            "install it there, from the app's settings, and use that bot token."
+        )
     return Installation(
         app=str(bot["bot"]["app_id"]),
         team=str(me["team_id"]),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from connectors.directory import Person
-from knowledge.documents import EVERYONE
+from knowledge.documents import EVERYONE, PUBLIC
 from knowledge.edition import Reader
 from knowledge.texts import Head
 
@@ -24,4 +24,4 @@ def reader_of(person: Person, today: date, groups: Mapping[str, str]) -> Reader:
 
 def audiences(documents: Iterable[Head]) -> frozenset[str]:
     """Return the groups that documents name as their audience."""
-    return frozenset().union(*(head.terms.audience for head in documents)) - {EVERYONE}
+    return frozenset().union(*(head.terms.audience for head in documents)) - {EVERYONE, PUBLIC}

@@ -18,6 +18,7 @@ from bot.database import Pool
 from bot.events import Events
 from bot.identity import JOB, Identity, Refused, Unknown
 from bot.outbox import Outbox
+from bot.places import Places
 from bot.refusals import NETWORK, key
 from bot.render import ours
 from bot.router import Kind, Route, WorkflowHints
@@ -65,8 +66,12 @@ class Replies:
         slack: AsyncWebClient,
         workflows: Mapping[str, WorkflowHints],
         understanding: Understanding | None = None,
+        places: Places | None = None,
     ) -> None:
-        """Take the thread that reads messages; without one, a thread for these replies alone."""
+        """Take the thread that reads messages; without one, a thread for these replies alone.
+
+        `places`: who hears a channel. Without it every channel may be heard by outsiders.
+        """
         self._pool = pool
         self._events = events
         self._identity = identity
@@ -75,6 +80,7 @@ class Replies:
         self._outbox = outbox
         self._slack = slack
         self._understanding = understanding or Understanding(workflows)
+        self._places = places
 
     async def reply(self, event_id: str) -> None:
         """Answer the event, unless it has its answer or its message is gone.
@@ -149,7 +155,8 @@ class Replies:
                 await self._look_busy(saying)
                 return await self._answer(saying, found.text, person)
             case Kind.HAND_OVER:
-                return _public(words.hand_over(await self._answering.whom(found.text)))
+                named = words.hand_over(await self._answering.whom(found.text))
+                return Reply(message=named, private=await self._has_outsiders(saying))
             case Kind.HELP:
                 return _public(words.help_text())
             case Kind.SMALL_TALK:
@@ -161,7 +168,7 @@ class Replies:
             workflow=found.workflow,
             values=found.slots,
             requester=person,
-            origin={"channel": saying.channel, "thread_ts": saying.thread, "user": saying.user},
+            origin=await self._origin(saying),
             key=_keys(saying)[0],
         )
 
@@ -169,7 +176,22 @@ class Replies:
         history = await self._history(saying)
         if saying.direct:
             return _public(await self._answering.privately(question, person, history, key=saying.event))
-        return await self._answering.among_others(question, person, history, key=saying.event)
+        outsiders = await self._has_outsiders(saying)
+        return await self._answering.among_others(
+            question, person, history, key=saying.event, outsiders=outsiders
+        )
+
+    async def _origin(self, saying: Saying) -> dict[str, str]:
+        """Return where a request is spoken of: where it was made, or with its requester alone."""
+        if await self._has_outsiders(saying):
+            return {"user": saying.user}
+        return {"channel": saying.channel, "thread_ts": saying.thread, "user": saying.user}
+
+    async def _has_outsiders(self, saying: Saying) -> bool:
+        """Whether others than people of ours hear what is said there."""
+        if saying.direct:
+            return False
+        return self._places is None or await self._places.has_outsiders(saying.channel)
 
     async def _history(self, saying: Saying) -> list[str]:
         texts = await self._events.earlier(

@@ -12,7 +12,8 @@ from typing import Literal
 
 from knowledge.sentences import split
 
-EVERYONE = "everyone"
+EVERYONE = "everyone"  # of the company
+PUBLIC = "public"  # others too: what the company publishes
 LONGEST_UNIT = 120  # words
 BlockKind = Literal["heading", "paragraph", "item", "row", "code"]
 Standing = Literal["policy", "reference"]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from knowledge import learnt
 from knowledge.documents import (
     EVERYONE,
+    PUBLIC,
     Document,
     Part,
     Section,
@@ -49,13 +50,15 @@ class Reader:
     """Whom an answer is for: the audiences they belong to, where they work, and the day on which they ask.
 
     `regions` None means that nobody knows: then no document is left out for its regions. `standing` names the
-    only documents that are heard, and None means all.
+    only documents that are heard, and None means all. `inside` is false of guests and other companies: for
+    them is what is public, and not what is for everyone.
     """
 
     today: date
     audiences: frozenset[str] = frozenset({EVERYONE})
     regions: frozenset[str] | None = None
     standing: Standing | None = None
+    inside: bool = True
 
     def may_read(self, head: Head) -> bool:
         """Tell whether a document is for this reader and in force today."""
@@ -66,10 +69,14 @@ class Reader:
             and (terms.expires is None or terms.expires >= self.today)
         )
 
+    @property
+    def _heard(self) -> frozenset[str]:
+        return self.audiences | {EVERYONE, PUBLIC} if self.inside else frozenset({PUBLIC})
+
     def is_among(self, audience: frozenset[str], regions: frozenset[str], standing: Standing) -> bool:
         """Tell whether documents of that audience, regions and standing are for this reader."""
         return (
-            bool(audience & (self.audiences | {EVERYONE}))
+            bool(audience & self._heard)
             and (self.regions is None or not regions or bool(regions & self.regions))
             and self.standing in {None, standing}
         )

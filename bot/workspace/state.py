@@ -23,6 +23,7 @@ class Conversation:
     topic: str = ""
     archived: bool = False
     members: list[str] = field(default_factory=list)
+    shared: frozenset[str] = frozenset()
     partner: str | None = None  # the person at the other end of a direct message
     messages: dict[str, Message] = field(default_factory=dict)  # by ts, oldest first
     ephemerals: dict[str, Message] = field(default_factory=dict)  # each seen by its `ephemeral_for` alone
@@ -156,4 +157,5 @@ def _conversation(channel: Channel) -> Conversation:
         topic=channel.topic,
         archived=channel.archived,
         members=sorted(channel.members),
+        shared=channel.shared,
     )

@@ -45,6 +45,9 @@ class Channel(Record):
     private: bool = False
     archived: bool = False
     members: frozenset[str] = frozenset()
+    shared: frozenset[str] = (
+        frozenset()
+    )  # what Slack says of it: is_shared, is_ext_shared, is_org_shared, ...
 
 
 class Command(Record):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from knowledge.documents import EVERYONE, Document, Standing, Terms
+from knowledge.documents import EVERYONE, PUBLIC, Document, Standing, Terms
 from knowledge.errors import Closed
 from knowledge.hidden import ADDRESS, OWNER
 
@@ -122,6 +122,11 @@ class Defaults:
         return any(within(url, place) for place in self.addresses)
 
     def _bounded(self, audience: frozenset[str]) -> frozenset[str]:
+        """Return whom a document may be for. What a source for the public says of nobody is public."""
+        if PUBLIC in self.audience:
+            return frozenset({PUBLIC}) if EVERYONE in audience else audience
+        if PUBLIC in audience:  # that is for the source to say
+            audience = audience - {PUBLIC} | {EVERYONE}
         if EVERYONE in self.audience:
             return audience
         if EVERYONE in audience:

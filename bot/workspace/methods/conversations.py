@@ -47,7 +47,7 @@ def described(call: Call, conversation: Conversation) -> Answer:
         "topic": {"value": conversation.topic, "creator": "", "last_set": 0},
         "purpose": {"value": "", "creator": "", "last_set": 0},
         "num_members": len(conversation.members),
-        **dict.fromkeys(shared, False),
+        **{flag: flag in conversation.shared for flag in shared},
     }
 
 

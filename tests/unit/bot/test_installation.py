@@ -96,3 +96,25 @@ async def test_slack_in_trouble_is_said_in_words(workspace: Server) -> None:
         await people.faults("auth.test", "http_500")
     with pytest.raises(SlackRefused, match="internal_error"):
         await discover(client(workspace.api_url, "xoxb-right"))
+
+
+@pytest.mark.parametrize(
+    ("body", "workspace", "organisation"),
+    [
+        ({**CLICK, "user": {"id": "U2", "team_id": "T2"}, "enterprise": {"id": "E1"}}, False, True),
+        ({**CLICK, "user": {"id": "U2"}, "enterprise": {"id": "E1"}}, False, True),
+        ({**CLICK, "user": {"id": "U2", "team_id": "T2"}}, False, False),
+        ({**CLICK, "user": {"id": "U2", "team_id": "T2"}, "enterprise": {"id": "E2"}}, False, False),
+        ({**CLICK, "team": {"id": "T2"}, "enterprise": {"id": "E1"}}, False, False),
+        ({**CLICK, "team": None, "enterprise": {"id": "E1"}}, False, True),
+        ({**EVENT, "authorizations": [{"team_id": None, "enterprise_id": "E1"}]}, False, False),
+        ({**EVENT, "authorizations": [{"team_id": "T1", "enterprise_id": "E1"}]}, False, True),
+        ({**EVENT, "context_team_id": "T9", "authorizations": [{"team_id": "T1"}]}, True, True),
+    ],
+)
+def test_in_an_organisation_what_was_installed_decides_and_colleagues_of_it_may_click(
+    body: dict[str, Any], workspace: bool, organisation: bool
+) -> None:
+    """Whether somebody of a sister workspace is of ours is asked of Slack, for each click."""
+    assert OURS.covers(body) is workspace
+    assert INNER.covers(body) is organisation
