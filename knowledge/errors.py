@@ -46,6 +46,13 @@ class ModelUnavailable(KnowledgeError):
     """The sentence model could not be made or is not what it was."""
 
 
+class ReaderUnavailable(KnowledgeError):
+    """The process that reads files does not start: no file can be read, and none is at fault."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} What served before still serves."
+
+
 class Unreadable(KnowledgeError):
     """One file cannot be read; the others can."""
 

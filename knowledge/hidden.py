@@ -40,7 +40,7 @@ _HIDING = re.compile(
     r"""display\s*:\s*none | visibility\s*:\s*(?:hidden|collapse) | font-size\s*:\s*0(?![.\d]*[1-9])
         | opacity\s*:\s*0(?![.\d]*[1-9]) | (?:text-indent|left|top)\s*:\s*-\d{3,}
         | clip\s*:\s*rect\(\s*[01](?:px)?[\s,]+[01](?:px)?[\s,] | clip-path\s*:\s*inset\(\s*(?:50|100)%
-        | transform\s*:[^;]*scale\(\s*0\s*[,)]""",
+        | transform\s*:[^;]{0,200}?scale\(\s*0\s*[,)]""",
     re.IGNORECASE | re.VERBOSE,
 )
 _CUT = re.compile(r"overflow\s*:\s*hidden", re.IGNORECASE)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
-from pathlib import Path
+from io import BytesIO
 
 import docx
 from docx.document import Document as Opened
@@ -25,17 +25,23 @@ from knowledge.sources.reading import Reading
 
 _PLAIN = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
 _LARGEST = 200 * 2**20  # bytes, unpacked; a zip may hold a thousand times its size
+_LARGEST_TEXT = 40 * 2**20  # bytes of it that are XML, of which each becomes many in memory
+_PARTS = 10_000
 # Inserted runs and those of links too, which python-docx passes over.
 _RUNS = ".//w:r[not(ancestor::w:del) and not(ancestor::w:moveFrom) and not(ancestor::w:txbxContent)]"
 
 
-def read(path: Path) -> Reading:
+def read(content: bytes) -> Reading:
     """Return the blocks of a .docx. Raises Unreadable for one that is broken or locked."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            if sum(sizes.values()) > _LARGEST:
                 raise Unreadable(f"it unpacks to more than {_LARGEST // 2**20} MB")
-        opened = docx.Document(str(path))
+            marked = sum(size for name, size in sizes.items() if name.endswith((".xml", ".rels")))
+            if marked > _LARGEST_TEXT or len(sizes) > _PARTS:
+                raise Unreadable(f"it unpacks to more than {_LARGEST_TEXT // 2**20} MB of text")
+        opened = docx.Document(BytesIO(content))
     except (
         OpcError,
         etree.LxmlError,
@@ -79,15 +85,15 @@ def _properties(opened: Opened) -> Iterator[tuple[str, str]]:
 
 def _content(opened: Opened) -> Iterator[Paragraph | Table]:
     """Yield paragraphs and tables in order, those in content controls too."""
-    waiting = list(opened.element.body)
+    waiting = deque(opened.element.body)
     while waiting:
-        element = waiting.pop(0)
+        element = waiting.popleft()
         if element.tag == qn("w:p"):
             yield Paragraph(element, opened)
         elif element.tag == qn("w:tbl"):
             yield Table(element, opened)
         elif element.tag in {qn("w:sdt"), qn("w:sdtContent")}:
-            waiting[:0] = list(element)
+            waiting.extendleft(reversed(element))
 
 
 def _block(paragraph: Paragraph, text: str, intro: str) -> Block:

@@ -14,8 +14,9 @@ import httpx
 from knowledge.errors import Unreachable
 from knowledge.sources.base import Problem, Token, no_token
 from knowledge.sources.fetching import AGENT, Host, Refused
-from knowledge.sources.formats import KINDS, LARGEST
+from knowledge.sources.formats import KINDS
 from knowledge.sources.mirror import Copy, Item, Keep
+from knowledge.sources.opening import LARGEST
 
 _ITEMS = 200_000  # listed; more is a loop
 _SCOPE = "https://graph.microsoft.com/.default"

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from knowledge.errors import Unreachable
-from knowledge.sources.formats import LARGEST
+from knowledge.sources.opening import LARGEST
 
 AGENT = "countersign"
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from knowledge.documents import Document, Terms, parts_of
 from knowledge.errors import Unreadable
 from knowledge.hidden import INVISIBLE, UNSEEN_TITLE, visible
+from knowledge.sources import opening
 from knowledge.sources.apart import Apart
 from knowledge.sources.base import Defaults
 from knowledge.sources.language import language_of
@@ -22,8 +23,7 @@ MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
 PAGES = frozenset({".html", ".htm", ".xhtml"})
 TEXTS = frozenset({".txt", ".text", ".rst"})
 KINDS = MARKDOWN | PAGES | TEXTS | {".pdf", ".docx"}
-LARGEST = 50 * 2**20  # bytes of one file
-
+LONGEST = 20_000_000  # characters of one document's text
 
 _APART = Apart()
 
@@ -33,7 +33,16 @@ def document_of(path: Path, *, document: str, sha256: str, defaults: Defaults, g
 
     Raises Unreadable with the reason when it cannot be one.
     """
-    terms, reading = _APART.read(path)
+    return of_content(
+        opening.content(path), path.suffix, document=document, sha256=sha256, defaults=defaults, given=given
+    )
+
+
+def of_content(
+    content: bytes, suffix: str, *, document: str, sha256: str, defaults: Defaults, given: Terms
+) -> Document:
+    """Return the document that a file's bytes are, as `document_of` does."""
+    terms, reading = _APART.parsed(content, suffix)
     return made(
         terms,
         reading,
@@ -116,21 +125,21 @@ class _Row(dict[str, object]):
         self.pairs = pairs
 
 
-def parsed(path: Path) -> tuple[Terms, Reading]:
+def parsed(content: bytes, suffix: str) -> tuple[Terms, Reading]:
     """Return what a file says of itself, and what it holds.
 
-    Runs in the process that `knowledge.sources.apart` starts. Raises Unreadable, OSError, and whatever a
-    library raises over a damaged file.
+    Runs in the process that `knowledge.sources.apart` starts. Raises Unreadable, and whatever a library
+    raises over a damaged file.
     """
     # Converters take a while to import, and an ingest that finds nothing new needs none of them.
     from knowledge.sources import docx, front, html, markdown, pdf, plain  # noqa: PLC0415
 
-    kind = path.suffix.lower()
+    kind = suffix.lower()
     if kind in {".pdf", ".docx"}:
-        reading = pdf.read(path) if kind == ".pdf" else docx.read(path)
+        reading = pdf.read(content) if kind == ".pdf" else docx.read(content)
         front.refuse(reading.declared)
         return Terms(), _finished(_titled(reading))
-    text, invisible = visible(_text(path))
+    text, invisible = visible(_text(content))
     terms, body = front.separate(text, page=kind in PAGES)
     if kind in MARKDOWN:
         reading = markdown.read(body)
@@ -154,6 +163,8 @@ def _titled(reading: Reading) -> Reading:
 
 def _finished(reading: Reading, *, said: str = "") -> Reading:
     reading = _cleaned(reading)
+    if sum(len(block.text) + len(block.lead) for block in reading.blocks) > LONGEST:
+        raise Unreadable(f"it holds more than {LONGEST // 10**6} million characters of text")
     if not (said or reading.language):
         reading.language = language_of(" ".join(block.text for block in reading.blocks[:100]))
     return reading
@@ -174,8 +185,7 @@ def _cleaned(reading: Reading) -> Reading:
     return reading
 
 
-def _text(path: Path) -> str:
-    raw = path.read_bytes()
+def _text(raw: bytes) -> str:
     if b"\0" in raw[:8192] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Unreadable("it is not text")
     for coding in ("utf-16",) if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp1252"):

@@ -141,8 +141,6 @@ def _audience(data: dict[str, object]) -> frozenset[str]:
     wrong = sorted(name for name in found if not name or _NO_GROUP.search(name))
     if wrong:
         raise Closed(f"its front matter's audience has {wrong[0][:40]!r}, which is no group's name")
-    if EVERYONE in found and len(found) > 1:
-        raise Closed("its front matter's audience names everyone and groups at once")
     return found
 
 

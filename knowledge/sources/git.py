@@ -16,8 +16,9 @@ from urllib.parse import quote, urlsplit
 
 from knowledge.errors import Unreachable
 from knowledge.sources.base import Problem, Token, no_token
-from knowledge.sources.formats import KINDS, LARGEST
+from knowledge.sources.formats import KINDS
 from knowledge.sources.mirror import Copy, Item, Keep
+from knowledge.sources.opening import LARGEST
 
 _PATIENCE = 600  # seconds for one git command
 _TRANSPORTS = ("https", "http", "ssh", "git", "file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from bs4.element import NavigableString, PreformattedString
 from soupsieve import SelectorSyntaxError
 
 from knowledge.documents import Block
+from knowledge.errors import Unreadable
 from knowledge.hidden import COMMENT, ELEMENT, blends, colours, hides
 from knowledge.sources.declared import in_page, in_text
 from knowledge.sources.reading import Reading
@@ -26,13 +28,13 @@ _UNREAD = frozenset(_UNREAD_TAGS.split())
 _BLOCKS = frozenset(_BLOCK_TAGS.split())
 _HEADING = re.compile(r"h([1-6])$")
 _LONGEST_LEAD = 45  # words
-_RULE = re.compile(r"([^{}@]+)\{([^{}]*)\}")  # of a style sheet
-_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_CONDITION = re.compile(r"@[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
+_BRACE = re.compile(r"[{}]")
 _TELLING = re.compile(
     r"display|visibility|opacity|color|background|font-size|indent|clip|overflow|left|top|scale"
 )
 _RULES = 300  # of a page's style sheets that are looked at
+_SELECTOR = 1000  # characters of one
+_STYLING = 15  # seconds of computing for them
 
 
 def read(html: str, *, whole: bool = False) -> Reading:
@@ -92,20 +94,53 @@ def _spread(soup: BeautifulSoup) -> None:
     """Put what a page's own style sheets say about hiding and colours onto the elements that they mean.
 
     A later rule wins over an earlier one, and an element's own style over both; conditions such as printing
-    are left out.
+    are left out. Raises Unreadable where that takes too long: what they hide must not be read.
     """
     styles: dict[int, tuple[Tag, list[str]]] = {}
-    text = "\n".join(sheet.get_text() for sheet in soup.find_all("style"))
-    rules = _RULE.findall(_CONDITION.sub("", _CSS_COMMENT.sub("", text)))
-    for selector, style in [rule for rule in rules if _TELLING.search(rule[1])][:_RULES]:
+    rules = _rules("\n".join(sheet.get_text() for sheet in soup.find_all("style")))
+    telling = [rule for rule in rules if _TELLING.search(rule[1])][:_RULES]
+    until = time.process_time() + _STYLING
+    for selector, style in telling:
+        if time.process_time() > until:
+            raise Unreadable(f"its style sheets take more than {_STYLING} s of computing")
         try:
-            meant = soup.select(selector.strip())
+            meant = soup.select(selector)
         except (SelectorSyntaxError, NotImplementedError, ValueError):
             continue
         for element in meant:
             styles.setdefault(id(element), (element, []))[1].append(style)
     for element, found in styles.values():
         element["style"] = _merged([*found, _style(element)])
+
+
+def _rules(text: str) -> list[tuple[str, str]]:
+    """Return the selectors and declarations of a style sheet that hold without a condition.
+
+    It is read once from left to right, whatever it holds.
+    """
+    text = _uncommented(text)
+    found: list[tuple[str, str]] = []
+    depth = start = 0
+    heads: list[str] = []  # what stands before each open brace
+    for brace in _BRACE.finditer(text):
+        said, start = text[start : brace.start()], brace.end()
+        if brace[0] == "{":
+            depth += 1
+            heads.append(said.rpartition(";")[2].strip())
+        elif depth:
+            depth -= 1
+            head = heads.pop()
+            if not depth and head and "@" not in head and len(head) <= _SELECTOR:
+                found.append((head, said))
+    return found
+
+
+def _uncommented(text: str) -> str:
+    """Return a style sheet without comments; one that never ends goes to the end."""
+    kept: list[str] = []
+    for place, piece in enumerate(text.split("/*")):
+        kept.append(piece if not place else piece.partition("*/")[2])
+    return "".join(kept)
 
 
 def _merged(styles: Sequence[str]) -> str:

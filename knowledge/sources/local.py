@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from knowledge.errors import NothingToIngest, Unreachable
+from knowledge.errors import NothingToIngest, Unreachable, Unreadable
 from knowledge.sources.base import Problem
 from knowledge.sources.folder import Folder
 from knowledge.sources.mirror import Copy, Item, Keep
@@ -29,15 +29,17 @@ class LocalFolder:
         items: list[Item] = []
         problems: list[Problem] = []
         try:
-            for found in Folder(self.path).entries():
+            for found in Folder(self.path).files():
                 if isinstance(found, Problem):
                     problems.append(found)
                     continue
-                path = self.path / found.document
-                suffix = path.suffix.lower()
-                items.append(
-                    Item(document=found.document, sha256=keep.put(path.read_bytes(), suffix), suffix=suffix)
-                )
+                suffix = found.suffix.lower()
+                try:
+                    sha256 = keep.put(found.content(), suffix)
+                except Unreadable as error:
+                    problems.append(Problem(document=found.name, reason=str(error)))
+                else:
+                    items.append(Item(document=found.name, sha256=sha256, suffix=suffix))
         except NothingToIngest as error:
             raise Unreachable(str(error).rstrip(".")) from error
         except OSError as error:

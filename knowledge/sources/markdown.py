@@ -10,7 +10,9 @@ from markdown_it import MarkdownIt
 from knowledge.sources import html
 from knowledge.sources.reading import Reading
 
-_ATTRIBUTES = re.compile(r"[ \t]*\{:?[ \t]*[#.][^{}\n]*\}[ \t]*$", re.MULTILINE)  # {: .class } and {#anchor}
+_ATTRIBUTES = re.compile(
+    r"(?<![ \t])[ \t]*\{:?[ \t]*[#.][^{}\n]*\}[ \t]*$", re.MULTILINE
+)  # {: .class } and {#anchor}
 _ADMONITION = re.compile(r'^!!!\s+\w+(?:\s+"([^"\n]*)")?[ \t]*\n((?:(?: {4}|\t).*\n?|\n)*)', re.MULTILINE)
 
 

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from knowledge.documents import Terms
-from knowledge.errors import NothingToIngest, Unreachable
+from knowledge.documents import Document, Terms
+from knowledge.errors import NothingToIngest, Unreachable, Unreadable
 from knowledge.locks import held
-from knowledge.sources import formats
+from knowledge.sources import formats, opening
 from knowledge.sources.base import Defaults, Entry, Problem
 
 _FORMAT = 1
@@ -71,7 +71,7 @@ class Keep:
         """Keep one file; return the SHA-256 of its content."""
         sha256 = hashlib.sha256(content).hexdigest()
         target = self._files / f"{sha256}{suffix}"
-        if not target.exists():
+        if not self._whole(target, sha256):
             handle, name = tempfile.mkstemp(dir=self._files)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -79,8 +79,14 @@ class Keep:
         return sha256
 
     def holds(self, item: Item) -> bool:
-        """Tell whether an earlier item's file is still here."""
-        return (self._files / f"{item.sha256}{item.suffix}").exists()
+        """Tell whether an earlier item's file is still here, and what it was."""
+        return self._whole(self._files / f"{item.sha256}{item.suffix}", item.sha256)
+
+    def _whole(self, path: Path, sha256: str) -> bool:
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        except OSError:
+            return False
 
 
 class Mirrored:
@@ -157,14 +163,20 @@ class Mirrored:
             document=document,
             sha256=item.sha256,
             basis=json.dumps([self._defaults.as_basis(), basis], ensure_ascii=False, sort_keys=True),
-            reader=partial(
-                formats.document_of,
-                self._folder / _FILES / f"{item.sha256}{item.suffix}",
-                document=document,
-                sha256=item.sha256,
-                defaults=self._defaults,
-                given=given,
-            ),
+            reader=partial(self._document, item, document, given),
+        )
+
+    def _document(self, item: Item, document: str, given: Terms) -> Document:
+        content = opening.content(self._folder / _FILES / f"{item.sha256}{item.suffix}")
+        if hashlib.sha256(content).hexdigest() != item.sha256:
+            raise Unreadable("its copy in the home is damaged; ingest again to have it fetched anew")
+        return formats.of_content(
+            content,
+            item.suffix,
+            document=document,
+            sha256=item.sha256,
+            defaults=self._defaults,
+            given=given,
         )
 
     def _copy(self) -> Copy | None:

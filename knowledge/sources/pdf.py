@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from pathlib import Path
+from io import BytesIO
 
 import pypdf
 from pypdf.errors import PyPdfError
@@ -21,12 +21,12 @@ _PAGES = 5000
 _PACKET = 2**20  # bytes of XMP that are looked at
 
 
-def read(path: Path) -> Reading:
+def read(content: bytes) -> Reading:
     """Return the blocks of a PDF. Raises Unreadable for one that is broken, locked or only pictures."""
     # pypdf reports each oddity of a broken file through logging; one sentence of ours is enough.
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     try:
-        reader = pypdf.PdfReader(path)
+        reader = pypdf.PdfReader(BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
             raise Unreadable("it is protected by a password")
         if len(reader.pages) > _PAGES:
