@@ -76,17 +76,15 @@ class Mask:
         exact |= {f"<@{one}>": NAME for one in marks.accounts} | dict.fromkeys(marks.accounts, GONE)
         exact |= {form: GONE for part in marks.parts for form in (part, part.upper(), part.lower())}
         exact |= dict.fromkeys(marks.phrases, GONE)
-        folded = dict.fromkeys((one.casefold() for one in marks.names), NAME)
-        folded |= dict.fromkeys((one.casefold() for one in marks.emails), GONE)
-        logins = (one.partition("@")[0].casefold() for one in marks.emails)
-        folded |= {login: GONE for login in logins if len(login) >= _SHORT}
+        logins = {one.partition("@")[0] for one in marks.emails}
+        folded = {*marks.names, *marks.emails, *(login for login in logins if len(login) >= _SHORT)}
         self._addresses = frozenset(one.casefold() for one in marks.emails)
         whole = {*marks.phrases, *(one.partition("#")[2] for one in marks.subjects)}
         self._whole = {one: exact[one] for one in whole}
         self._exact = {one: said for one, said in exact.items() if len(one) >= _SHORT or one in marks.parts}
         self._exact |= {one: said for one, said in exact.items() if one in marks.accounts}
-        self._folded = folded
-        self._patterns = (_any(self._exact), _any(self._folded, re.IGNORECASE))
+        self._names = frozenset(form.lower() for one in marks.names for form in _forms(one))
+        self._pattern = _any(self._exact, {form for one in folded for form in _forms(one)})
 
     def text(self, text: str) -> str:
         """Return the text without the person."""
@@ -94,9 +92,10 @@ class Mask:
             return self._whole[text]
         if text.casefold() in self._addresses:
             return ""
-        exact, folded = self._patterns
-        text = exact.sub(lambda found: self._exact[found[0]], text)
-        return folded.sub(lambda found: self._folded[found[0].casefold()], text)
+        return self._pattern.sub(self._instead, text)
+
+    def _instead(self, found: re.Match[str]) -> str:
+        return self._exact.get(found[0]) or (NAME if found[0].lower() in self._names else GONE)
 
     def value(self, value: Any) -> Any:
         """Return plain JSON without the person."""
@@ -109,10 +108,17 @@ class Mask:
         return value
 
 
-def _any(words: Iterable[str], flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> re.Pattern[str]:
-    """Return what matches any of the words as a whole, the longest first; of none, nothing."""
-    ordered = sorted((word for word in words if word), key=lambda word: (-len(word), word))
-    return re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in ordered) or r"(?!)", flags)
+def _forms(word: str) -> set[str]:
+    """Return how else a word is written in other cases: for "ß" and "İ" there is no single one."""
+    return {word, word.lower(), word.upper(), word.casefold()}
+
+
+def _any(exact: Iterable[str], folded: Iterable[str]) -> re.Pattern[str]:
+    """Return what matches any of the words as a whole, the longest first; `folded` in any case of letters."""
+    wanted = [(word, re.escape(word)) for word in exact]
+    wanted += [(word, f"(?i:{re.escape(word)})") for word in folded]
+    ordered = sorted(wanted, key=lambda one: (-len(one[0]), one))
+    return re.compile("|".join(rf"(?<!\w){pattern}(?!\w)" for word, pattern in ordered if word) or r"(?!)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

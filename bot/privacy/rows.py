@@ -91,8 +91,9 @@ def _besides(table: Table, row: Row, changes: Mapping[str, Any]) -> dict[str, An
         return more
     if table.name == "question" and changes:
         return {"vector": None, "embedder": None}  # of what was said before
-    if table.name == "event" and row[THEIRS] and row["taken_at"] is None:
-        return {"taken_at": row["received_at"]}  # nobody answers it any more
+    if table.name == "event" and row[THEIRS]:
+        new = {"about": None, "thread": None, "taken_at": row["taken_at"] or row["received_at"]}
+        return {column: value for column, value in new.items() if row[column] != value}  # nobody answers it
     return {}
 
 

@@ -41,6 +41,7 @@ io_method = sync
 jit = off
 min_wal_size = '32MB'
 max_wal_size = '256MB'
+wal_recycle = off  # a file of the log that is used again keeps what stood in it: erased people too
 timezone = 'UTC'
 lc_messages = 'C'
 log_timezone = 'UTC'
@@ -61,6 +62,7 @@ CREATE ROLE {APPLICATION_ROLE} LOGIN;
 CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE};
 REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
 GRANT CONNECT ON DATABASE {DATABASE} TO {APPLICATION_ROLE};
+GRANT pg_checkpoint TO {OWNER_ROLE};
 """
 
 
