@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bot.commands import record
+from bot.commands import privacy, record
 from bot.commands.opened import opened
 from bot.commands.options import Failure, Home, Json, failing
 from bot.settings import home_from, load
@@ -26,7 +26,7 @@ app.command()(record.export)
 app.command()(record.pack)
 app.command()(record.checkpoint)
 app.command()(record.key)
-app.command()(record.erase)
+app.command(help="The same as `countersign privacy erase`: the record is one of the stores.")(privacy.erase)
 app.command(rich_help_panel="Legal hold")(record.hold)
 app.command(rich_help_panel="Legal hold")(record.release)
 app.command(rich_help_panel="Legal hold")(record.holds)

@@ -220,7 +220,7 @@ def check(home: Home = None) -> None:
 
 @app.command()
 def erase(person: Who, home: Home = None) -> None:
-    """Erase every question and rating of a person."""
+    """Erase every question and rating of a person, and nothing else; see `countersign privacy erase`."""
     with failing():
         place = home_from(home)
         subject = person if "#" in person else asyncio.run(readers.person(place, person)).subject

@@ -1,4 +1,4 @@
-"""`countersign audit verify|export|checkpoint|key|pack|erase|hold|release|holds`: the record as a whole."""
+"""`countersign audit verify|export|checkpoint|key|pack|hold|release|holds`: the record as a whole."""
 
 import asyncio
 import os
@@ -115,26 +115,6 @@ def pack(
     with failing(OSError):
         path, count = asyncio.run(_pack(load(home_from(home)), run, file))
     Console(highlight=False).print(f"{count} events in {path}", markup=False)
-
-
-def erase(
-    subject: Annotated[
-        str,
-        typer.Argument(metavar="SUBJECT", help="The person: the directory's issuer, #, and their id there."),
-    ],
-    home: Home = None,
-) -> None:
-    """Erase a person from the record, for good. The chain still verifies; other tables are not touched."""
-    from graphs import audit  # noqa: PLC0415  # --help is quick
-
-    async def forget(settings: Settings) -> bool:
-        async with _connected(settings) as conn:
-            return await audit.erase(conn, subject, by=user_name())
-
-    with failing(audit.Held):
-        if not asyncio.run(forget(load(home_from(home)))):
-            raise Failure(f"The record knows nobody called {subject}, or no longer.")
-    Console().print("Erased.")
 
 
 def hold(
