@@ -85,7 +85,7 @@ def erase(
     if as_json:
         write_json(_as_json(report))
     else:
-        Console(highlight=False).print("\n".join(_sentences(report)), markup=False)
+        Console(highlight=False, soft_wrap=True).print("\n".join(_sentences(report)), markup=False)
     raise typer.Exit(0 if report.is_complete else 1)
 
 
@@ -183,7 +183,7 @@ async def _erase(settings: Settings, person: str, *, yes: bool, quiet: bool) -> 
                 harmless=place.harmless,
             )
             report = await erasing.erase(place.traces)
-        await vacuum.vacuum(place.owner, report.rows)
+        await vacuum.vacuum(place.owner)
         return report
 
 

@@ -1,22 +1,23 @@
 """After an erasure: PostgreSQL keeps the rows as they were until it is made to rewrite the tables."""
 
-from collections.abc import Iterable
-
 from psycopg import errors
 
 from bot.privacy.rows import Owner
+from bot.privacy.stores import TABLES
+from graphs.stores import Holds
 
 _FULL = "pg_catalog.pg_statistic"  # holds samples of columns' values
 _SEGMENT = 17  # times a million bytes: more than one file of the write-ahead log
 
 
-async def vacuum(conn: Owner, tables: Iterable[str]) -> bool:
-    """Rewrite these tables, and let PostgreSQL throw away its log of before, where this role may ask for it.
+async def vacuum(conn: Owner) -> bool:
+    """Rewrite every table that may hold people, and have PostgreSQL throw away its log of before.
 
     `conn` is the owner's, in autocommit mode. Says whether the log was rolled over and a checkpoint made.
     """
     await conn.execute("SET lock_timeout = '15s'")
-    for table in (*sorted(tables), _FULL):
+    tables = [table.name for table in TABLES if set(table.columns.values()) - {Holds.NOBODY}]
+    for table in (*tables, _FULL):
         try:
             await conn.execute(f"VACUUM (FULL, ANALYZE) {table}".encode())
         except errors.LockNotAvailable:  # somebody holds it all the time: then what is dead goes, in place
