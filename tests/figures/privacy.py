@@ -1,4 +1,4 @@
-"""What is left of a person after a week of real use and an erasure, in every table and every file of the home."""
+"""What is left of a person after a week of real use and an erasure: in every table, in every file."""
 
 import json
 import sys
