@@ -130,6 +130,7 @@ async def build(
             policy=policies.of(settings),
             seal=seal,
             most_open=settings.requests.most_open,
+            queued=jobs.waits,
         ) as runs:
             answering = Answering(shelf, database.pool, clock, questions, runs.groups, reword=reword)
             events = Events(database.pool)
@@ -165,6 +166,7 @@ async def build(
                 workflows=hints,
                 understanding=understanding,
                 groups=workflows.groups(settings),
+                time_zone=settings.time_zone,
             )
 
 

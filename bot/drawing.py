@@ -158,7 +158,8 @@ class RecordDrawing:
 
     async def _alarm(self, row: Row) -> Letter:
         run = await self._runs.run(row.ref)
-        channel = self._channels.alarms.get(run.workflow)
+        channels = self._channels
+        channel = channels.alarms.get(run.workflow) or channels.cards.get(run.workflow)
         if channel is None:
             raise NoChannel(f"no channel is set for alarms of {run.workflow}")
         payload = row.payload or {}

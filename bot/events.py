@@ -1,5 +1,7 @@
 """Events as Slack sent them: stored once, taken once, and given again when nobody took them."""
 
+import json
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +12,10 @@ from psycopg.types.json import Jsonb
 from bot.database import Pool
 from bot.shares import share_of
 from bot.understanding import LONGEST
+from graphs.audit import vault_of
 from graphs.ports import Connection
+
+logger = logging.getLogger(__name__)
 
 PATIENCE = 10  # seconds from the store to the take, before a sweep gives the event again
 TRIES = 3
@@ -51,7 +56,7 @@ class Events:
                 "INSERT INTO event (event_id, body, about, thread, share, next_at)"
                 " VALUES (%s, %s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))"
                 " ON CONFLICT DO NOTHING",
-                (body["event_id"], Jsonb(dict(body)), *_places(body), _share(body), patience),
+                (body["event_id"], Jsonb(_marked(conn, body)), *_places(body), _share(body), patience),
             )
             return cursor.rowcount == 1
 
@@ -80,7 +85,7 @@ class Events:
         async with self._pool.connection() as conn:
             cursor = await conn.execute("SELECT body FROM event WHERE event_id = %s", (event_id,))
             row = await cursor.fetchone()
-        return None if row is None else row["body"]
+            return None if row is None else _ours(conn, row["body"])
 
     async def earlier(self, *, channel: str, thread: str, user: str, before: str) -> list[str]:
         """Return what the person said to the bot in the thread before, oldest first, at most five texts."""
@@ -135,7 +140,8 @@ class Events:
                 "  OR next_at > clock_timestamp() + make_interval(secs => %s)) RETURNING body",
                 (PATIENCE, TRIES, PATIENCE),
             )
-            return [row["body"] for row in await cursor.fetchall()]
+            bodies = [_ours(conn, row["body"]) for row in await cursor.fetchall()]
+            return [body for body in bodies if body is not None]
 
     async def forget(self) -> None:
         """Drop what is older than we keep: events after a week, signatures after ten minutes.
@@ -175,3 +181,39 @@ def _share(body: Mapping[str, Any]) -> str | None:
 def _message(event: Mapping[str, Any]) -> Mapping[str, Any]:
     inner = event.get("message") or event.get("previous_message")
     return inner if isinstance(inner, Mapping) else event
+
+
+_MARK = "countersign"  # beside what Slack sent: the proof that it came through us
+
+
+def _marked(conn: Connection, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event with an HMAC: whoever can only write rows says nothing in anybody's name."""
+    return {**body, _MARK: vault_of(conn).mac("slack event", _canonical(body))}
+
+
+def _ours(conn: Connection, body: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the event as Slack sent it; None where it did not come through us, or was changed since."""
+    said = {name: value for name, value in body.items() if name != _MARK}
+    if vault_of(conn).is_ours("slack event", _canonical(said), str(body.get(_MARK))):
+        return said
+    logger.error(
+        "The stored event %s did not come from Slack, or was changed since. It is passed over. Somebody who"
+        " has the database's password has written it.",
+        said.get("event_id"),
+    )
+    return None
+
+
+def _canonical(value: object) -> str:
+    """Return plain JSON in one form, in which the database's numbers are those that were stored."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return value

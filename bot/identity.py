@@ -68,6 +68,7 @@ class Identity:
         self._slack = slack
         self._people = people
         self._team = team
+        self._zones: dict[str, str] = {}  # as Slack said when each was last looked up
 
     async def person(self, user: str, *, within: float = CLICK) -> Person:
         """The active person whose account this is. Raises Refused, or Unknown when it takes too long."""
@@ -83,6 +84,10 @@ class Identity:
         if await self._pin(user, person.subject) != person.subject:
             raise Refused("changed")
         return person
+
+    def zone(self, user: str) -> str:
+        """Return the time zone of somebody who has just been looked up; empty where Slack names none."""
+        return self._zones.get(user, "")
 
     async def users(self, subjects: set[str]) -> Mapping[str, str]:
         """Return the Slack user ids of those subjects whom we have met."""
@@ -119,6 +124,7 @@ class Identity:
         except NETWORK as error:
             raise Unknown(faults.of_slack(error)) from error
         account: dict[str, Any] = answer["user"]
+        self._zones[user] = str(account.get("tz") or "")
         if refusal := self._ours.refusal(account):
             raise Refused(refusal)
         email = str(account.get("profile", {}).get("email") or "")

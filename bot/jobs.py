@@ -153,6 +153,15 @@ class Jobs:
         task = self._advance.configure(lock=f"run:{run}", connection=conn, priority=priority)
         await task.defer_async(run=run)
 
+    async def waits(self, conn: Connection, run: str) -> bool:
+        """Whether a job about the run is in the queue, or somebody is at work on one."""
+        cursor = await conn.execute(
+            "SELECT 1 FROM procrastinate_jobs WHERE lock = %s AND status IN ('todo', 'doing')"
+            " AND coalesce(scheduled_at <= clock_timestamp(), true) LIMIT 1",
+            (f"run:{run}",),
+        )
+        return await cursor.fetchone() is not None
+
     async def deliver(self, conn: Connection, message: str) -> None:
         """Have the message delivered, if the caller's transaction commits."""
         priority = _DELIVER.get(message.partition(":")[0], _DELIVER_OTHERS)

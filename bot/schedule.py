@@ -1,8 +1,9 @@
 """When something is done again: "30m", "1h", "daily 03:00 Europe/Amsterdam", or a cron line with a zone."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
@@ -47,9 +48,25 @@ class Schedule:
         return found.astimezone(UTC)
 
 
-def _zone(name: str) -> str:
+def zone_of(*names: str) -> tzinfo:
+    """Return the first of these time zones that this machine knows; else UTC."""
+    for name in filter(None, names):
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            return ZoneInfo(name)
+    return UTC
+
+
+def known_zone(name: str) -> str:
+    """Return a time zone's name. Raises ValueError where this machine does not know it."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"the time zone {name!r} is not known; {_HELP}") from error
+        raise ValueError(f"the time zone {name!r} is not known; give one such as Europe/Amsterdam") from error
     return name
+
+
+def _zone(name: str) -> str:
+    try:
+        return known_zone(name)
+    except ValueError as error:
+        raise ValueError(f"the time zone {name!r} is not known; {_HELP}") from error

@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot import homes, strength
+from bot.schedule import known_zone
 from bot.source_settings import AnySource
 
 logger = logging.getLogger(__name__)
@@ -256,6 +257,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     operator: OperatorSettings | None = None
     requests: RequestSettings = RequestSettings()
+    time_zone: Annotated[str, AfterValidator(known_zone)] = "UTC"
     sources: tuple[AnySource, ...] = ()
 
     @field_validator("sources")

@@ -42,5 +42,6 @@ class Parts:
     sync: Sync
     record: Rounds
     workflows: Mapping[str, WorkflowHints]
-    understanding: Understanding = field(default_factory=lambda: Understanding({}))
     groups: frozenset[str]  # that the settings name
+    understanding: Understanding = field(default_factory=lambda: Understanding({}))
+    time_zone: str = "UTC"  # of the office, for whom Slack names none

@@ -5,15 +5,16 @@ operation it uses. One approval covers one effect and its reversal. A workflow w
 each; if a later one is refused, `refused` undoes the earlier ones in reverse order, one each time it runs.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from connectors.base import Result, Sight, parse
-from graphs import approvals, audit, cases, effects, steps
+from graphs import approvals, audit, cases, effects, recorded, steps
 from graphs.admission import Changed, Refused
 from graphs.effects import Effect, Held
 from graphs.gate import Withdrawn
@@ -24,7 +25,7 @@ from graphs.records import Approval, RunStatus
 from graphs.steps import Node, Propose, State
 
 Lasts = Callable[[Held], timedelta]
-Also = Callable[[Connection, Held, Effect], Awaitable[None]]
+Also = Callable[[Connection, Held, Effect], Awaitable[Mapping[str, Any] | None]]
 Finish = Callable[[Case, Effect, Approval], Awaitable[Command[str]]]
 
 
@@ -33,16 +34,16 @@ def execute(
 ) -> Node:
     """Make the node that carries out what was approved, and goes on to `then`, to "plan" or to "refused".
 
-    `lasts` is how long what is done stays; `also` runs in the transaction that records the effect.
+    `lasts` is how long what is done stays; `also` runs in the transaction that records the effect, and
+    returns how it ends.
     """
 
     async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
         case = runtime.context
         held = await case.held()
 
-        async def recorded(conn: Connection, effect: Effect) -> None:
-            if also is not None:
-                await also(conn, held, effect)
+        async def ending(conn: Connection, effect: Effect) -> Mapping[str, Any] | None:
+            return None if also is None else await also(conn, held, effect)
 
         try:
             await case.kit.gate.execute(
@@ -50,7 +51,7 @@ def execute(
                 state["approval"],
                 again=lambda: propose(case, held.run),
                 lasts=None if lasts is None else lasts(held),
-                also=recorded,
+                also=ending,
             )
         except Changed as change:
             return await steps.changed(case, state, change)
@@ -72,7 +73,7 @@ def confirm(finish: Finish) -> Node:
     async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
         case = runtime.context
         async with reading(case.kit.pool) as conn:
-            effect = await effects.find(conn, state["approval"], "apply")
+            effect, _ = await recorded.effect(conn, state["approval"], "apply")
             approval = await approvals.load(conn, state["approval"])
         assert effect is not None
         assert approval is not None
@@ -133,6 +134,8 @@ async def refused(state: State, runtime: Runtime[Case]) -> Command[str]:
     refusal = state["refusal"]
     kept: list[str] = refusal.get("kept", [])
     async with reading(case.kit.pool) as conn:
+        for one in await effects.of_run(conn, case.id):
+            await recorded.effect(conn, one.approval, one.act)
         standing = [one for one in await effects.standing(conn, case.id) if one.id not in kept]
     if not standing:
         facts = {**refusal["facts"], **({"kept": str(len(kept))} if kept else {})}

@@ -1,7 +1,7 @@
 """Approvals: who decided what about which exact action. One row is one card, at one version."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from connectors.base import Change, Payload
 from connectors.directory import Person
-from graphs import authority, erasing, ids
+from graphs import authority, erasing, ids, recorded
 from graphs.authority import Level
 from graphs.digests import differences, digest
 from graphs.ports import Connection
@@ -165,7 +165,10 @@ def _changed(former: Mapping[str, Any] | None, action: Mapping[str, Any]) -> Ite
 _APPROVALS = (  # with room for `more` columns
     "SELECT approval.*, run.workflow, run.requester, former.void AS replaced,"
     " former.card->'clause'->>'text' AS former_clause,"
-    " ARRAY(SELECT to_jsonb(vote) FROM vote WHERE (vote.tenant, approval) = (approval.tenant, approval.id)"
+    " approval.xmin = pg_current_xact_id_if_assigned()::xid AS ours,"
+    " ARRAY(SELECT to_jsonb(vote) || jsonb_build_object('fresh',"
+    "   coalesce(vote.xmin = pg_current_xact_id_if_assigned()::xid, false))"
+    "  FROM vote WHERE (vote.tenant, approval) = (approval.tenant, approval.id)"
     "  ORDER BY at, subject) AS votes{more} FROM approval"
     " JOIN run ON (run.tenant, run.id) = (approval.tenant, approval.run)"
     " LEFT JOIN approval AS former ON (former.tenant, former.id) = (approval.tenant, approval.replaces)"
@@ -176,15 +179,14 @@ async def load(conn: Connection, card: str) -> Approval | None:
     """Return the approval that a card names, or None where there is none."""
     cursor = await conn.execute(_ONE, (card,))
     row = await cursor.fetchone()
-    return _approval(await erasing.opened(conn, row, "action")) if row else None
+    return await _recorded(conn, await erasing.opened(conn, row, "action")) if row else None
 
 
 async def status(conn: Connection, card: str) -> ApprovalStatus:
     """Return where the approval stands."""
-    cursor = await conn.execute("SELECT status FROM approval WHERE id = %s", (card,))
-    row = await cursor.fetchone()
-    assert row is not None
-    return ApprovalStatus(row["status"])
+    found = await load(conn, card)
+    assert found is not None
+    return found.status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,7 +208,7 @@ async def stand(conn: Connection, card: str) -> Standing | None:
         return None
     row = await erasing.opened(conn, row, "action")
     return Standing(
-        approval=_approval(row),
+        approval=await _recorded(conn, row),
         action=row["action"],
         tenant=row["tenant"],
         level=authority.written(row["level"]),
@@ -227,10 +229,44 @@ _STANDING = (
 async def of_run(conn: Connection, run: str) -> list[Approval]:
     """Return all approvals of a run, oldest first."""
     cursor = await conn.execute(_OF_RUN, (run,))
-    return [_approval(await erasing.opened(conn, row, "action")) for row in await cursor.fetchall()]
+    return [
+        await _recorded(conn, await erasing.opened(conn, row, "action")) for row in await cursor.fetchall()
+    ]
 
 
 _OF_RUN = f"{_APPROVALS.format(more='')} WHERE approval.run = %s ORDER BY round"
+
+
+async def _recorded(conn: Connection, row: Mapping[str, Any], *, sure: bool = False) -> Approval:
+    """Return the approval of a row as the record has it; its row is put right where it says another thing.
+
+    `sure`: it has been read twice, so it was not decided between the reading of the row and of the record.
+    """
+    fresh = {vote["subject"] for vote in row["votes"] if vote["fresh"]}
+    found = _approval(row)
+    told = await recorded.approval(conn, found, fresh=fresh, ours=bool(row["ours"]))
+    if told.status is found.status:
+        return told
+    if sure:
+        recorded.alarm("The state of the approval", found.id)
+        await _put_right(conn, found.id, told)
+    cursor = await conn.execute(_ONE, (found.id,))
+    again = await cursor.fetchone()
+    assert again is not None
+    again = await erasing.opened(conn, again, "action")
+    if sure:
+        return replace(told, decided_at=again["decided_at"])
+    return await _recorded(conn, again, sure=True)
+
+
+async def _put_right(conn: Connection, card: str, told: Approval) -> None:
+    decided = told.status in {ApprovalStatus.APPROVED, ApprovalStatus.DENIED}
+    at = max((vote.at for vote in told.votes), default=None) if decided else None
+    await conn.execute(
+        "UPDATE approval SET status = %s, decided_at = %s,"
+        " void = CASE WHEN %s = 'void' THEN coalesce(void, %s) END WHERE id = %s",
+        (told.status.value, at, told.status.value, Jsonb({"key": "changed", "facts": {}}), card),
+    )
 
 
 def _vote(row: Mapping[str, Any]) -> Vote:
@@ -266,7 +302,7 @@ def _approval(row: Mapping[str, Any]) -> Approval:
         authors=tuple(Actor(**author) for author in card.get("authors", ())),
         reason=card["reason"],
         digest=row["digest"],
-        intact=digest(row["tenant"], action) == row["digest"],
+        intact=digest(row["tenant"], action) == row["digest"] and _is_due(row["decide_by"], action),
         created_at=row["created_at"],
         decide_by=row["decide_by"],
         execute_within=action["execute_within"],
@@ -280,6 +316,11 @@ def _approval(row: Mapping[str, Any]) -> Approval:
         differences=tuple(Difference(**one) for one in card["differences"]),
         clause_before=row["former_clause"] or "",
     )
+
+
+def _is_due(decide_by: datetime, action: Mapping[str, Any]) -> bool:
+    """Whether the time to decide by is the one that the digest covers."""
+    return "decide_by" not in action or _text(decide_by) == action["decide_by"]
 
 
 def _escalation(second: Mapping[str, Any] | None) -> Escalation | None:
@@ -330,14 +371,14 @@ async def vote(
     )
     if cursor.rowcount == 0:
         return False
-    await conn.execute(
-        "UPDATE approval SET status = %(status)s, decided_at = said.at FROM"
-        " (SELECT max(at) AS at, count(*) AS people FROM vote"
-        " WHERE approval = %(card)s AND verdict = %(verdict)s) AS said"
-        " WHERE id = %(card)s"
-        " AND (%(verdict)s = 'deny' OR people >= coalesce((action->>'quorum')::integer, 1))",
-        {"card": card, "verdict": verdict.value, "status": _DECIDED[verdict].value},
-    )
+    counted = await load(conn, card)  # the votes that the record has, and this one
+    assert counted is not None
+    said = [vote for vote in counted.votes if vote.verdict is verdict]
+    if verdict is Verdict.DENY or len(said) >= counted.quorum:
+        await conn.execute(
+            "UPDATE approval SET status = %s, decided_at = %s WHERE id = %s",
+            (_DECIDED[verdict].value, max(vote.at for vote in said), card),
+        )
     return True
 
 

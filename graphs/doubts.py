@@ -37,6 +37,7 @@ async def _record(kit: Kit, conn: Connection, row: Mapping[str, Any]) -> Doubt:
     return Doubt(
         id=row["id"],
         approval=approval,
+        effect=effect.id,
         act=effect.act,
         sends=effect.payload,
         key=effect.key,
@@ -74,6 +75,8 @@ async def resolve(kit: Kit, doubt: str, answer: Resolution, *, by: Person) -> An
         facts = {
             "doubt": doubt,
             "approval": found.approval.id,
+            "effect": found.effect,
+            "act": found.act,
             "answer": answer.value,
             **ruling.facts,
         }

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from psycopg.types.json import Jsonb
 
-from graphs import delegations
+from graphs import delegations, recorded
 from graphs.ports import Connection
 from graphs.records import Actor, Approval, Delegation, Field
 
@@ -83,7 +83,11 @@ async def latest(conn: Connection, run: str) -> Edit | None:
     row = await cursor.fetchone()
     if row is None or row["approval"] is None:
         return None
-    return Edit(**{**row, "author": Actor(**row["author"])})
+    edit = Edit(**{**row, "author": Actor(**row["author"])})
+    so = await recorded.is_edit(
+        conn, run, edit.approval, author=edit.author, after=edit.after, narrows=edit.narrows
+    )
+    return edit if so else None
 
 
 async def narrowed(conn: Connection, run: str) -> tuple[Edit | None, list[Delegation]]:

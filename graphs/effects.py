@@ -166,12 +166,21 @@ async def intend(
     operation: str,
     payload: Mapping[str, Any],
     lasts: timedelta | None,
+    instead: Effect | None = None,
 ) -> Effect:
-    """Write down that the act is about to be done. Raises Fenced when `token` is not the run's latest."""
+    """Write down that the act is about to be done. Raises Fenced when `token` is not the run's latest.
+
+    `instead` is a row that somebody else has put in its place.
+    """
     cursor = await conn.execute(
         f"{_HELD} INSERT INTO effect (id, approval, run, act, operation, key, payload, state, token, ends_at)"
         " SELECT %(id)s, %(approval)s, held_run, %(act)s, %(operation)s, %(key)s, %(payload)s, 'intended',"
-        f" %(token)s, moment() + %(lasts)s::interval FROM held RETURNING {_COLUMNS}",
+        " %(token)s, moment() + %(lasts)s::interval FROM held"
+        " ON CONFLICT (tenant, approval, act) DO UPDATE SET (run, operation, key, payload, state, token,"
+        "  intended_at, ends_at) = (excluded.run, excluded.operation, excluded.key, excluded.payload,"
+        "  excluded.state, excluded.token, excluded.intended_at, excluded.ends_at), result = NULL,"
+        "  found = false, resolved = NULL, settled_at = NULL"
+        f" WHERE effect.id = %(instead)s RETURNING {_COLUMNS}",
         {
             "run": run,
             "token": token,
@@ -182,6 +191,7 @@ async def intend(
             "key": ids.fresh(),
             "payload": Jsonb(payload),
             "lasts": lasts,
+            "instead": None if instead is None else instead.id,
         },
     )
     return await _read(conn, await _row(cursor))

@@ -6,14 +6,15 @@ holds the mint, and no connector writes without a permit from it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
+from connectors.base import Act
 from connectors.errors import Conflict, Denied, Invalid, NotFound, Unavailable
-from graphs import audit, effects
+from graphs import audit, effects, recorded
 from graphs.admission import Admission, Changed, Refused, approval_of
 from graphs.approvals import Proposal
 from graphs.calls import Calls
@@ -23,7 +24,7 @@ from graphs.pools import reading
 from graphs.ports import Connection
 from graphs.records import Approval, Resolution, Void
 
-Also = Callable[[Connection, Effect], Awaitable[None]]
+Also = Callable[[Connection, Effect], Awaitable[Mapping[str, Any] | None]]
 
 
 class Withdrawn(Exception):
@@ -51,18 +52,19 @@ class Gate:
 
         `again` reads the world anew and proposes the action as it would be now: any difference raises
         Changed. `lasts` fixes the effect's end at the moment of the intent. `also` runs in the transaction
-        that records the effect. Raises Refused, Changed, Unknown, Withdrawn, effects.Fenced, or the
-        connector's Unavailable, Conflict or Ambiguous, after which the same call may be made again.
+        that records the effect, and returns how it ends, for the record. Raises Refused, Changed, Unknown,
+        Withdrawn, effects.Fenced, or the connector's Unavailable, Conflict or Ambiguous, after which the same
+        call may be made again.
         """
         async with reading(self.pool) as conn:
-            effect = await effects.find(conn, approval, "apply")
+            effect, stray = await _recorded(conn, approval, "apply")
             record = await approval_of(conn, approval)
         if effect is not None and not _is_of(effect, record):
             refusal = Refused("record_changed")
             await self.admission.refuse(held, approval, refusal)
             raise refusal
         if effect is None:
-            effect = await self._intend(held, record, await again(), lasts)
+            effect = await self._intend(held, record, await again(), lasts, stray)
             return await self._call(held, effect, also=also)
         if effect.resolved is Resolution.UNDO:
             await self._settle(held, effect)
@@ -94,11 +96,11 @@ class Gate:
     async def _intend_undo(self, held: Held, approval: str) -> tuple[Effect, Effect, bool]:
         """Return what was done, the intent to undo it, and whether that intent had been there before."""
         async with self.pool.connection() as conn:
-            done = await effects.find(conn, approval, "apply")
-            effect = await effects.find(conn, approval, "undo")
+            done, _ = await _recorded(conn, approval, "apply")
+            effect, stray = await _recorded(conn, approval, "undo")
             if done is None or done.state != "done":
                 raise Refused("nothing_to_reverse")
-            done = await _as_recorded(conn, done)
+            await _require_over(conn, held, done)
             if not self.calls.undoable(done):
                 raise Refused("cannot_be_undone", system=done.operation)
             record, ruling = await self.admission.reversal(conn, approval)
@@ -115,12 +117,18 @@ class Gate:
                 operation=done.operation,
                 payload=done.payload,
                 lasts=None,
+                instead=stray,
             )
             await _record(conn, effect, record.digest, ruling)
         return done, effect, False
 
     async def _intend(
-        self, held: Held, decided: Approval, proposal: Proposal, lasts: timedelta | None
+        self,
+        held: Held,
+        decided: Approval,
+        proposal: Proposal,
+        lasts: timedelta | None,
+        stray: Effect | None,
     ) -> Effect:
         """Check everything against the world as it is now, and write the intent."""
         async with self.admission.checked(held, decided, proposal) as (conn, approval, ruling):
@@ -133,6 +141,7 @@ class Gate:
                 operation=proposal.operation,
                 payload=proposal.payload.model_dump(mode="json"),
                 lasts=lasts,
+                instead=stray,
             )
             await _record(conn, effect, approval.digest, ruling)
         return effect
@@ -244,17 +253,23 @@ class Gate:
     ) -> Effect:
         async with self.pool.connection() as conn:
             settled = await effects.settle(conn, effect, held.token, state, result=detail, found=found)
-            if also is not None:
-                await also(conn, settled)
+            end = None if also is None else await also(conn, settled)
             await audit.append(
                 conn,
                 f"effect.{state}",
                 run=held.run.id,
-                facts={"effect": effect.id, "approval": effect.approval, "act": effect.act, "found": found},
+                facts={
+                    "effect": effect.id,
+                    "approval": effect.approval,
+                    "act": effect.act,
+                    "found": found,
+                    **_ends(settled),
+                },
                 detail={
                     "operation": effect.operation,
                     "payload": dict(effect.payload),
                     "result": dict(detail or {}),
+                    **({"end": dict(end)} if end else {}),
                 },
             )
         return settled
@@ -285,17 +300,33 @@ def _is_of(effect: Effect, approval: Approval) -> bool:
     return approval.intact and (effect.operation, effect.payload) == (approval.operation, approval.sends)
 
 
-async def _as_recorded(conn: Connection, done: Effect) -> Effect:
-    """Return the effect with the result that the record has, which is what an undo goes by.
+async def _recorded(conn: Connection, approval: str, act: Act) -> tuple[Effect | None, Effect | None]:
+    """Return the effect as the record has it, and the row that is there. Raises Refused.
 
-    What has been erased from the record is taken from the ledger: what has to end must end. Raises Refused.
+    What has been erased from the record is taken from the ledger: what has to end must end.
     """
     try:
-        said = await audit.last(conn, done.run, ("effect.done",), effect=done.id)
+        return await recorded.effect(conn, approval, act)
     except (audit.ChainBroken, audit.Locked) as error:
         raise Refused("record_changed") from error
-    result = said.detail.get("result") if said is not None and said.detail is not None else None
-    return replace(done, result=result) if result else done
+
+
+async def _require_over(conn: Connection, held: Held, done: Effect) -> None:
+    """Return if what was granted for a time may end: the time is over, or its own run takes it back.
+
+    So it may where the record says that it ends early. Raises Refused.
+    """
+    if held.run.id == done.run or done.ends_at is None:
+        return
+    cursor = await conn.execute("SELECT moment() >= %s AS over", (done.ends_at,))
+    row = await cursor.fetchone()
+    assert row is not None
+    if not row["over"] and await audit.last(conn, held.run.id, ("run.ends_early",)) is None:
+        raise Refused("record_changed")
+
+
+def _ends(effect: Effect) -> dict[str, str]:
+    return {} if effect.ends_at is None else {"ends_at": effect.ends_at.isoformat()}
 
 
 async def _reopened(conn: Connection, held: Held, effect: Effect, digest: str, ruling: Ruling) -> Effect:
@@ -316,6 +347,7 @@ async def _record(conn: Connection, effect: Effect, digest: str, ruling: Ruling)
             "approval": effect.approval,
             "act": effect.act,
             "digest": digest,
+            **_ends(effect),
             **ruling.facts,
         },
         detail={"operation": effect.operation, "payload": dict(effect.payload), "key": effect.key},

@@ -9,7 +9,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from connectors.directory import Directory
 from connectors.registry import Registry
-from graphs import cases, effects
+from graphs import audit, cases, effects, recorded
+from graphs.admission import Refused
 from graphs.effects import Held
 from graphs.gate import Gate
 from graphs.groups import Groups
@@ -72,7 +73,20 @@ class Case:
             await effects.fence(conn, self.id, self.token)
             yield conn
 
+    async def recorded(self) -> cases.Row:
+        """Return the run as it stands now, if the record has it so. Raises Refused."""
+        async with reading(self.kit.pool) as conn:
+            row = await cases.load(conn, self.id, self.kit.titles)
+            try:
+                so = await recorded.is_run(conn, row.run)
+            except (audit.ChainBroken, audit.Locked) as error:
+                raise Refused("record_changed") from error
+        if not so:
+            recorded.alarm("The run", self.id)
+            raise Refused("record_changed")
+        return row
+
     async def held(self) -> Held:
-        """Return the run as the gate wants it."""
-        row = await self.row()
+        """Return the run as the gate wants it, if the record has it so. Raises Refused."""
+        row = await self.recorded()
         return Held(run=row.run, version=row.version, token=self.token)

@@ -1,19 +1,19 @@
 """What the workflows that lend a membership share: may it be asked for, what would be done, how it ends."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from connectors.directory import Membership, Person
 from connectors.errors import Conflict, ConnectorError, NotFound
-from graphs import acting, approvals, effects, steps
+from graphs import acting, approvals, cases, effects, steps
 from graphs.admission import Refused
 from graphs.approvals import Plain, Proposal
-from graphs.effects import Effect
+from graphs.effects import Effect, Held
 from graphs.groups import GroupUnclear
 from graphs.kit import Case
 from graphs.pools import reading
@@ -123,6 +123,40 @@ Left = Literal["revoked", "group_deleted", "in_new_group", "was_before", "still_
 
 TOLD = 3  # attempts at an end, a few seconds; after that its owner is told
 ENDED: frozenset[Left] = frozenset({"revoked", "group_deleted", "was_before"})
+
+
+async def schedule_end(
+    conn: Connection,
+    held: Held,
+    effect: Effect,
+    ending: tuple[str, int],
+    values: Mapping[str, str],
+    *,
+    urgent: bool = False,
+) -> Mapping[str, Any]:
+    """Make the end of what was granted a run of its own, and return it for the record of the grant."""
+    assert effect.ends_at is not None
+    workflow, version = ending
+    run, _ = await cases.create(
+        conn,
+        key=f"end {effect.id}",
+        workflow=workflow,
+        version=version,
+        requester=held.run.requester,
+        origin=held.run.origin,
+        values=values,
+        due_at=effect.ends_at,
+        urgent=urgent,
+    )
+    await cases.note(conn, held.run.id, "granted", until=effect.ends_at.isoformat())
+    return {
+        "run": run,
+        "workflow": workflow,
+        "version": version,
+        "requester": asdict(held.run.requester),
+        "origin": dict(held.run.origin),
+        "values": dict(values),
+    }
 
 
 class Revoke(Protocol):

@@ -200,13 +200,14 @@ class Approval:
     authors: tuple[Actor, ...]  # who wrote what is asked for, besides the requester
     reason: str  # the requester's own words; "" where none were given
     digest: str
-    intact: bool  # whether the record still is what the digest was made of
+    intact: bool  # whether the row still is what the digest was made of, and the record has that digest
     created_at: datetime
     decide_by: datetime
     execute_within: int  # seconds, from `decided_at`
     remind_at: datetime | None = None
     escalation: Escalation | None = None
-    votes: tuple[Vote, ...] = ()  # oldest first
+    votes: tuple[Vote, ...] = ()  # those that the record has, oldest first
+    foreign_votes: int = 0  # rows of votes that it has not
     decided_at: datetime | None = None  # when the quorum was reached, or one denied
     void: Void | None = None
     replaces: str | None = None
@@ -237,6 +238,7 @@ class Doubt:
     intended_at: datetime
     opened_at: datetime
     undoable: bool  # whether it can be taken back without knowing whether it landed
+    effect: str = ""
     answer: Resolution | None = None
     by: Actor | None = None
     at: datetime | None = None
@@ -308,7 +310,8 @@ class Run:
 
 
 Beside = Literal["reminder", "escalated", "not_ended"]  # what is said in the thread of an approval
-Alarm = Literal["asked", "granted", "ended", "not_ended", "not_in_order"]  # of emergency access
+Emergency = Literal["asked", "granted", "ended", "not_ended", "not_in_order"]
+Alarm = Literal[Emergency, "overdue"]  # of what was granted for a time, when nothing was left to end it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from connectors.directory import Person
-from graphs import approvals, audit, cases, ids, rights
+from graphs import approvals, audit, cases, ids, recorded, rights
 from graphs.kit import Kit
 from graphs.policy import views
 from graphs.policy.engine import TOOK_PART, Resource
@@ -32,22 +32,35 @@ async def ask(
     if row := await cursor.fetchone():
         await cases.wake(conn, run, row["remind_at"], pace=every)
         return str(row["id"]), True
-    cursor = await conn.execute("SELECT id FROM review WHERE approval = %s", (approval,))
+    cursor = await conn.execute(
+        "SELECT review.id, approval.run FROM review JOIN approval ON approval.id = review.approval"
+        " WHERE review.approval = %s",
+        (approval,),
+    )
     row = await cursor.fetchone()
     assert row is not None
-    return str(row["id"]), False
+    asked, _ = await recorded.review(conn, row["id"], row["run"])
+    if asked is not None:
+        return str(row["id"]), False
+    recorded.alarm("The review", row["id"])  # somebody has put it in the place of ours
+    await conn.execute(
+        "UPDATE review SET run = %s, reviewers = %s, every = %s, remind_at = moment() + %s, status = 'open',"
+        " reminders = 0, reviewer = NULL, reviewed_at = NULL, reason = NULL WHERE id = %s",
+        (run, reviewers, every, every, row["id"]),
+    )
+    return str(row["id"]), True
 
 
 async def load(conn: Connection, review: str) -> Review | None:
     """Return the review that a card names, or None where there is none."""
-    cursor = await conn.execute("SELECT * FROM review WHERE id = %s", (review,))
+    cursor = await conn.execute(f"{_ALL} WHERE id = %s", (review,))
     row = await cursor.fetchone()
     return await _review(conn, row) if row else None
 
 
 async def waiting(conn: Connection) -> list[Review]:
     """Return every review that is not done, oldest first."""
-    cursor = await conn.execute("SELECT * FROM review WHERE status = 'open' ORDER BY created_at")
+    cursor = await conn.execute(f"{_ALL} WHERE status = 'open' ORDER BY created_at")
     return [await _review(conn, row) for row in await cursor.fetchall()]
 
 
@@ -148,6 +161,7 @@ _NO_PART = {"approval.refused_click", "effect.refused_click", "run.refused_readi
 async def _review(conn: Connection, row: Mapping[str, Any]) -> Review:
     approval = await approvals.load(conn, row["approval"])
     assert approval is not None
+    row = await _as_recorded(conn, row, approval.run)
     at: datetime | None = row["reviewed_at"]
     return Review(
         id=row["id"],
@@ -160,3 +174,33 @@ async def _review(conn: Connection, row: Mapping[str, Any]) -> Review:
         reason=row["reason"] or "",
         created_at=row["created_at"],
     )
+
+
+_ALL = "SELECT *, review.xmin = pg_current_xact_id_if_assigned()::xid AS ours FROM review"
+
+
+async def _as_recorded(conn: Connection, row: Mapping[str, Any], run: str) -> Mapping[str, Any]:
+    """Return the row of a review as the record has it, and put it right where it says another thing."""
+    if row["ours"]:  # this very transaction writes it
+        return row
+    reviewers, signed = await recorded.review(conn, row["id"], run)
+    told = dict(row)
+    if reviewers is not None:
+        told["reviewers"] = reviewers
+    if signed is None and row["status"] != "open":
+        told |= {"status": "open", "reviewer": None, "reviewed_at": None, "reason": None}
+    if told != dict(row):
+        recorded.alarm("The review", row["id"])
+        await conn.execute(
+            "UPDATE review SET reviewers = %s, status = %s, reviewer = %s, reviewed_at = %s, reason = %s"
+            " WHERE id = %s",
+            (
+                told["reviewers"],
+                told["status"],
+                None if told["reviewer"] is None else Jsonb(told["reviewer"]),
+                told["reviewed_at"],
+                told["reason"],
+                told["id"],
+            ),
+        )
+    return told

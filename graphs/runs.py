@@ -33,6 +33,7 @@ from graphs.kit import Kit, Workflow
 from graphs.policy.engine import Policy
 from graphs.policy.views import People
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
+from graphs.reconcile import Queued, Reconciler, nothing_queued
 from graphs.records import (
     Actor,
     Answered,
@@ -66,11 +67,13 @@ class Runs:
         workflows: Iterable[Workflow],
         machines: Mapping[tuple[str, int], drive.Machine],
         most_open: int | None = None,
+        queued: Queued = nothing_queued,
     ) -> None:
         self._kit = kit
         self._most_open = most_open
         self._workflows = {workflow.name: workflow for workflow in workflows}
         self._machines = machines
+        self._reconciler = Reconciler(kit, queued)
 
     @classmethod
     @asynccontextmanager
@@ -90,12 +93,14 @@ class Runs:
         policy: Policy,
         seal: Seal,
         most_open: int | None = None,
+        queued: Queued = nothing_queued,
     ) -> AsyncIterator[Self]:
         """Join the parts. `most_open`: how many requests a person may have open at a time; None: any number.
+        `queued` says whether a run waits in the queue already.
 
-        Raises VersionMissing when open runs name a workflow this process lacks.
 
-        Raises GroupUnclear, and the directory's errors, where the policies name a group that nobody knows.
+        Raises VersionMissing when open runs name a workflow this process lacks, and GroupUnclear or the
+        directory's errors where the policies name a group that nobody knows.
         """
         workflows = tuple(workflows)
         async with pool.connection() as conn:
@@ -129,7 +134,7 @@ class Runs:
             (workflow.name, workflow.version): workflow.build().compile(checkpointer=saver)
             for workflow in workflows
         }
-        yield cls(kit, workflows, machines, most_open)
+        yield cls(kit, workflows, machines, most_open, queued)
 
     @property
     def groups(self) -> Groups:
@@ -353,11 +358,15 @@ class Runs:
     async def sweep(self) -> int:
         """Turn the timers that are due into jobs, and return how many there were.
 
+        Before that, at start and every hour, what must have ended is ended whatever has become of its timer.
         Then approvals that wait on a clause which has changed become void. The timers come first: whatever is
         wrong with the clauses, what was granted for a time ends.
         """
-        async with self._kit.pool.connection() as conn:
-            rung = await cases.ring(conn, self._kit.queue)
+        try:
+            await self._reconciler.sweep()
+        finally:
+            async with self._kit.pool.connection() as conn:
+                rung = await cases.ring(conn, self._kit.queue)
         await clauses.sweep(self._kit)
         return rung
 

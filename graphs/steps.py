@@ -107,7 +107,7 @@ def plan(propose: Propose) -> Node:
 
     async def node(state: State, runtime: Runtime[Case]) -> Command[str]:
         case = runtime.context
-        row = await case.row()
+        row = await case.recorded()
         try:
             proposal = await propose(case, row.run)
         except Refused as refusal:

@@ -102,7 +102,7 @@ async def too_late(kit: Kit, conn: Connection, card: str) -> Answered:
     assert approval is not None
     if approval.status is ApprovalStatus.PENDING:
         if await approvals.is_open(conn, card):
-            return Answered.ALREADY_VOTED
+            return Answered.DAMAGED if approval.foreign_votes else Answered.ALREADY_VOTED
         await kit.queue.advance(conn, approval.run)  # nobody has looked since its time was over
         return Answered.EXPIRED
     return ANSWERS[approval.status]

@@ -115,6 +115,21 @@ def put_in_and_chain_anew(lines: Lines, rng: Random) -> Lines:
     return chained(put_in_an_event(lines, rng), renumber=True)
 
 
+def append_without_a_key(lines: Lines, rng: Random) -> Lines:
+    """Append an event that follows the last one as it should, and that no checkpoint covers."""
+    before = json.loads(lines[_places(lines, b'{"event":')[-1]])
+    body = {**before["event"], "seq": before["event"]["seq"] + 1, "previous": before["hash"], "details": []}
+    return [*lines, _event({**body, "kind": "approval.decided", "outcome": "approve"})]
+
+
+def call_an_event_foreign(lines: Lines, rng: Random) -> Lines:
+    """Say of an event of the bot's that somebody else wrote it."""
+    first, behind = _span(lines, rng, most=1)
+    body = canonical(json.loads(lines[first])["event"]).decode()
+    said = {"seq": json.loads(body)["seq"], "body": body, "sha256": hashlib.sha256(body.encode()).hexdigest()}
+    return [*lines[:first], canonical({"foreign": said}) + b"\n", *lines[behind:]]
+
+
 def cut_anywhere(lines: Lines, rng: Random) -> Lines:
     whole = b"".join(lines)
     return whole[: rng.randrange(len(whole))].splitlines(keepends=True)
@@ -138,7 +153,8 @@ FORGERS: dict[str, Sequence[Forger]] = {
     "edited": (edit_a_byte, edit_a_value, edit_and_chain_anew),
     "deleted": (delete_a_line, delete_events, delete_and_chain_anew),
     "reordered": (swap_neighbours, swap_lines, swap_and_chain_anew),
-    "inserted": (repeat_events, put_in_an_event, put_in_and_chain_anew),
+    "inserted": (repeat_events, put_in_an_event, put_in_and_chain_anew, append_without_a_key),
+    "called foreign": (call_an_event_foreign,),
     "truncated": (cut_anywhere, cut_at_a_line, cut_at_a_checkpoint),
     "forked": (fork_with_another_key,),
 }

@@ -7,7 +7,7 @@ from bot.blocks import approval as approvals
 from bot.blocks import parts
 from bot.blocks.parts import Message
 from bot.render import Markup, bold, date, join, mention, ours, quoted, safe
-from graphs.records import Alarm, Approval, Beside, Review, Run
+from graphs.records import Alarm, Approval, Beside, Emergency, Review, Run
 
 MOST = 10  # people who are mentioned
 
@@ -70,7 +70,9 @@ def review_waits(review: Review, users: Sequence[str]) -> Message:
 
 
 def alarm(run: Run, key: Alarm, facts: Mapping[str, str], users: Mapping[str, str]) -> Message:
-    """Say aloud what happens with emergency access."""
+    """Say aloud what happens with emergency access, or with access that was not going to end."""
+    if key == "overdue":
+        return _overdue(run, facts, users)
     who = approvals.person(run.requester, users)
     group = bold(safe(run.values.get("group", "?"), 150))
     lines = [join(bold(ours("Emergency access")), ours("\n"), _news(key, who, group, facts))]
@@ -81,7 +83,26 @@ def alarm(run: Run, key: Alarm, facts: Mapping[str, str], users: Mapping[str, st
     return parts.message(summary, [*blocks, parts.context(safe(f"Request {run.id}", 100))])
 
 
-def _news(key: Alarm, who: Markup, group: Markup, facts: Mapping[str, str]) -> Markup:
+def _overdue(run: Run, facts: Mapping[str, str], users: Mapping[str, str]) -> Message:
+    who, group = approvals.person(run.requester, users), bold(safe(facts.get("group") or "?", 150))
+    line = join(
+        bold(ours("Access was not going to end")),
+        ours("\nThe access of "),
+        who,
+        ours(" to "),
+        group,
+        ours(" was due to end "),
+        date(datetime.fromisoformat(facts["at"])),
+        ours(
+            ", and what was to end it was gone from the database or changed there. The bot ends it now. Tell"
+            " whoever runs the bot: somebody may have the database's password."
+        ),
+    )
+    summary = join(ours("Access was not going to end: "), group)
+    return parts.message(summary, [parts.section(line), parts.context(safe(f"Request {run.id}", 100))])
+
+
+def _news(key: Emergency, who: Markup, group: Markup, facts: Mapping[str, str]) -> Markup:
     match key:
         case "asked":
             minutes = safe(facts.get("minutes", "?"), 20)

@@ -26,9 +26,9 @@ PROBLEMS: Mapping[str, tuple[str, str]] = {
 }
 
 _WHAT = (
-    "Choose who decides for you on approvals, and until when. It begins at once and ends by itself after "
-    "that day (UTC). They may decide what you may decide, never on a request of yours or of their own, and "
-    "cannot pass it on. Cards say that they decided for you."
+    "Choose who decides for you on approvals, and until when. It begins at once and ends by itself at the "
+    "end of that day in your time zone, after 60 days at most. They may decide what you may decide, never on "
+    "a request of yours or of their own, and cannot pass it on. Cards say that they decided for you."
 )
 
 

@@ -136,6 +136,8 @@ def _short(value: object) -> str:
 _SAID = frozenset({"by", "verdict", "status", "act", "workflow"})  # the sentence has them
 _ELSEWHERE = frozenset({"card", "clause"})  # in the evidence pack, as they were shown
 _WHAT = {
+    "audit.foreign": "Somebody without the record's key wrote into it; that counts nowhere",
+    "effect.overdue": "Nothing was going to end it; it is ended now",
     "run.checked": "The rules were asked whether they may",
     "run.refused_reading": "Somebody tried to see it, and may not",
     "audit.erased": "Somebody was erased from the record",

@@ -15,6 +15,7 @@ from bot.commands import readers
 from bot.commands.opened import opened, reading
 from bot.commands.options import Failure, Home, Json, failing, user_name, write_json
 from bot.render import clean
+from bot.schedule import zone_of
 from bot.settings import home_from, load
 
 if TYPE_CHECKING:
@@ -25,15 +26,16 @@ app = typer.Typer(help="Who decides for whom while they are away.", no_args_is_h
 Holder = Annotated[str, typer.Argument(metavar="HOLDER", help="E-mail address of the one who is away.")]
 StandIn = Annotated[str, typer.Argument(metavar="STAND_IN", help="E-mail address of the one who decides.")]
 Until = Annotated[
-    datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="The last day on which they do (UTC).")
+    datetime,
+    typer.Option("--until", formats=["%Y-%m-%d"], help="The last day, in the office's time zone."),
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The id, or its beginning.")]
 
 _PROBLEMS = {
     "self": "Nobody stands in for themselves.",
     "inactive": "The directory says that one of these accounts is not active.",
-    "past": "That day is over.",
-    "too_long": "At most 60 days at a time.",
+    "past": "That day is over. Give a day that is still to come: --until YYYY-MM-DD.",
+    "too_long": "That is too long: at most 60 days at a time. Give an earlier day: --until YYYY-MM-DD.",
     "away": "Somebody decides for the stand-in, too. Choose somebody who is there.",
 }
 
@@ -84,10 +86,16 @@ async def _add(home: Path, holder: str, stand_in: str, until: datetime) -> "Dele
     from graphs import delegations  # noqa: PLC0415  # likewise
 
     away, there = [await readers.person(home, email) for email in (holder, stand_in)]
-    async with opened(load(home)) as database, database.pool.connection() as conn:
+    settings = load(home)
+    async with opened(settings) as database, database.pool.connection() as conn:
         try:
             return await delegations.delegate(
-                conn, holder=away, stand_in=there, last_day=until.date(), by=f"operator {user_name()}"
+                conn,
+                holder=away,
+                stand_in=there,
+                last_day=until.date(),
+                by=f"operator {user_name()}",
+                zone=zone_of(settings.time_zone),
             )
         except delegations.NotDelegable as error:
             raise Failure(_PROBLEMS[error.key]) from error

@@ -10,6 +10,7 @@ from bot.blocks import delegation as blocks
 from bot.identity import Refused, Unknown
 from bot.listeners import private
 from bot.listeners.surfaces import Body, Surfaces
+from bot.schedule import zone_of
 from bot.wiring import Parts
 from connectors.directory import Person
 from graphs import delegations
@@ -82,7 +83,12 @@ class _Sending:
         try:
             async with parts.pool.connection() as conn:
                 made = await delegations.delegate(
-                    conn, holder=holder, stand_in=stand_in, last_day=_day(day), by=holder.email
+                    conn,
+                    holder=holder,
+                    stand_in=stand_in,
+                    last_day=_day(day),
+                    by=holder.email,
+                    zone=zone_of(parts.identity.zone(private.user(body)), parts.time_zone),
                 )
                 news = blocks.news(made)
                 await parts.outbox.reply(

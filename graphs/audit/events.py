@@ -40,6 +40,7 @@ class Event:
     detail: Mapping[str, Any] | None  # None where all of it has been erased
     erased: bool  # whether any of it has been
     hash: str
+    lost: tuple[tuple[str, ...], ...] = ()  # whose values those were, part by part
 
 
 def plain(event: Event) -> dict[str, Any]:

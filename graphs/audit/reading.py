@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from graphs.audit.values import merged, persons
 from graphs.audit.vault import Locked, Someone, unseal, vault_of
 from graphs.ports import Connection
 from graphs.records import Actor
+
+log = logging.getLogger(__name__)
 
 _PORTION = 500  # events
 
@@ -82,12 +85,13 @@ async def kept_events(conn: Connection, *, after: int = 0, trace: str | None = N
         after = rows[-1]["seq"]
 
 
-async def last(conn: Connection, run: str, kinds: Collection[str], **fact: str) -> Event | None:
-    """Return the last event of ours about a run that is of one of these kinds and tells this fact.
+async def last(conn: Connection, run: str | None, kinds: Collection[str], **fact: str) -> Event | None:
+    """Return the last event of ours of a run, or of none, that is of one of these kinds and tells this fact.
 
     Raises ChainBroken where it is not as it was written, and Locked where what stands beside it is not.
     """
-    found = await _found(conn, _OF_RUN, {"run": run, "kinds": list(kinds)}, fact, one=True)
+    condition = _OF_RUN if run is not None else f"run IS NULL AND {_of(kinds)}"
+    found = await _found(conn, condition, {"run": run, "kinds": list(kinds)}, fact, one=True)
     return found[0] if found else None
 
 
@@ -97,22 +101,85 @@ async def every(conn: Connection, run: str, kinds: Collection[str], **fact: str)
     return found[::-1]
 
 
-async def standing(conn: Connection, kinds: Collection[str], **fact: str) -> list[Event]:
+async def of_approval(conn: Connection, approval: str, kinds: Collection[str]) -> list[Event]:
+    """Return all events of ours about an approval, of whatever run. Raises as `last` does.
+
+    These are kinds of the index `audit_event_approval`. The oldest is first.
+    """
+    condition = f'{_of(kinds)} AND substring(body from \'"approval":"([^"]+)"\') = %(approval)s'
+    about = {"kinds": list(kinds), "approval": approval}
+    return (await _found(conn, condition, about, {"approval": approval}, one=False))[::-1]
+
+
+async def standing(conn: Connection, kinds: Collection[str], *, naming: str = "", **fact: str) -> list[Event]:
     """Return all events of ours, of whatever run or none, of kinds that stand until something ends them.
 
-    These are the kinds of the index `audit_event_standing`. The oldest is first. Raises as `last` does.
+    These are kinds of the index `audit_event_standing`, or of events of no run. They tell this fact, and one
+    of their facts is the text `naming`. The oldest is first. Raises as `last` does.
     """
-    said = ", ".join(f"'{kind}'" for kind in sorted(kinds))  # literal, so that the index answers
-    found = await _found(conn, f"event.kind IN ({said})", {"kinds": list(kinds)}, fact, one=False)
-    return found[::-1]
+    found = await _found(conn, _of(kinds), {"kinds": list(kinds)}, fact, one=False, naming=naming)
+    return [event for event in found[::-1] if not naming or naming in event.facts.values()]
+
+
+async def done(conn: Connection, *, after: int, limit: int) -> tuple[int | None, list[Event]]:
+    """Return what is told behind one event to have been done or taken back, and where that reading ended.
+
+    None where there is nothing more. What was changed is passed over, and the operator is told.
+    """
+    cursor = await conn.execute(
+        f"{_KNOWN} WHERE kind = 'effect.done' AND seq > %s ORDER BY seq LIMIT %s", (after, limit)
+    )
+    rows = await cursor.fetchall()
+    ours = await keyed.own(conn, rows)
+    events = [_bare(conn, row) for row, mine in zip(rows, ours, strict=True) if mine]
+    about = {"kinds": ["effect.done"]}
+    told = [event for event in events if event is not None and _is_about(event, about, {})]
+    return (rows[-1]["seq"] if rows else None), told
+
+
+def _bare(conn: Connection, row: Mapping[str, Any]) -> Event | None:
+    """Return an event, without what stands beside it where that cannot be read; None where it was changed."""
+    try:
+        return _read(conn, row)
+    except Locked:
+        return _event(
+            Kept(seq=row["seq"], hash=row["hash"], body=row["body"], details=()), json.loads(row["body"])
+        )
+    except ChainBroken:
+        log.exception("The event %d cannot be read", row["seq"])
+        return None
+
+
+async def is_erased(conn: Connection, event: Event) -> bool:
+    """Whether the record says that all that is gone beside an event was erased, with one of its owners.
+
+    Values that somebody has deleted, so that nobody can see what they were, are gone without such a word.
+    """
+    known: dict[str, bool] = {}
+    for owner in {owner for owners in event.lost for owner in owners}:
+        said = await last(conn, None, ("audit.erased",), erased=owner)
+        known[owner] = said is not None and said.seq > event.seq
+    return all(any(known[owner] for owner in owners) for owners in event.lost)
+
+
+def _of(kinds: Collection[str]) -> str:
+    """Return the condition, in literals, so that an index of some kinds answers."""
+    return "kind IN ({})".format(", ".join(f"'{kind}'" for kind in sorted(kinds)))
 
 
 async def _found(
-    conn: Connection, condition: str, about: Mapping[str, Any], fact: Mapping[str, str], *, one: bool
+    conn: Connection,
+    condition: str,
+    about: Mapping[str, Any],
+    fact: Mapping[str, str],
+    *,
+    one: bool,
+    naming: str = "",
 ) -> list[Event]:
     """Return what there is of ours, the latest first, or the latest alone."""
     found: list[Event] = []
     told = [canonical({name: value}).decode()[1:-1] for name, value in fact.items()]
+    told += [json.dumps(naming)] if naming else []
     before: int | None = None
     portion = 2 if one else _PORTION
     while True:
@@ -221,7 +288,14 @@ def _event(kept: Kept, body: Mapping[str, Any]) -> Event:
         detail=merged(one.values for one in kept.details) if kept.details or not committed else None,
         erased=len(kept.details) < len(committed),
         hash=kept.hash,
+        lost=_lost(kept, body),
     )
+
+
+def _lost(kept: Kept, body: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    there = {one.part for one in kept.details}
+    parts = enumerate(body.get("details", ()))
+    return tuple(tuple(one["of"]) for part, one in parts if part not in there)
 
 
 def commitments(body: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime
@@ -138,27 +139,22 @@ class _Emergency:
             raise Refused("not_requestable", group=group)
         return rule
 
-    async def schedule_end(self, conn: Connection, held: Held, effect: Effect) -> None:
+    async def schedule_end(self, conn: Connection, held: Held, effect: Effect) -> Mapping[str, Any]:
         """Make the end of what was granted a run of its own, which knows who reviews it."""
-        assert effect.ends_at is not None
-        await cases.create(
+        return await memberships.schedule_end(
             conn,
-            key=f"end {effect.id}",
-            workflow=ENDING[0],
-            version=ENDING[1],
-            requester=held.run.requester,
-            origin=held.run.origin,
-            values={
+            held,
+            effect,
+            ENDING,
+            {
                 "run": held.run.id,
                 "approval": effect.approval,
                 "group": held.run.values["group"],
                 "reviewers": self._rules.reviewers,
                 "every": str(int(self._rules.review_every.total_seconds())),
             },
-            due_at=effect.ends_at,
             urgent=True,
         )
-        await cases.note(conn, held.run.id, "granted", until=effect.ends_at.isoformat())
 
 
 def _lasts(held: Held) -> timedelta:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime
@@ -122,20 +123,15 @@ def _lasts(held: Held) -> timedelta:
     return timedelta(days=int(held.run.values["days"]))
 
 
-async def _schedule_end(conn: Connection, held: Held, effect: Effect) -> None:
+async def _schedule_end(conn: Connection, held: Held, effect: Effect) -> Mapping[str, Any]:
     """Make the end of what was granted a run of its own."""
-    assert effect.ends_at is not None
-    await cases.create(
+    return await memberships.schedule_end(
         conn,
-        key=f"end {effect.id}",
-        workflow=ENDING[0],
-        version=ENDING[1],
-        requester=held.run.requester,
-        origin=held.run.origin,
-        values={"run": held.run.id, "approval": effect.approval, "group": held.run.values["group"]},
-        due_at=effect.ends_at,
+        held,
+        effect,
+        ENDING,
+        {"run": held.run.id, "approval": effect.approval, "group": held.run.values["group"]},
     )
-    await cases.note(conn, held.run.id, "granted", until=effect.ends_at.isoformat())
 
 
 async def _granted(case: Case, effect: Effect, approval: Approval) -> Command[str]:

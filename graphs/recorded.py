@@ -1,0 +1,297 @@
+"""What rows are worth that give or withhold authority: what the record says of them, and no more.
+
+Whoever has the database's password can write, change and delete them; nobody without the record's key can
+write an event that counts. So a row is where to look, and an event is what is so: what no event tells is not
+there, what was changed is put back, and the operator is told. Rows and events are written in one transaction,
+so a row is never ahead of the record, but for what this very transaction has written itself.
+"""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from connectors.base import Act
+from graphs import audit, cards, effects, erasing
+from graphs.audit import Event
+from graphs.effects import Effect
+from graphs.ports import Connection
+from graphs.records import Actor, Approval, ApprovalStatus, Resolution, Run, Verdict
+
+log = logging.getLogger(__name__)
+
+_APPROVAL = ("approval.requested", "approval.voted", "approval.decided", "approval.expired", "approval.void")
+_VOTED = ("approval.voted", "approval.decided")
+_EFFECT = (
+    "effect.intended",
+    "effect.cleared",
+    "effect.done",
+    "effect.failed",
+    "effect.unknown",
+    "effect.resolved",
+)
+_SHOWN = (
+    "title",
+    "lines",
+    "before",
+    "after",
+    "reason",
+    "beneficiary",
+    "authors",
+)  # what a card says in words
+_ERASED = erasing.subject("")  # how rows name whoever has been erased; the directory knows nobody so
+_MOMENT = timedelta(minutes=1)  # between a row and its event, which one transaction writes
+
+
+def alarm(what: str, name: str) -> None:
+    """Tell the operator that a row is not as the record has it."""
+    log.error(
+        "%s %s in the database is not as the record has it, and does not count. Somebody who has the"
+        " database's password has written there: see who does, and change it.",
+        what,
+        name,
+    )
+
+
+async def approval(conn: Connection, found: Approval, *, fresh: Collection[str], ours: bool) -> Approval:
+    """Return an approval with the votes and in the state that the record has.
+
+    `fresh` are the subjects whose votes this transaction has written itself; `ours` says that it has written
+    the approval's row. `intact` is false where the record has another digest, or where the card shows other
+    words than were asked for.
+    """
+    try:
+        events = await audit.of_approval(conn, found.id, _APPROVAL)
+    except (audit.ChainBroken, audit.Locked):
+        alarm("The approval", found.id)
+        return replace(found, intact=False, votes=())
+    requested = next((event for event in events if event.kind == "approval.requested"), None)
+    known = {_vote(event) for event in events if event.kind in _VOTED}
+    votes = tuple(
+        vote
+        for vote in found.votes
+        if vote.by.subject in fresh
+        or vote.by.subject.startswith(_ERASED)
+        or (vote.by.subject, vote.verdict.value, _subject(vote.stands_for)) in known
+    )
+    if len(votes) < len(found.votes):
+        alarm("A vote on the approval", found.id)
+    intact = found.intact and all(event.run == found.run for event in events)
+    if requested is None:
+        intact = intact and ours
+    elif requested.erased:  # somebody whom it names: what is left of it can only be taken back
+        intact = intact and await audit.is_erased(conn, requested)
+    else:
+        intact = intact and _is_as_requested(found, requested)
+    decided = next((event for event in events if event.kind == "approval.decided"), None)
+    if decided is not None and found.decided_at is not None and found.decided_at > decided.at:
+        intact = False
+    return replace(
+        found,
+        status=found.status if ours or requested is None else _status(found.status, events),
+        intact=intact,
+        votes=votes,
+        foreign_votes=len(found.votes) - len(votes),
+    )
+
+
+def _status(status: ApprovalStatus, events: Sequence[Event]) -> ApprovalStatus:
+    """Return where the record says that an approval stands; of one that is void it may not know."""
+    ended = [event for event in events if event.kind in _ENDS]
+    if not ended:
+        return ApprovalStatus.PENDING
+    told = _ENDS[ended[-1].kind] or _DECIDED[str(ended[-1].facts.get("verdict"))]
+    return status if status is ApprovalStatus.VOID else told
+
+
+_DECIDED = {Verdict.APPROVE.value: ApprovalStatus.APPROVED, Verdict.DENY.value: ApprovalStatus.DENIED}
+_ENDS = {
+    "approval.decided": None,
+    "approval.expired": ApprovalStatus.EXPIRED,
+    "approval.void": ApprovalStatus.VOID,
+}
+
+
+def _vote(event: Event) -> tuple[str, str, str]:
+    said = event.detail or {}
+    by, holder = said.get("by") or {}, said.get("stands_for") or {}
+    return str(by.get("subject")), str(event.facts.get("verdict")), str(holder.get("subject") or "")
+
+
+def _subject(actor: Actor | None) -> str:
+    return "" if actor is None else actor.subject
+
+
+def _is_as_requested(found: Approval, requested: Event) -> bool:
+    """Whether the approval is what people were asked for, in what is sent and in the words of its card."""
+    said = {**requested.facts, **(requested.detail or {})}
+    if said.get("digest") != found.digest:
+        return False
+    shown, told = cards.plain(found), said.get("card") or {}
+    return all(shown[name] == told[name] for name in _SHOWN if name in told)
+
+
+async def is_edit(
+    conn: Connection, run: str, approval: str, *, author: Actor, after: Mapping[str, str], narrows: bool
+) -> bool:
+    """Whether the record has it that this person changed a request so, on the card of this approval."""
+    reason = "narrowed" if narrows else "edited"
+    for event in await audit.every(conn, run, ("approval.void",), approval=approval, reason=reason):
+        said = event.detail or {}
+        if (said.get("by") or {}).get("subject") == author.subject and said.get("after") == dict(after):
+            return True
+    alarm("An edit of the approval", approval)
+    return False
+
+
+async def effect(conn: Connection, approval: str, act: Act) -> tuple[Effect | None, Effect | None]:
+    """Return the effect of an approval as the record has it, and put its row right.
+
+    None where nobody ever intended it; the second is the row that is there all the same. Raises
+    audit.ChainBroken and audit.Locked.
+    """
+    found = await effects.find(conn, approval, act)
+    if found is None:
+        return None, None
+    events = await audit.of_approval(conn, approval, _EFFECT)
+    for event in events:
+        if event.erased and not await audit.is_erased(conn, event):
+            raise audit.Locked("values beside the record are gone, and nothing in the record says why")
+    told = _told(found, events)
+    if told != found:
+        found = await effects.find(conn, approval, act) or found  # a click may have changed both meanwhile
+    if told is None:
+        alarm("The effect", found.id)
+    elif told != replace(found, settled_at=told.settled_at):
+        alarm("The effect", found.id)
+        await conn.execute(
+            "UPDATE effect SET run = %s, operation = %s, key = %s, payload = %s, state = %s, found = %s,"
+            " result = %s, intended_at = %s, ends_at = %s, resolved = %s WHERE id = %s",
+            (
+                told.run,
+                told.operation,
+                told.key,
+                Jsonb(dict(told.payload)),
+                told.state,
+                told.found,
+                None if told.result is None else Jsonb(dict(told.result)),
+                told.intended_at,
+                told.ends_at,
+                told.resolved,
+                told.id,
+            ),
+        )
+    return told, found
+
+
+def _told(found: Effect, events: Sequence[Event]) -> Effect | None:
+    """Follow what the record tells of one effect. What has been erased there is taken from the row."""
+    told: Effect | None = None
+    for event in events:
+        facts, said = event.facts, _whole(event)
+        if facts.get("effect", found.id) != found.id or facts.get("act", found.act) != found.act:
+            continue
+        if event.kind == "effect.intended":
+            told = _intended(found, event)
+        elif told is None:
+            continue
+        elif event.kind == "effect.resolved":
+            if told.state == "unknown":
+                told = replace(told, resolved=Resolution(str(facts["answer"])))
+        else:
+            result = said.get("result", found.result)
+            state: Any = event.kind.removeprefix("effect.")
+            told = replace(
+                told,
+                state=state,
+                found=bool(facts.get("found")),
+                result=result or (found.result if not result and found.result == {} else None),
+                resolved=told.resolved if state != "unknown" else None,
+            )
+    return told
+
+
+def _whole(event: Event) -> Mapping[str, Any]:
+    """Return what stands beside an event, and nothing where some of it was erased."""
+    return {} if event.erased or event.detail is None else event.detail
+
+
+def _intended(found: Effect, event: Event) -> Effect:
+    said = _whole(event)
+    at = found.intended_at if abs(event.at - found.intended_at) < _MOMENT else event.at
+    ends_at = found.ends_at
+    if "ends_at" in event.facts:
+        ends_at = moment(event.facts["ends_at"])
+    return replace(
+        found,
+        run=event.run or found.run,
+        operation=said.get("operation", found.operation),
+        key=said.get("key", found.key),
+        payload=said.get("payload", found.payload),
+        state="intended",
+        found=False,
+        result=None,
+        intended_at=at,
+        ends_at=ends_at,
+        resolved=None,
+    )
+
+
+def moment(text: object) -> datetime | None:
+    """Return a time as facts of events hold it; empty: none."""
+    return datetime.fromisoformat(str(text)) if text else None
+
+
+async def is_run(conn: Connection, run: Run) -> bool:
+    """Whether the record has it that somebody asked for this: the requester, the workflow and every value.
+
+    Of a run that ends what was granted: that the grant was recorded with this very end.
+    """
+    events = await audit.every(conn, run.id, ("run.started", "run.filled", "approval.void"))
+    started = next((event for event in events if event.kind == "run.started"), None)
+    if started is None:
+        return await _is_end(conn, run)
+    said = started.detail or {}
+    values = dict(said.get("values") or {})
+    for event in events:
+        told = event.detail or {}
+        values |= told.get("values" if event.kind == "run.filled" else "after") or {}
+    requester = (said.get("requester") or {}).get("subject")
+    return (requester, started.facts["workflow"], values) == (
+        run.requester.subject,
+        run.workflow,
+        dict(run.values),
+    )
+
+
+async def _is_end(conn: Connection, run: Run) -> bool:
+    events = await audit.of_approval(conn, run.values.get("approval", ""), ("effect.done", "effect.overdue"))
+    done = [event for event in events if event.facts.get("act") == "apply" and event.kind == "effect.done"]
+    if not done:
+        return False
+    planned = end_of(done[-1])
+    if planned is None:  # granted by a release that did not write down its end
+        return run.values.get("run") == done[-1].run
+    named = {planned["run"], *(event.facts["run"] for event in events if event.kind == "effect.overdue")}
+    return run.id in named and bool(dict(run.values) == planned["values"])
+
+
+def end_of(done: Event) -> Mapping[str, Any] | None:
+    """Return how a grant ends, as it was recorded with the grant: the run, its workflow and its values.
+
+    None where that was not recorded, or some of it was erased.
+    """
+    end: Mapping[str, Any] | None = _whole(done).get("end")
+    return end
+
+
+async def review(conn: Connection, review: str, run: str) -> tuple[str | None, Event | None]:
+    """Return who was asked to review, and how they signed it off. None for what the record does not tell."""
+    events = await audit.every(conn, run, ("review.requested", "review.signed"), review=review)
+    asked = next((event for event in events if event.kind == "review.requested"), None)
+    signed = next((event for event in events if event.kind == "review.signed"), None)
+    reviewers = None if asked is None else (asked.detail or {}).get("reviewers")
+    return reviewers, signed
