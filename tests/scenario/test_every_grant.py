@@ -157,6 +157,7 @@ OTHER = {
     "slack_person": "the subject is that of the directory's answer to the e-mail address, not of the row",
     "message": "what the bot says: docs/audit.md says that the password is enough to make it say anything",
     "channel_pace": "paces posts",
+    "channel_turn": "whose turn it is to post into a channel",
     "edition_activation": "which edition answers: only one that the home holds",
     "asker_salt": "hides who asked a question",
     "question": "what was asked",
