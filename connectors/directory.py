@@ -15,6 +15,7 @@ from connectors.errors import (
     Invalid,
     Mismatch,
     NotFound,
+    TooLarge,
     Unavailable,
     naming,
 )
@@ -94,7 +95,8 @@ class Directory:
     `Mismatch` (the answer does not fit the question) or `Unsupported` (the directory lacks what is needed for
     it). `within` is the seconds for the whole answer; without it each request has the connection's own.
     Changes go through `writer`, a connection with the credential for them; without one there are none.
-    `looks` are the seconds between two looks at a change that the directory accepted and does not show yet.
+    `looks` are the seconds between two looks at a change that the directory accepted and does not show yet;
+    by default a few, three seconds in all.
     """
 
     def __init__(
@@ -103,11 +105,11 @@ class Directory:
         issuer: str,
         *,
         writer: "Scim | None" = None,
-        looks: "Sequence[float]" = memberships.LOOKS,
+        looks: "Sequence[float] | None" = None,
     ) -> None:
         self._scim = scim
         self._writer = writer
-        self._looks = looks
+        self._looks = memberships.LOOKS if looks is None else looks
         self.issuer = issuer
 
     async def person_by_email(self, email: str, *, within: float | None = None) -> Person:
@@ -171,9 +173,12 @@ class Directory:
             return _group(await self._scim.group(group_id))
 
     async def some_members(self, group_id: str, most: int, *, within: float | None = None) -> Some:
-        """Up to `most` members of a group, in the order of their ids."""
+        """Up to `most` members of a group, in the order of their ids. None are read of a list too large."""
         async with _within(within):
-            record = await self._scim.group(group_id)
+            try:
+                record = await self._scim.group(group_id)
+            except TooLarge:
+                return Some(ids=(), every=False)
             people = sorted(record.people)
             every = len(people) <= most
             if not record.members:  # an empty group, or a directory that keeps its lists to itself
@@ -416,7 +421,7 @@ async def _group_of(directory: Directory, data: Membership, result: Added | Remo
 @asynccontextmanager
 async def _within(seconds: float | None) -> AsyncIterator[None]:
     """Give an answer its time, and say of every error that it was the directory's."""
-    with naming(SYSTEM):
+    with naming("directory"):
         try:
             async with asyncio.timeout(seconds):
                 yield

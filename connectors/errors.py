@@ -86,6 +86,10 @@ class Mismatch(ConnectorError):
     key = "connector.mismatch"
 
 
+class TooLarge(Mismatch):
+    """The answer is larger than we read, so it was not read to its end."""
+
+
 class Unsupported(Mismatch):
     """The outside system answers, and lacks something that is needed; the message names it.
 

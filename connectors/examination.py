@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from connectors.scim import Scim
 
 _MENDS: dict[type[ConnectorError], str] = {
-    Denied: "Make a token that may read Users and Groups, and give it with `countersign secrets set`.",
+    Denied: "Make a token that may read Users and Groups, and give it with `countersign secrets set "
+    "directory_token`.",
     Unavailable: "Check `url` under [directory] in countersign.toml, the network, and the directory itself.",
     Invalid: "Check `url` under [directory] in countersign.toml: it has to be the SCIM 2.0 base address.",
     Mismatch: "Check `url` under [directory] in countersign.toml: it has to be the SCIM 2.0 base address.",

@@ -17,6 +17,7 @@ from connectors.errors import (
     Denied,
     Invalid,
     NotFound,
+    TooLarge,
     Unsupported,
 )
 
@@ -53,6 +54,8 @@ async def _sight_of_others(scim: "Scim", group: str, person: str) -> Sight:
         record = await scim.group(group)
     except NotFound:
         return Sight.GONE
+    except TooLarge:
+        return Sight.NOT_SEEN
     if person in record.people:
         return Sight.THERE
     if not record.members:

@@ -25,6 +25,7 @@ from connectors.errors import (
     Invalid,
     Mismatch,
     NotFound,
+    TooLarge,
     Unavailable,
     Unsupported,
 )
@@ -283,7 +284,7 @@ class _Client:
                     body += some
                     if len(body) > LARGEST:
                         most = f"{LARGEST // 1_000_000} MB"
-                        raise Mismatch(f"the directory answered with more than {most} to a small question")
+                        raise TooLarge(f"the directory answered with more than {most} to a small question")
         headers = [(name, value) for name, value in response.headers.items() if name != "content-encoding"]
         return httpx.Response(response.status_code, headers=headers, content=bytes(body))
 

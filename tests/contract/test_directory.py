@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connectors.base import Mint, Payload
-from connectors.directory import Directory, Membership
+from connectors.directory import Directory, Membership, open_directory
 from connectors.errors import Ambiguous, Conflict, ConnectorError, Invalid, Mismatch, NotFound, Unavailable
 from connectors.registry import Connectors, connect
 from connectors.sandbox import company
@@ -214,6 +214,21 @@ async def test_a_search_of_many_pages_is_read_to_its_end(people: Directory, serv
     finally:
         for group in groups:
             server.http.delete(f"/v2/Groups/{group}").raise_for_status()
+
+
+async def test_the_sandbox_has_all_that_is_needed(server: Any) -> None:
+    async with open_directory(server.url, server.read_token, write_token=server.token) as directory:
+        findings = await directory.examine()
+    assert len(findings) == 6
+    assert [one for one in findings if not one.ok] == []
+
+
+async def test_a_refused_credential_is_the_one_finding(server: Any) -> None:
+    async with open_directory(server.url, "not-the-token-at-all") as directory:
+        (finding,) = await directory.examine()
+    assert not finding.ok
+    assert "refuses our credential" in finding.detail
+    assert "secrets set directory_token" in finding.mend
 
 
 async def test_a_directory_over_plain_http_elsewhere_is_refused(server: Any) -> None:

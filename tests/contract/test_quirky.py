@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.base import Mint, Sight
-from connectors.directory import Directory, Membership, open_directory
+from connectors.directory import Directory, Membership, Some, open_directory
 from connectors.errors import Ambiguous, ConnectorError, Denied, Invalid, NotFound, Unavailable, Unsupported
 from connectors.permits import Grant, act_under
 from tests.contract.quirky import EVERY, Quirks, World, http_date, serving
@@ -393,3 +393,5 @@ async def test_an_answer_that_is_too_large_is_not_read_beyond_its_bound(
         monkeypatch.setattr("connectors.scim.LARGEST", 100_000)
         with pytest.raises(ConnectorError, match="more than"):
             await directory.person("ada")
+        assert await directory.some_members("id-everyone", 9) == Some(ids=(), every=False)
+        assert (await directory.some_members("id-billing-db", 9)).ids == ("ben", "grace")
