@@ -1,11 +1,13 @@
 """SCIM 2.0 over httpx: requests, what their failures mean, and what a server lacks.
 
-No answer is trusted to be what was asked for. A question about one person's groups is asked together with a
-control question about nobody, which must come back empty: some servers ignore filters.
+No answer is trusted to be what was asked for. Some servers ignore filters, so a question about one person's
+groups goes with a control question about nobody, which must find nothing: now and then, and whenever an
+answer holds as many groups as there are.
 """
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -38,6 +40,7 @@ MOST: Mapping[type, int] = {
     GroupRecord: 10_000,
 }  # records that one search finds; more: the question was ignored
 LARGEST = 16_000_000  # bytes of one answer; a group of 50,000 with its members is about 10 million
+PROOF = 60.0  # seconds for which a filter that was honoured is taken to be, if it finds less than all
 LONGEST_WAIT = 900.0  # seconds for which a server may ask us to wait
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -57,6 +60,9 @@ class Scim:
 
     def __init__(self, client: "_Client") -> None:
         self._client = client
+        self._proofs: dict[
+            str, tuple[int, float]
+        ] = {}  # attribute: groups that there are, until when it counts
         self._member: tuple[str, ...] = _MEMBER  # the one that has shown something comes first
 
     async def users(self, scim_filter: str) -> list[UserRecord]:
@@ -109,14 +115,31 @@ class Scim:
         return frozenset(own or ())
 
     async def _with_member(self, attribute: str, person_id: str) -> frozenset[str]:
+        found = await self._search(GroupRecord, f"{attribute} eq {quoted(person_id)}")
+        if found and not self._is_proven(attribute, len(found)):
+            await self._prove(attribute)
+        return frozenset(record.id for record in found)
+
+    def _is_proven(self, attribute: str, found: int) -> bool:
+        """Whether the filter was honoured lately, and is now: what it found is not all that there is."""
+        every, until = self._proofs.get(attribute, (0, 0.0))
+        return found < every and time.monotonic() < until
+
+    async def _prove(self, attribute: str) -> None:
+        """Ask for the groups of nobody, which must be none. Raises `Unsupported` where there are some."""
         nobody = f"{attribute} eq {quoted(f'nobody-{uuid.uuid4()}')}"
-        found, control = await _both(
-            self._search(GroupRecord, f"{attribute} eq {quoted(person_id)}"),
-            self._search(GroupRecord, nobody),
-        )
+        control, every = await _both(self._search(GroupRecord, nobody), self._every_group())
         if control:
             raise Unsupported("the directory answered a question about nobody: it ignores filters")
-        return frozenset(record.id for record in found)
+        self._proofs[attribute] = (every, time.monotonic() + PROOF)
+
+    async def _every_group(self) -> int:
+        """How many groups there are; 0 where the server does not say."""
+        try:
+            _, every = await self._page(GroupRecord, {"count": 1, **_ASKS[GroupRecord]})
+        except (Invalid, Mismatch, Denied):
+            return 0
+        return every
 
     async def has_members(self, group_id: str) -> bool | None:
         """Whether anybody is in a group, without asking who. None where the server cannot be asked."""

@@ -183,6 +183,26 @@ async def test_what_is_missing_is_named_and_grants_nobody_anything(
     assert "ada" not in world.members("id-billing-db")
 
 
+async def test_a_server_that_begins_to_ignore_filters_grants_nobody_from_that_moment_on() -> None:
+    world = company(Quirks())
+    async with opened(world) as directory:
+        assert len((await directory.person("ada")).groups) == 5
+        world.quirks = Quirks(ignores=frozenset({"members.value", "members"}))
+        with pytest.raises(Unsupported):
+            await directory.person("ben")
+        with pytest.raises(Unsupported):
+            await directory.is_shown("id-billing-db", "ada")
+
+
+async def test_a_proof_that_filters_are_honoured_serves_for_a_while() -> None:
+    world = company(Quirks())
+    async with opened(world) as directory:
+        await directory.person("ada")
+        world.asked.clear()
+        await directory.person("ben")
+    assert [asked.partition(" ")[0] for asked in world.asked] == ["Users/ben", "Groups"]
+
+
 # What must end.
 
 

@@ -91,6 +91,8 @@ class Fake:
             return scim_json({"schemas": [USER], "id": "p1", "userName": "p1"})
         if asked := request.url.params.get("filter"):
             return page(*([self.record] if self.fits(asked) else []))
+        if request.url.path.endswith("/Groups"):
+            return page(self.record)
         headers = {"ETag": self.etag} if self.etag else {}
         return scim_json(self.record, **headers)
 
