@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot import credentials, faults, homes, policies, strength
 from bot.demo import home as demo
-from bot.examinations import database, directory, editions, model, slack, work
+from bot.examinations import converter, database, directory, editions, model, slack, work
 from bot.examinations.patient import Patient, fine, wrong
 from bot.settings import Settings, SettingsError, load
 from bot.storage.cluster import DatabaseUnavailable
@@ -68,6 +68,7 @@ def _parts(settings: Settings) -> Sequence[tuple[str, Examine, float]]:
         ("directory", directory.examine, 40),
         ("database", database.examine, 90),
         ("editions", editions.examine, 120),
+        ("converter", converter.examine, 60),
         ("work", work.examine, 90),
     ]
     return [*parts, ("model", model.examine, 60)] if settings.model is not None else parts

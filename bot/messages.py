@@ -110,6 +110,14 @@ class Messages:
             cursor = await conn.execute("SELECT 1 FROM message WHERE id = %s", (name,))
             return await cursor.fetchone() is not None
 
+    async def is_ours(self, place: Place) -> bool:
+        """Whether the message at that place is one of these."""
+        async with self._pool.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT 1 FROM message WHERE posted_in = %s AND ts = %s LIMIT 1", (place.channel, place.ts)
+            )
+            return await cursor.fetchone() is not None
+
     async def due(self, name: str) -> Row | None:
         """Return the message, unless there is nothing left to do about it."""
         async with self._pool.connection() as conn:

@@ -64,9 +64,11 @@ class Outbox(Wanting):
         """Whether that is the place of the message, or the channel into which it is just being posted."""
         return await self._messages.is_at(name, Place(channel=channel, ts=ts))
 
-    async def has_record(self, name: str) -> bool:
-        """Whether the message was ever wanted by this installation."""
-        return await self._messages.exists(name)
+    async def knows(self, name: str, *, channel: str, ts: str) -> bool:
+        """Whether this installation has wanted the message of that name, or posted the one at that place."""
+        return await self._messages.exists(name) or await self._messages.is_ours(
+            Place(channel=channel, ts=ts)
+        )
 
     async def sweep(self, conn: Connection) -> None:
         """Have delivered, in the caller's transaction, whatever is due and has nobody at work on it."""

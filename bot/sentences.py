@@ -64,12 +64,12 @@ ASKED_ALREADY = (
 )
 
 ELSEWHERE = (
-    "This is a copy of a card, and buttons count on the card itself. Nothing was done. Please use the one "
-    "that I posted."
+    "This button does not belong to this message: it is a copy of a card, or somebody has changed it. "
+    "Nothing was done. Please use the card that I posted for it."
 )
 FOREIGN = (
-    "I have no record of this card: another installation of me posted it, or its record is gone. Nothing was "
-    "done here. Please ask whoever operates me."
+    "I have no record of this card: another installation of me posted it, or its record is gone. I did "
+    "nothing. Please ask whoever operates me."
 )
 
 PROBLEMS: Mapping[str, str] = {

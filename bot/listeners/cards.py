@@ -98,8 +98,9 @@ async def clicked(parts: Parts, body: Body, ack: AsyncAck, kind: Kind) -> str | 
         return named
     logger.warning("Refused a click of %s: it does not come from the card", private.user(body))
     await ack()
-    ours_at_all = await parts.outbox.has_record(f"{kind}:{named}")
-    said = sentences.ELSEWHERE if ours_at_all else sentences.FOREIGN
+    channel, ts = place or ("", "")
+    known = await parts.outbox.knows(f"{kind}:{named}", channel=channel, ts=ts)
+    said = sentences.ELSEWHERE if known else sentences.FOREIGN
     await private.tell(parts, body, words.said(ours(said)))
     return None
 

@@ -174,7 +174,17 @@ ONE_AT_A_TIME: Mapping[str, tuple[Break, str, Sequence[str]]] = {
 async def test_where_all_is_well_it_says_so(installation: Installation) -> None:
     parts = await installation.examined()
     assert wrong(parts) == {}
-    assert [*parts] == ["home", "settings", "secrets", "slack", "directory", "database", "editions", "work"]
+    assert [*parts] == [
+        "home",
+        "settings",
+        "secrets",
+        "slack",
+        "directory",
+        "database",
+        "editions",
+        "converter",
+        "work",
+    ]
     assert not (installation.home / "postgres").exists(), "nothing is made"
     for part in ("slack", "directory", "editions"):
         assert len(parts[part].findings) > 2

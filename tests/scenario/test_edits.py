@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bot import sentences
 from bot.database import Database
 from connectors.sandbox.process import Running
 from graphs import delegations
 from graphs.flows.it_access import RequestableGroup
-from graphs.records import Answered, Approval, ApprovalStatus, RunStatus, Verdict
+from graphs.ports import ClauseUnreadable
+from graphs.records import Answered, Approval, ApprovalStatus, Clause, RunStatus, Verdict
 from tests.scenario.desk import RULES, Office, open_office
 
 WANTED = {"group": "billing-db", "days": "9", "reason": "close the quarter"}
@@ -221,6 +223,25 @@ async def test_a_clause_that_is_gone_ends_the_requests_that_wait_on_it(office: O
     await office.work()
     ended = await office.runs.run(run)
     assert (ended.status, ended.reason) == (RunStatus.REFUSED, "clause_missing")
+
+
+async def test_policies_that_cannot_be_read_are_not_called_changed_or_missing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, first = await asked(office)
+
+    async def unreadable(document: str, anchor: str) -> Clause:
+        raise ClauseUnreadable(document)
+
+    monkeypatch.setattr(office.desk, "clause", unreadable)
+    office.desk.serves = "e2"
+    await office.runs.sweep()
+    await office.work()
+    assert (await office.pending(run)).id == first.id, "that the clause has changed is not known"
+    other = await office.ask({"group": "crm-readers", "days": "2", "reason": "a report"})
+    ended = await office.runs.run(other)
+    assert (ended.status, ended.reason) == (RunStatus.REFUSED, "clause_unreadable")
+    assert "cannot be found" not in sentences.reason(ended.reason, ended.facts)
 
 
 async def test_what_nobody_decided_or_somebody_denied_can_be_asked_again_once(office: Office) -> None:

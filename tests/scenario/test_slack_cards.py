@@ -73,6 +73,17 @@ async def test_the_card_of_another_request_is_not_the_card(slack: Office) -> Non
     assert await slack.members("billing-db") == set()
 
 
+async def test_a_card_of_another_installation_is_called_so(slack: Office) -> None:
+    """Two installations share one app: the one that hears of the click has neither record nor message."""
+    conversation = await slack.dm(ADA)
+    await slack.people.message(WISH, as_=ADA, channel=conversation)
+    theirs = renamed((await pending(slack))["blocks"], "of-another-installation")
+    posted = await slack.parts.slack.chat_postMessage(channel=APPROVERS, text="theirs", blocks=theirs)
+    await slack.people.action(approval.APPROVE, as_=GRACE, channel=APPROVERS, message_ts=str(posted["ts"]))
+    await seen(slack, sentences.FOREIGN, as_=GRACE, channel=APPROVERS)
+    assert not await finds(slack, sentences.ELSEWHERE, as_=GRACE, channel=APPROVERS)
+
+
 def renamed(blocks: list[dict[str, Any]], value: str) -> list[dict[str, Any]]:
     """Let every button of these blocks name something else."""
     return [

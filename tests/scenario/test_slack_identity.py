@@ -10,7 +10,7 @@ import pytest
 import yaml
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import sentences
+from bot import sentences, troubles
 from bot.database import Database
 from bot.demo.world import TEAM, world
 from bot.identity import Identity, Refused, Unknown
@@ -117,8 +117,9 @@ async def test_who_is_not_in_the_directory_is_refused(desk: Desk) -> None:
 @pytest.mark.parametrize("error", [Unavailable("down"), Denied("no"), Mismatch("odd"), Conflict("two")])
 async def test_when_the_directory_cannot_tell_nothing_is_decided(desk: Desk, error: ConnectorError) -> None:
     desk.book.error = error
-    with pytest.raises(Unknown):
+    with pytest.raises(Unknown) as caught:
         await desk.identity.person("U0ADA")
+    assert (caught.value.fault.system, caught.value.fault.key) == ("directory", error.key)
     assert await desk.identity.users({"larkfield#ada-1"}) == {}
 
 
@@ -130,8 +131,11 @@ async def test_when_slack_cannot_tell_nothing_is_decided(
     desk: Desk, kind: str, details: dict[str, Any]
 ) -> None:
     await desk.people.faults("users.info", kind, **details)
-    with pytest.raises(Unknown):
+    with pytest.raises(Unknown) as caught:
         await desk.identity.person("U0ADA", within=0.5)
+    assert caught.value.fault.system == "slack"
+    assert "Slack" in troubles.refusal(caught.value)
+    assert "directory" not in troubles.refusal(caught.value)
     assert desk.book.asked == []
 
 

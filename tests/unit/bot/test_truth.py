@@ -166,21 +166,26 @@ AT = list(
 )
 
 
+def is_said_at(error: ConnectorError, system: str, status: RunStatus, stands: str, ends: str) -> None:
+    """Assert that what a run's message and thread say of an error is true."""
+    sent = "maybe" if isinstance(error, Ambiguous) else "no"
+    facts = {"error": error.key, "system": system, "sent": sent, "stands": stands, "ends": ends}
+    silent, passes = is_silent(error), passes_by_itself(error) or bool(ends)  # an end is tried for ever
+    news = progress.notice(Notice(key=status.value, facts=facts), requester="U1").text
+    is_true(news, system, silent=silent, passes=passes)
+    shown = progress.progress(records.run(status=status, facts=facts))
+    is_true(str(sentences.standing(status, facts)), system, silent=silent, passes=passes)
+    is_true(str(sentences.step(status.value, facts)), system, silent=silent, passes=passes)
+    assert str(sentences.stands(facts)) in str([shown.text, *shown.blocks])
+    if ends:
+        assert "I cannot confirm that the access" in news
+    elif not isinstance(error, Ambiguous) or status is RunStatus.DEAD:
+        assert str(sentences.stands(facts)) in news
+
+
 def test_every_error_at_every_step_of_a_run_is_said_with_its_system_and_what_stands() -> None:
-    for error, system, status, stands, ends in AT:
-        sent = "maybe" if isinstance(error, Ambiguous) else "no"
-        facts = {"error": error.key, "system": system, "sent": sent, "stands": stands, "ends": ends}
-        silent, passes = is_silent(error), passes_by_itself(error) or bool(ends)  # an end is tried for ever
-        news = progress.notice(Notice(key=status.value, facts=facts), requester="U1").text
-        is_true(news, system, silent=silent, passes=passes)
-        shown = progress.progress(records.run(status=status, facts=facts))
-        is_true(str(sentences.standing(status, facts)), system, silent=silent, passes=passes)
-        is_true(str(sentences.step(status.value, facts)), system, silent=silent, passes=passes)
-        assert str(sentences.stands(facts)) in str([shown.text, *shown.blocks])
-        if ends:
-            assert "I cannot confirm that the access" in news
-        elif not isinstance(error, Ambiguous) or status is RunStatus.DEAD:
-            assert str(sentences.stands(facts)) in news
+    for at in AT:
+        is_said_at(*at)
 
 
 def test_what_stands_is_said_in_different_words() -> None:
@@ -194,8 +199,7 @@ def test_where_a_run_stands_is_said_and_names_no_system_that_nobody_noted(status
     is_true(said, "", silent=False, passes=False)
 
 
-@pytest.mark.parametrize("code", slack_codes())
-def test_an_error_of_slack_is_said_of_slack(code: str) -> None:
+def is_said_of_slack(code: str) -> None:
     error = slack_error(code)
     passes = refusals.is_put_off(error) or refusals.is_unsure(error)
     for said in (
@@ -208,6 +212,11 @@ def test_an_error_of_slack_is_said_of_slack(code: str) -> None:
         assert "Nothing was done." in said or "Your rating is kept." in said
 
 
+@pytest.mark.parametrize("code", slack_codes())
+def test_an_error_of_slack_is_said_of_slack(code: str) -> None:
+    is_said_of_slack(code)
+
+
 @pytest.mark.parametrize("kind", OF_NETWORK, ids=lambda kind: kind.__name__)
 def test_a_call_to_slack_without_an_answer_is_said_of_slack(kind: type[BaseException]) -> None:
     fault = faults.of_slack(made(kind))
@@ -218,13 +227,20 @@ def test_a_call_to_slack_without_an_answer_is_said_of_slack(kind: type[BaseExcep
     assert "did not say whether it opened" in said
 
 
-@pytest.mark.parametrize("kind", OF_DATABASE, ids=lambda kind: kind.__name__)
-def test_an_error_of_the_database_is_said_of_the_database(kind: type[psycopg.Error]) -> None:
+def is_said_of_the_database(kind: type[BaseException]) -> None:
     fault = faults.of(made(kind))
-    lost = issubclass(kind, psycopg.OperationalError) and (kind.sqlstate or "08")[:2] in {"08", "57"}
+    lost = issubclass(kind, psycopg.OperationalError) and (getattr(kind, "sqlstate", None) or "08")[:2] in {
+        "08",
+        "57",
+    }
     silent = fault.key == "database.unavailable"
     assert not silent or lost
     is_true(troubles.trouble(made(kind)), "database", silent=silent, passes=fault.mends == "time")
+
+
+@pytest.mark.parametrize("kind", OF_DATABASE, ids=lambda kind: kind.__name__)
+def test_an_error_of_the_database_is_said_of_the_database(kind: type[psycopg.Error]) -> None:
+    is_said_of_the_database(kind)
 
 
 @pytest.mark.parametrize("kind", OF_KNOWLEDGE, ids=lambda kind: kind.__name__)
