@@ -105,6 +105,7 @@ _REASONS: Mapping[str, str] = {
     "not_approved": "it is not approved",
     "nothing_to_reverse": "there is nothing to take back",
     "connector_refused": "the system that has to carry it out refuses",
+    "approval_used": "one approval is for one action, and that had been carried out",
     "taken_back": "nobody could tell whether it had been carried out, so it was taken back",
     "nobody_may_approve": "there is nobody who may approve it",
     "still_there": "the company directory still shows the access, although I took it away; somebody who "

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from langgraph.config import get_config
 from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command
@@ -52,6 +53,7 @@ def execute(
                 again=lambda: propose(case, held.run),
                 lasts=None if lasts is None else lasts(held),
                 also=ending,
+                step=get_config()["metadata"]["langgraph_node"],
             )
         except Changed as change:
             return await steps.changed(case, state, change)

@@ -76,6 +76,7 @@ class Effect:
     settled_at: datetime | None
     ends_at: datetime | None
     resolved: Resolution | None  # what a person said of it while it was unknown
+    step: str  # the node that carries it out; empty where an earlier release wrote it, and of an undo
 
 
 _END: Mapping[State, Stands] = {
@@ -87,7 +88,7 @@ _END: Mapping[State, Stands] = {
 }
 _COLUMNS = (
     "id, approval, run, act, operation, key, payload, state, found, result, intended_at, settled_at, ends_at,"
-    " resolved"
+    " resolved, step"
 )
 
 
@@ -167,18 +168,21 @@ async def intend(
     payload: Mapping[str, Any],
     lasts: timedelta | None,
     instead: Effect | None = None,
+    step: str = "",
 ) -> Effect:
     """Write down that the act is about to be done. Raises Fenced when `token` is not the run's latest.
 
     `instead` is a row that somebody else has put in its place.
     """
     cursor = await conn.execute(
-        f"{_HELD} INSERT INTO effect (id, approval, run, act, operation, key, payload, state, token, ends_at)"
+        f"{_HELD} INSERT INTO effect (id, approval, run, act, operation, key, payload, state, token, ends_at,"
+        " step)"
         " SELECT %(id)s, %(approval)s, held_run, %(act)s, %(operation)s, %(key)s, %(payload)s, 'intended',"
-        " %(token)s, moment() + %(lasts)s::interval FROM held"
+        " %(token)s, moment() + %(lasts)s::interval, %(step)s FROM held"
         " ON CONFLICT (tenant, approval, act) DO UPDATE SET (run, operation, key, payload, state, token,"
-        "  intended_at, ends_at) = (excluded.run, excluded.operation, excluded.key, excluded.payload,"
-        "  excluded.state, excluded.token, excluded.intended_at, excluded.ends_at), result = NULL,"
+        "  intended_at, ends_at, step) = (excluded.run, excluded.operation, excluded.key, excluded.payload,"
+        "  excluded.state, excluded.token, excluded.intended_at, excluded.ends_at, excluded.step),"
+        "  result = NULL,"
         "  found = false, resolved = NULL, settled_at = NULL"
         f" WHERE effect.id = %(instead)s RETURNING {_COLUMNS}",
         {
@@ -191,6 +195,7 @@ async def intend(
             "key": ids.fresh(),
             "payload": Jsonb(payload),
             "lasts": lasts,
+            "step": step,
             "instead": None if instead is None else instead.id,
         },
     )

@@ -47,24 +47,26 @@ class Gate:
         again: Callable[[], Awaitable[Proposal]],
         lasts: timedelta | None = None,
         also: Also | None = None,
+        step: str = "",
     ) -> Effect:
         """Carry out what the approval approved, and return the settled effect; called again, the same one.
 
-        `again` reads the world anew and proposes the action as it would be now: any difference raises
-        Changed. `lasts` fixes the effect's end at the moment of the intent. `also` runs in the transaction
-        that records the effect, and returns how it ends, for the record. Raises Refused, Changed, Unknown,
-        Withdrawn, effects.Fenced, or the connector's Unavailable, Conflict or Ambiguous, after which the same
-        call may be made again.
+        `step` names the node that does so: an approval is for one node, and refused to another. `again` reads
+        the world anew and proposes the action as it would be now: any difference raises Changed. `lasts`
+        fixes the effect's end at the moment of the intent. `also` runs in the transaction that records the
+        effect, and returns how it ends, for the record. Raises Refused, Changed, Unknown, Withdrawn,
+        effects.Fenced, or the connector's Unavailable, Conflict or Ambiguous, after which the same call may
+        be made again.
         """
         async with reading(self.pool) as conn:
             effect, stray = await _recorded(conn, approval, "apply")
             record = await approval_of(conn, approval)
-        if effect is not None and not _is_of(effect, record):
-            refusal = Refused("record_changed")
+        refusal = _objection(effect, record, step) if effect is not None else None
+        if refusal is not None:
             await self.admission.refuse(held, approval, refusal)
             raise refusal
         if effect is None:
-            effect = await self._intend(held, record, await again(), lasts, stray)
+            effect = await self._intend(held, record, await again(), lasts, stray=stray, step=step)
             return await self._call(held, effect, also=also)
         if effect.resolved is Resolution.UNDO:
             await self._settle(held, effect)
@@ -128,7 +130,9 @@ class Gate:
         decided: Approval,
         proposal: Proposal,
         lasts: timedelta | None,
+        *,
         stray: Effect | None,
+        step: str,
     ) -> Effect:
         """Check everything against the world as it is now, and write the intent."""
         async with self.admission.checked(held, decided, proposal) as (conn, approval, ruling):
@@ -142,6 +146,7 @@ class Gate:
                 payload=proposal.payload.model_dump(mode="json"),
                 lasts=lasts,
                 instead=stray,
+                step=step,
             )
             await _record(conn, effect, approval.digest, ruling)
         return effect
@@ -293,6 +298,13 @@ def _failed_before(effect: Effect) -> Refused | Changed:
 
 def _system(effect: Effect) -> str:
     return effect.operation.partition(".")[0]
+
+
+def _objection(effect: Effect, approval: Approval, step: str) -> Refused | None:
+    """Say why an effect that is there already is not the one that this step may go on with."""
+    if not _is_of(effect, approval):
+        return Refused("record_changed")
+    return Refused("approval_used") if effect.step and effect.step != step else None
 
 
 def _is_of(effect: Effect, approval: Approval) -> bool:

@@ -107,7 +107,7 @@ TABLES = (
         columns=columns(
             names="payload result",
             nobody="tenant id approval run act operation key state found token intended_at settled_at ends_at"
-            " resolved",
+            " resolved step",
         ),
         theirs=_OF_RUN,
     ),

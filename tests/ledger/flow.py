@@ -15,25 +15,28 @@ from graphs.steps import State
 from tests.ledger.system import APPROVERS, Entry
 
 NAME = "ledger"
+TWICE = "ledger twice"  # two nodes that act, and one approval: what nobody should write
 WITHIN = timedelta(minutes=15)
 
 
-def workflow(execute_within: timedelta = WITHIN) -> Workflow:
-    """Return the workflow. `refs` are the entries, with blanks between them."""
+def workflow(execute_within: timedelta = WITHIN, *, name: str = NAME) -> Workflow:
+    """Return the workflow, of either name. `refs` are the entries, with blanks between them."""
     fields = (
         Field(name="operation", label="How", kind="text"),
         Field(name="refs", label="What", kind="text"),
     )
     return Workflow(
-        name=NAME,
+        name=name,
         title="Entries",
         version=1,
         fields=fields,
-        build=lambda: _machine(fields, execute_within),
+        build=lambda: _machine(fields, execute_within, twice=name == TWICE),
     )
 
 
-def _machine(fields: tuple[Field, ...], within: timedelta) -> StateGraph[State, Case, State, State]:
+def _machine(
+    fields: tuple[Field, ...], within: timedelta, *, twice: bool
+) -> StateGraph[State, Case, State, State]:
     async def propose(case: Case, run: Run) -> Proposal:
         return await _propose(case, run, within)
 
@@ -44,7 +47,9 @@ def _machine(fields: tuple[Field, ...], within: timedelta) -> StateGraph[State, 
     graph.add_node("plan", steps.plan(propose), destinations=("approve", "refused"))
     graph.add_node("approve", steps.approve, destinations=("decided",))
     graph.add_node("decided", steps.decided("post"), destinations=("check", "post", "refused"))
-    graph.add_node("post", acting.execute(propose), destinations=("confirm", "plan", "refused"))
+    first = acting.execute(propose, then="post again" if twice else "confirm")
+    graph.add_node("post", first, destinations=("post again", "confirm", "plan", "refused"))
+    graph.add_node("post again", acting.execute(propose), destinations=("confirm", "plan", "refused"))
     graph.add_node("confirm", acting.confirm(_posted), destinations=("plan", END))
     graph.add_node("refused", acting.refused, destinations=("refused", END))
     graph.add_edge(START, "collect")

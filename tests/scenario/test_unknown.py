@@ -47,9 +47,9 @@ class House:
         while self.desk.waiting:
             await self.runs.advance(self.desk.waiting.pop(0))
 
-    async def ask(self, operation: str, *refs: str) -> str:
+    async def ask(self, operation: str, *refs: str, workflow: str = flow.NAME) -> str:
         run = await self.runs.start(
-            workflow=flow.NAME,
+            workflow=workflow,
             values={"operation": f"ledger.post_{operation}", "refs": " ".join(map(self.ref, refs))},
             requester=self.people.known["ledger#ada"],
             origin={},
@@ -124,7 +124,7 @@ async def house(database: Database, database_home: Path, ledger: str) -> AsyncIt
             async with Runs.open(
                 pool=database.pool,
                 saver_pool=database.saver_pool,
-                workflows=(flow.workflow(),),
+                workflows=(flow.workflow(), flow.workflow(name=flow.TWICE)),
                 clock=DatabaseClock(),
                 queue=desk,
                 notifier=desk,
@@ -284,6 +284,18 @@ async def test_of_several_clicks_one_counts_and_a_stale_card_counts_never(house:
     assert again is Answered.ALREADY_DECIDED
     assert await house.landed("a") == ["apply", "apply"]
     assert await house.status(run) == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["keyed", "findable"])
+async def test_a_second_action_under_one_approval_is_refused_and_the_first_is_taken_back(
+    house: House, kind: str
+) -> None:
+    run = await house.ask(kind, "first", "second", workflow=flow.TWICE)
+    await house.decide()
+    assert await house.status(run) == "refused"
+    assert (await house.runs.run(run)).reason == "approval_used"
+    assert await house.landed("first") == ["apply", "undo"]
+    assert await house.landed("second") == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
