@@ -161,7 +161,10 @@ async def build(
                 ),
                 sync=Sync(database.pool, _schedules(settings), ingesting(settings.home, config)),
                 record=RecordRounds(
-                    database.pool, settings.audit_copies, timedelta(days=settings.audit.keep_days)
+                    database.pool,
+                    settings.audit_copies,
+                    timedelta(days=settings.audit.keep_days),
+                    outbox.alert,
                 ),
                 workflows=hints,
                 understanding=understanding,

@@ -155,7 +155,13 @@ async def took_part(conn: Connection, run: str) -> tuple[Actor, ...]:
     return tuple(found.values())
 
 
-_NO_PART = {"approval.refused_click", "effect.refused_click", "run.refused_reading", "review.refused_click"}
+_NO_PART = {  # also whoever has signed a review: a second click hears that it is done
+    "approval.refused_click",
+    "effect.refused_click",
+    "run.refused_reading",
+    "review.refused_click",
+    "review.signed",
+}
 
 
 async def _review(conn: Connection, row: Mapping[str, Any]) -> Review:

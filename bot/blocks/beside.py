@@ -83,6 +83,21 @@ def alarm(run: Run, key: Alarm, facts: Mapping[str, str], users: Mapping[str, st
     return parts.message(summary, [*blocks, parts.context(safe(f"Request {run.id}", 100))])
 
 
+def foreign(events: str) -> Message:
+    """Tell those who run the bot that somebody else has written into the record."""
+    text = join(
+        bold(ours("Somebody wrote into the record without its key")),
+        ours("\nForeign events: "),
+        safe(events or "a checkpoint", 300),
+        ours(
+            ". They count nowhere, and nothing was done because of them. Somebody has the database's"
+            " password, or a bot works with an audit_key that this machine lacks. Look with `countersign"
+            " audit verify`, and change the password."
+        ),
+    )
+    return parts.message(text, [parts.section(text)])
+
+
 def _overdue(run: Run, facts: Mapping[str, str], users: Mapping[str, str]) -> Message:
     who, group = approvals.person(run.requester, users), bold(safe(facts.get("group") or "?", 150))
     line = join(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from psycopg import sql
 
 from bot.audit import verifier
 from bot.audit.export import End, export, export_ocsf
+from bot.audit.rounds import Rounds
+from bot.blocks.parts import Message
 from bot.database import Database, open_owner
 from connectors.keys import Keys
 from graphs import audit
@@ -256,3 +259,21 @@ async def test_in_an_empty_record_nobody_can_put_old_events(database: Database) 
     await fill(database, 1)
     async with database.pool.connection() as conn:
         assert [event.kind async for event in audit.read(conn)] == ["audit.foreign", "test.event"]
+
+
+async def test_those_who_run_the_bot_are_told_once(database: Database, tmp_path: Path) -> None:
+    told: list[tuple[str, str]] = []
+
+    async def tell(name: str, message: Message) -> None:
+        told.append((name, str(message.text)))
+
+    await fill(database, 1)
+    rounds = Rounds(database.pool, tmp_path, timedelta(days=1), tell)
+    await rounds.sweep()
+    assert told == []
+    await a_well_chained_one(database)
+    await fill(database, 1)
+    for _ in range(2):
+        await rounds.sweep()
+    assert [name for name, _ in told] == ["foreign:3"]
+    assert "without its key" in told[0][1]
