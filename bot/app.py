@@ -1,7 +1,8 @@
 """The composition root: settings to parts, wired once, and the process that runs them."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,10 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -22,7 +21,9 @@ from bot.answering import Answering
 from bot.audit.keys import unlock
 from bot.audit.rounds import Rounds as RecordRounds
 from bot.blocks import help as words
+from bot.bots import Bots
 from bot.clock import DatabaseClock
+from bot.connection import Connection
 from bot.credentials import Credentials
 from bot.database import Database, open_database
 from bot.drawing import RecordDrawing
@@ -31,7 +32,7 @@ from bot.evidence import ShelfEvidence
 from bot.gaps.questions import Questions
 from bot.gaps.review import Reviews
 from bot.identity import Identity
-from bot.installation import Installation, SlackRefused, discover
+from bot.installation import Installation, discover
 from bot.jobs import Jobs, Round
 from bot.keys import open_seal
 from bot.listeners import (
@@ -55,7 +56,6 @@ from bot.listeners.surfaces import Surfaces
 from bot.messages import Messages
 from bot.outbox import Outbox
 from bot.places import Places
-from bot.refusals import NETWORK, key
 from bot.replies import Replies
 from bot.settings import Settings, SettingsError
 from bot.shelf import open_shelf
@@ -295,10 +295,32 @@ async def work(settings: Settings, credentials: Credentials, *, config: Path | N
 async def listen(parts: Parts, *, credentials: Credentials, ready: Callable[[], None]) -> None:
     """Listen and work, until cancelled."""
     app, surfaces = make_app(parts, signing_secret=credentials.signing_secret)
-    async with _socket(app, credentials.app_token):
+    connection = Connection(app, credentials.app_token, Bots(parts.pool, parts.installation.app))
+    await connection.check()
+
+    async def announce() -> None:
+        await connection.connected.wait()
         logger.info("Connected to Slack as app %s", parts.installation.app)
         ready()
+
+    async def work() -> None:
+        await connection.attempted.wait()  # what is there to do is done also while Slack opens no socket
         await parts.jobs.work(Rounds(parts=parts, surfaces=surfaces))
+
+    await _until_one_fails(connection.keep(), announce(), work())
+
+
+async def _until_one_fails(*acts: Coroutine[Any, Any, None]) -> None:
+    """Act side by side until something goes wrong, which is raised, or until cancelled."""
+    tasks = [asyncio.ensure_future(act) for act in acts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        await task
 
 
 async def _work(parts: Parts) -> None:
@@ -319,25 +341,6 @@ async def _opened(
         build(settings, credentials, database, config=config) as parts,
     ):
         await act(parts)
-
-
-@asynccontextmanager
-async def _socket(app: AsyncApp, token: str) -> AsyncIterator[None]:
-    try:
-        await app.client.apps_connections_open(app_token=token)  # Bolt would try a wrong token for ever
-    except SlackApiError as error:
-        raise SlackRefused(
-            f"Slack opens no socket for the app-level token ({key(error)}). Set SLACK_APP_TOKEN to a token "
-            "(xapp-…) with the scope connections:write, and switch Socket Mode on in the app's settings."
-        ) from error
-    except NETWORK as error:
-        raise SlackRefused(f"Slack's socket cannot be reached: {error}. Check the network.") from error
-    handler = AsyncSocketModeHandler(app, token, logger=logging.getLogger("bot.socket"))
-    try:
-        await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
-        yield
-    finally:
-        await handler.close_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
 
 
 def _slack(settings: Settings, token: str, *, patient: bool = False) -> AsyncWebClient:

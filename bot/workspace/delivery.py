@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from bot.workspace.faults import SOCKET, Fault, Faults
+from bot.workspace.faults import CONNECTION, SOCKET, Fault, Faults
 from bot.workspace.ids import Ids
 from bot.workspace.store import Store
 from bot.workspace.timing import Timing
@@ -48,6 +48,11 @@ class Delivery:
     def connections(self) -> int:
         """How many sockets the app has open."""
         return len(self._sockets)
+
+    def refusal(self) -> str:
+        """Return why the next socket is to be refused, as a test has planned, or ""."""
+        fault = self._faults.take(CONNECTION)
+        return "" if fault is None else fault.error
 
     def attach(self, socket: web.WebSocketResponse) -> None:
         """Let `socket` take part in the delivery."""

@@ -8,6 +8,7 @@ from bot.workspace.errors import Refused
 FaultKind = Literal["ratelimited", "refused", "http_500", "drop", "drop_after", "duplicate", "delay"]
 SOCKET = "socket"
 RESPONSE_URL = "response_url"
+CONNECTION = "connection"  # a socket that is about to be greeted; `error` is the reason of its end
 _NUMBERS = {"times": 1, "retry_after": 1, "seconds": 0}
 _KINDS = {
     SOCKET: frozenset({"drop", "drop_after", "duplicate", "delay"}),
@@ -65,7 +66,9 @@ class Faults:
     def take(self, target: str) -> Fault | None:
         """Return the fault that meets this call, if any, and count it."""
         for fault in self._planned:
-            if fault.target == target or (fault.target == "*" and target not in {SOCKET, RESPONSE_URL}):
+            if fault.target == target or (
+                fault.target == "*" and target not in {SOCKET, RESPONSE_URL, CONNECTION}
+            ):
                 fault.times -= 1
                 if fault.times <= 0:
                     self._planned.remove(fault)

@@ -43,8 +43,9 @@ class Sockets:
             return web.json_response({"ok": False, "error": "invalid_ticket"}, status=401)
         socket = web.WebSocketResponse(heartbeat=30, timeout=1.0)
         await socket.prepare(request)
-        if self._delivery.connections >= self._timing.connections:
-            await socket.send_json(_disconnect("too_many_websockets"))
+        full = "too_many_websockets" if self._delivery.connections >= self._timing.connections else ""
+        if refusal := full or self._delivery.refusal():
+            await socket.send_json(_disconnect(refusal))
             await socket.close()
             return socket
         await socket.send_json(self._hello())
