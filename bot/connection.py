@@ -227,7 +227,7 @@ class Connection:
         """Say it in the log, once for each reason until there is a connection again."""
         if reason == self._refused:
             return
-        helps = _MEND.get(reason) or (refusals.mend(reason) if reason in refusals.DOCUMENTED else "")
+        helps = mend(reason)
         level = logging.ERROR if reason in _MEND else logging.WARNING
         logger.log(level, "Not connected to Slack (%s). %s I keep trying.", reason, helps)
 
@@ -267,6 +267,12 @@ class _Answering:
     async def send_socket_mode_response(self, response: SocketModeResponse) -> None:
         """Send an acknowledgement."""
         await self._connection.send(json.dumps(response.to_dict()), self._socket)
+
+
+def mend(reason: str) -> str:
+    """Say to whoever runs the bot what to change, where Slack opens no socket for a reason."""
+    known = refusals.mend(reason) if reason in refusals.DOCUMENTED else "Look at the network."
+    return _MEND.get(reason, known)
 
 
 def _shared(greeting: Mapping[str, Any]) -> str:

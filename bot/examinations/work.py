@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import psycopg
 
-from bot import refusals
+from bot import connection, refusals
+from bot.bots import bots
 from bot.examinations.database import working
 from bot.examinations.patient import Patient, fine, wrong
 from bot.serving import has_database
@@ -27,7 +28,7 @@ async def examine(patient: Patient) -> Sequence[Finding]:
 
 async def waits(conn: Connection) -> Sequence[Finding]:
     """Return what waits, as the connection's tenant has it."""
-    return [*await _messages(conn), await _resting(conn), await _unknown(conn)]
+    return [*await _messages(conn), *await _sockets(conn), await _resting(conn), await _unknown(conn)]
 
 
 async def _messages(conn: Connection) -> Sequence[Finding]:
@@ -41,6 +42,14 @@ async def _messages(conn: Connection) -> Sequence[Finding]:
             f"{refusals.mend(error)} Then: countersign outbox list",
         )
         for (error, channel), count in found.items()
+    ]
+
+
+async def _sockets(conn: Connection) -> Sequence[Finding]:
+    """Return why running bots are not connected to Slack, once for each reason."""
+    reasons = sorted({bot.refused for bot in await bots(conn) if bot.refused})
+    return [
+        wrong("socket", f"a running bot is not connected: {one}", connection.mend(one)) for one in reasons
     ]
 
 

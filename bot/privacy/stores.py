@@ -81,6 +81,11 @@ OWN = (
         key=("source",),
         columns=columns(names="detail", nobody="tenant source schedule due_at wanted_at ended_at outcome"),
     ),
+    Table(
+        name="bot_process",
+        key=("id",),
+        columns=columns(nobody="tenant id app sockets refused started_at seen_at"),
+    ),
     Table(name="key_in_use", key=("name", "id"), columns=columns(nobody="tenant name id since")),
     # what brings the database up to date
     Table(
