@@ -58,7 +58,8 @@ async def bots(conn: Connection, app: str | None = None) -> Sequence[Bot]:
     cursor = await conn.execute(
         "SELECT id, sockets, refused, started_at, seen_at FROM bot_process"
         " WHERE seen_at > clock_timestamp() - make_interval(secs => %s)"
+        " AND seen_at < clock_timestamp() + make_interval(secs => %s)"
         " AND (%s::text IS NULL OR app = %s) ORDER BY started_at",
-        (SILENT, app, app),
+        (SILENT, SILENT, app, app),
     )
     return [Bot(**row) for row in await cursor.fetchall()]

@@ -59,6 +59,8 @@ PAST = {
     "approval.decided_at",
     "approval.escalated_at",
     "approval.reminded_at",
+    "bot_process.seen_at",  # a bot that is there says so again within seconds
+    "bot_process.started_at",
     "delegation.ended_at",
     "delegation.starts_at",
     "doubt.answered_at",

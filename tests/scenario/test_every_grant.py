@@ -156,6 +156,7 @@ OTHER = {
     "signature": "keeps signed requests from being given twice",
     "slack_person": "the subject is that of the directory's answer to the e-mail address, not of the row",
     "message": "what the bot says: docs/audit.md says that the password is enough to make it say anything",
+    "bot_process": "how many sockets each bot holds: a bot that is not counted starts or does not, no more",
     "channel_pace": "paces posts",
     "channel_turn": "whose turn it is to post into a channel",
     "edition_activation": "which edition answers: only one that the home holds",
