@@ -24,6 +24,7 @@ from bot.jobs import Jobs
 from bot.messages import Messages
 from bot.schedule import Schedule
 from bot.sync import Sync
+from bot.turns import Turns
 from connectors.sandbox.process import Running
 from graphs import audit, cases, drive, reviews
 from graphs.audit import checkpoints
@@ -37,8 +38,10 @@ AHEAD = timedelta(hours=2)
 
 PACES = {
     "channel_pace.free_at",
+    "channel_turn.at",  # who was posted for last is next to last
     "event.next_at",
     "message.next_at",
+    "message.queued_until",
     "outage.until",
     "procrastinate_jobs.scheduled_at",
     "procrastinate_workers.last_heartbeat",
@@ -158,6 +161,44 @@ async def _a_message(scene: Scene) -> Look:
     return goes_on
 
 
+async def _two_cards(scene: Scene) -> None:
+    messages = Messages(scene.database.pool)
+    async with scene.database.pool.connection() as conn:
+        for name in ("a", "b"):
+            await messages.want(conn, name=name, kind="card", ref=name)
+
+
+async def _a_turn(scene: Scene) -> Look:
+    turns = Turns(Messages(scene.database.pool))
+    await _two_cards(scene)
+    await scene.sql("INSERT INTO channel_turn (channel, share) VALUES ('C1', 'a')")
+
+    async def goes_on() -> bool:
+        await scene.sql("INSERT INTO channel_turn (channel, share) VALUES ('C1', 'b')")
+        await scene.sql(
+            "UPDATE message SET queued_in = 'C1', share = id,"
+            " queued_until = clock_timestamp() + interval '1 minute'"
+        )
+        async with scene.database.pool.connection() as conn:
+            return await turns.first(conn, "C1") == "a"
+
+    return goes_on
+
+
+async def _a_queue(scene: Scene) -> Look:
+    messages = Messages(scene.database.pool)
+    turns = Turns(messages)
+    await _two_cards(scene)
+    await messages.reserve("C1")
+    assert not (await turns.take("a", "C1", share="a", urgent=True)).is_taken
+
+    async def goes_on() -> bool:
+        await scene.sql("UPDATE channel_pace SET free_at = clock_timestamp()")
+        return (await turns.take("b", "C1", share="b", urgent=False)).is_taken
+
+    return goes_on
+
+
 async def _an_event(scene: Scene) -> Look:
     events = Events(scene.database.pool)
     await events.store(EVENT)
@@ -233,8 +274,10 @@ async def _a_source(scene: Scene) -> Look:
 
 SCENES: dict[str, Callable[[Scene], Awaitable[Look]]] = {
     "channel_pace.free_at": _a_channel,
+    "channel_turn.at": _a_turn,
     "event.next_at": _an_event,
     "message.next_at": _a_message,
+    "message.queued_until": _a_queue,
     "outage.until": _a_system,
     "procrastinate_jobs.scheduled_at": _a_job,
     "procrastinate_workers.last_heartbeat": _a_dead_worker,
@@ -288,9 +331,9 @@ async def test_a_retry_and_a_lease_set_by_a_wrong_clock_hold_up_no_run(
             cursor = await conn.execute("SELECT moment() + interval '30 seconds' AS due_at")
             row = await cursor.fetchone()
             assert row is not None
-            await cases.retry(conn, run, row["due_at"], attempts=1, pace=timedelta(seconds=30))
+            await cases.retry(conn, run, row["due_at"], attempts=1, facts={}, pace=timedelta(seconds=30))
             await cases.take(conn, run, forgotten=drive.FORGOTTEN)  # and its worker is killed
-        await office.runs.sweep()
+        assert await office.runs.sweep() == 2  # both, and no promise
         assert run in office.desk.waiting
 
 
