@@ -82,11 +82,11 @@ class Shelf:
     def _newest(self) -> Library:
         name = self._serving.current()
         held = self._library
-        if held is not None and held.edition.id == name:
+        if held is not None and held.edition.id == name and held.edition.stands():
             return held
         with self._opening:  # whoever is second finds it open
             held = self._library
-            if held is None or held.edition.id != name:
+            if held is None or held.edition.id != name or not held.edition.stands():
                 held = Library(open_current(self._home, self._serving), self._embedder)
                 held.warm()
                 self._library = held

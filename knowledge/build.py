@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knowledge import cache, learnt, texts, tokens
+from knowledge import cache, learnt, marks, texts, tokens
 from knowledge.chunks import Chunk, chunks_of
 from knowledge.documents import Document
 from knowledge.edition import Edition, groups_of, vectors_hash
 from knowledge.embedder import Embedder, Reading
-from knowledge.errors import Closed, DamagedEdition, NothingToIngest, Unreadable
+from knowledge.errors import Closed, NothingToIngest, Unreadable
 from knowledge.ingest import Found, Progress, ingest
 from knowledge.learnt import learn
 from knowledge.lexical import Lexical
@@ -38,11 +38,10 @@ from knowledge.manifest import (
     WORDING,
     hold,
     manifest_id,
-    read_manifest,
 )
 from knowledge.serving import EDITIONS, Serving, Why, sync
 from knowledge.sources.base import Problem, Source
-from knowledge.verify import changed_files, file_hashes
+from knowledge.verify import file_hashes
 
 
 def build(
@@ -73,6 +72,7 @@ def write(home: Path, found: Found, inputs: str, embedder: Embedder, progress: P
         embedder,
         spanned,
         lambda done, reused: progress.step("embedding", done, len(chunks)),
+        progress.note,
     )
     with tempfile.TemporaryDirectory(
         dir=home / EDITIONS, prefix=".building-", ignore_cleanup_errors=True
@@ -180,16 +180,14 @@ def _settle(making: Path, target: Path) -> None:
         finally:
             os.close(handle)
     if target.exists():
-        if _is_unharmed(target):
+        if not marks.damage(target):
             return
-        shutil.rmtree(target)
-    making.rename(target)
+        away = target.with_name(f".sweeping-{target.name}")
+        shutil.rmtree(away, ignore_errors=True)
+        target.rename(away)
+        making.rename(target)
+        shutil.rmtree(away, ignore_errors=True)
+    else:
+        making.rename(target)
     sync(target.parent)
-
-
-def _is_unharmed(target: Path) -> bool:
-    try:
-        read_manifest(target)
-    except DamagedEdition:
-        return False
-    return not changed_files(target)
+    marks.write(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -15,28 +16,63 @@ from numpy.typing import NDArray
 from knowledge.embedder import WIDTH, Embedder, Reading, Spanned
 from knowledge.tokens import SHORT
 
+logger = logging.getLogger(__name__)
+
 FILE = Path("cache/vectors-2.sqlite")
 _BATCH = 512
 Keys = NDArray[np.uint8]  # a row of 32 bytes for each text
 
 
 def read(
-    path: Path, embedder: Embedder, texts: Sequence[Spanned], done: Callable[[int, int], None] | None = None
+    path: Path,
+    embedder: Embedder,
+    texts: Sequence[Spanned],
+    done: Callable[[int, int], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> list[Reading]:
     """Return each text's vectors, from the cache where it is known.
 
     What was embedded is kept batch by batch, so that an ingest that is interrupted loses little. `done` hears
-    how many texts are ready and how many of them came from the cache.
+    how many texts are ready and how many of them came from the cache. A damaged cache is begun anew, and a
+    damaged row is made again; `note` hears of either.
     """
-    keys = [_key(embedder, text) for text in texts]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        return _read(path, embedder, texts, done, note)
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise
+        _forget(path)
+        if note:
+            note(f"The cache of embeddings was damaged ({error}). It is made again.")
+    return _read(path, embedder, texts, done, note)
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Tell whether the file is at fault, and not a full disk or another process."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+
+
+def _forget(path: Path) -> None:
+    for end in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+
+
+def _read(
+    path: Path,
+    embedder: Embedder,
+    texts: Sequence[Spanned],
+    done: Callable[[int, int], None] | None,
+    note: Callable[[str], None] | None,
+) -> list[Reading]:
+    keys = [_key(embedder, text) for text in texts]
     with closing(sqlite3.connect(path)) as base:
         base.execute("PRAGMA journal_mode=WAL")
-        base.execute(
-            "CREATE TABLE IF NOT EXISTS reading"
-            " (key BLOB PRIMARY KEY, whole BLOB, spans BLOB, tokens BLOB, counts BLOB)"
-        )
-        known = {key: reading for key in set(keys) for reading in _known(base, key)}
+        _prepare(base)
+        known, damaged = _all_known(base, set(keys))
+        if damaged and note:
+            note(f"{damaged} of the embeddings in the cache were damaged. They are made again.")
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         reused = len(known)
         # Longest first, so that no batch ends with one thread at work on a long text.
@@ -52,11 +88,39 @@ def read(
             known.update(zip(batch, readings, strict=True))
             with base:
                 base.executemany(
-                    "INSERT OR REPLACE INTO reading VALUES (?,?,?,?,?)", map(_row, batch, readings)
+                    "INSERT OR REPLACE INTO reading (key, whole, spans, tokens, counts, sum)"
+                    " VALUES (?,?,?,?,?,?)",
+                    map(_row, batch, readings),
                 )
     if done:
         done(len(texts), reused)
     return [known[key] for key in keys]
+
+
+def _prepare(base: sqlite3.Connection) -> None:
+    base.execute(
+        "CREATE TABLE IF NOT EXISTS reading"
+        " (key BLOB PRIMARY KEY, whole BLOB, spans BLOB, tokens BLOB, counts BLOB, sum BLOB)"
+    )
+    if not any(row[1] == "sum" for row in base.execute("PRAGMA table_info(reading)")):  # an earlier release's
+        base.execute("ALTER TABLE reading ADD COLUMN sum BLOB")
+
+
+def _all_known(base: sqlite3.Connection, keys: set[bytes]) -> tuple[dict[bytes, Reading], int]:
+    """Return what is known under these keys, and how many rows are not what was written."""
+    known: dict[bytes, Reading] = {}
+    damaged = 0
+    for key in keys:
+        row = base.execute(
+            "SELECT whole, spans, tokens, counts, sum FROM reading WHERE key=?", (key,)
+        ).fetchone()
+        if row is None or row[4] is None:
+            continue
+        if all(isinstance(one, bytes) for one in row) and _sum(key, row[:4]) == row[4]:
+            known[key] = _reading(*row[:4])
+        else:
+            damaged += 1
+    return known, damaged
 
 
 def keys(embedder: Embedder, texts: Sequence[Spanned]) -> Keys:
@@ -66,9 +130,23 @@ def keys(embedder: Embedder, texts: Sequence[Spanned]) -> Keys:
 
 
 def prune(path: Path, keep: Iterable[Keys]) -> int:
-    """Forget everything but what is kept under these keys, to the last byte; return how much that was."""
+    """Forget everything but what is kept under these keys, to the last byte; return how much that was.
+
+    A damaged cache is forgotten whole: the next ingest makes it again.
+    """
     if not path.exists():
         return 0
+    try:
+        return _pruned(path, keep)
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise
+        logger.warning("The cache of embeddings was damaged (%s). The next ingest makes it again.", error)
+        _forget(path)
+        return 0
+
+
+def _pruned(path: Path, keep: Iterable[Keys]) -> int:
     with closing(sqlite3.connect(path)) as base:
         base.execute("CREATE TEMP TABLE kept (key BLOB PRIMARY KEY) WITHOUT ROWID")
         for rows in keep:
@@ -87,17 +165,21 @@ def _key(embedder: Embedder, text: Spanned) -> bytes:
 
 def _row(key: bytes, reading: Reading) -> tuple[bytes, ...]:
     spans = reading.spans.astype(np.float16)
-    return (key, *(array.tobytes() for array in (reading.whole, spans, reading.tokens, reading.counts)))
+    values = tuple(array.tobytes() for array in (reading.whole, spans, reading.tokens, reading.counts))
+    return (key, *values, _sum(key, values))
 
 
-def _known(base: sqlite3.Connection, key: bytes) -> list[Reading]:
-    rows = base.execute("SELECT whole, spans, tokens, counts FROM reading WHERE key=?", (key,)).fetchall()
-    return [
-        Reading(
-            whole=np.frombuffer(whole, dtype=np.float32),
-            spans=np.frombuffer(spans, dtype=np.float16).reshape(-1, WIDTH).astype(np.float32),
-            tokens=np.frombuffer(tokens, dtype=np.int8).reshape(-1, SHORT),
-            counts=np.frombuffer(counts, dtype=np.int32),
-        )
-        for whole, spans, tokens, counts in rows
-    ]
+def _sum(key: bytes, values: Sequence[bytes]) -> bytes:
+    whole = hashlib.sha256(key)
+    for value in values:
+        whole.update(hashlib.sha256(value).digest())
+    return whole.digest()
+
+
+def _reading(whole: bytes, spans: bytes, tokens: bytes, counts: bytes) -> Reading:
+    return Reading(
+        whole=np.frombuffer(whole, dtype=np.float32),
+        spans=np.frombuffer(spans, dtype=np.float16).reshape(-1, WIDTH).astype(np.float32),
+        tokens=np.frombuffer(tokens, dtype=np.int8).reshape(-1, SHORT),
+        counts=np.frombuffer(counts, dtype=np.int32),
+    )

@@ -33,7 +33,7 @@ from knowledge.documents import (
 )
 from knowledge.errors import DamagedEdition, NoEdition
 from knowledge.lexical import Lexical, Seen
-from knowledge.manifest import CHROMA, LEXICAL, UNITS, VECTORS, WORDING, hold, read_manifest
+from knowledge.manifest import CHROMA, LEXICAL, MANIFEST, UNITS, VECTORS, WORDING, hold, read_manifest
 from knowledge.rows import Rows
 from knowledge.serving import EDITIONS, CurrentFile, Serving
 from knowledge.texts import Head, Span, Texts
@@ -95,7 +95,9 @@ class Edition:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._held = weakref.finalize(self, os.close, hold(folder))
+        handle = hold(folder)
+        self._opened = os.fstat(handle)
+        self._held = weakref.finalize(self, os.close, handle)
         self.manifest = read_manifest(folder)
         self.id: str = folder.name
         self.texts = Texts(folder)
@@ -214,6 +216,13 @@ class Edition:
     def part(self, span: Span) -> Part:
         """Return the part of a document that a passage stands in."""
         return self.texts.part(span.document, span.part)
+
+    def stands(self) -> bool:
+        """Tell whether its id still means these files: a damaged edition is exchanged for a whole one."""
+        try:
+            return os.path.samestat(self._opened, (self.folder / MANIFEST).stat())
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Let go of the files."""

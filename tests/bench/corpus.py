@@ -144,6 +144,6 @@ def edition(home: Path, passages: int) -> None:
     with (
         patch("knowledge.vectors.write", lambda folder, matrix, *_: kept.append(matrix)),
         patch("knowledge.vectors.read", lambda folder: kept[-1]),
-        patch("knowledge.cache.read", lambda path, embedder, texts, done: embedder.read(texts)),
+        patch("knowledge.cache.read", lambda path, embedder, texts, done, note: embedder.read(texts)),
     ):
         build(home, [Documents(passages)], Chance(), Heard()).close()
