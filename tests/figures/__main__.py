@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.figures.record import Figure
 
-TIMED = frozenset({"cost", "clicks", "waiting"})  # nothing else may run beside these
+TIMED = frozenset({"availability", "cost", "clicks", "waiting"})  # nothing else may run beside these
 
 Measure = Callable[..., AsyncIterator[Figure]]
 

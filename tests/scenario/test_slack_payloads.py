@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import psycopg
 import pytest
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
 from slack_bolt.async_app import AsyncApp
@@ -137,11 +138,20 @@ async def test_a_mention_is_stored_before_it_is_acknowledged_and_only_once(
     assert await count(parts, "event") == 1
 
 
-async def test_an_event_that_cannot_be_stored_is_not_acknowledged(parts: Parts, shared_data: Path) -> None:
+async def test_an_event_that_cannot_be_stored_is_not_acknowledged(
+    parts: Parts, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app, mention = installed(parts, "workspace of an organisation"), _mention(shared_data)
-    mention["event"]["text"] = "\0"  # PostgreSQL keeps no such character
-    answer = await run_async_bolt_app(app, envelope(mention))
-    assert answer.status == 500
+
+    async def full(body: Json) -> bool:
+        raise psycopg.errors.DiskFull
+
+    with monkeypatch.context() as patched:
+        patched.setattr(parts.events, "store", full)
+        assert (await run_async_bolt_app(app, envelope(mention))).status == 500
+    mention["event"]["text"] = "\0"  # PostgreSQL keeps no such character: it is replaced
+    assert (await run_async_bolt_app(app, envelope(mention))).status == 200
+    assert await count(parts, "event") == 1
 
 
 @pytest.mark.parametrize(
