@@ -6,6 +6,7 @@ from typing import Any
 
 from graphs import approvals, audit, cases, delegations
 from graphs.audit.events import Fact
+from graphs.erasing import GONE
 from graphs.ports import Connection, Notifier, Queue
 from graphs.records import Notice, RunStatus, Void
 
@@ -104,16 +105,18 @@ class Withdrawals:
 
 
 async def decided(conn: Connection, subjects: Sequence[str]) -> list[str]:
-    """Return what these accounts approved or changed for others, and nothing was done under yet."""
+    """Return what others asked for, nothing was done under yet, and rests on these accounts.
+
+    They approved it, or its rows have been changed because they wrote some of it.
+    """
     cursor = await conn.execute(
         "SELECT id FROM approval WHERE status IN ('pending', 'approved')"
         " AND run NOT IN (SELECT id FROM run WHERE requester ->> 'subject' = ANY(%(subjects)s))"
         " AND NOT EXISTS (SELECT FROM effect WHERE effect.approval = approval.id)"
-        " AND (EXISTS (SELECT FROM vote WHERE vote.approval = approval.id AND (subject = ANY(%(subjects)s)"
-        "   OR stands_for ->> 'subject' = ANY(%(subjects)s)))"
-        "  OR EXISTS (SELECT FROM edit WHERE edit.run = approval.run AND subject = ANY(%(subjects)s)))"
+        " AND (digest = %(gone)s OR EXISTS (SELECT FROM vote WHERE vote.approval = approval.id"
+        "  AND (subject = ANY(%(subjects)s) OR stands_for ->> 'subject' = ANY(%(subjects)s))))"
         " ORDER BY created_at, id",
-        {"subjects": list(subjects)},
+        {"subjects": list(subjects), "gone": GONE},
     )
     return [str(row["id"]) for row in await cursor.fetchall()]
 

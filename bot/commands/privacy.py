@@ -183,7 +183,9 @@ async def _erase(settings: Settings, person: str, *, yes: bool, quiet: bool) -> 
                 harmless=place.harmless,
             )
             report = await erasing.erase(place.traces)
-        await vacuum.vacuum(place.owner)
+        if not await vacuum.vacuum(place.owner):
+            said = "PostgreSQL's write-ahead log holds what was until its next checkpoints (docs/privacy.md)."
+            Console(stderr=True, highlight=False, soft_wrap=True).print(said, markup=False)
         return report
 
 

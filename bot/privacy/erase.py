@@ -97,21 +97,24 @@ class Erasing:
         for run in sorted(traces.runs):
             async with pool.connection() as conn:
                 withdrawn += await ending.request(conn, run)
-        asked = 0
-        for card in await self._decided(known):
-            async with pool.connection() as conn:
-                asked += await ending.decision(conn, card)
         async with pool.connection() as conn:
             lent = await ending.delegations(conn, known, by=self.by)
         async with pool.connection() as conn:
             ended = await ending.grants(conn, known)
         if withdrawn or ended:
             await self.hands.until(lambda: self._is_still(known, traces))
-        return replace(report, withdrawn=withdrawn, asked_again=asked, delegations=lent, ended=ended)
+        return replace(report, withdrawn=withdrawn, delegations=lent, ended=ended)
 
-    async def _decided(self, known: list[str]) -> list[str]:
+    async def _ask_again(self, known: list[str]) -> int:
+        """Have asked again what rests on them and is not carried out; rows name the pseudonym by now."""
+        ending = Withdrawals(queue=self.hands.queue, notifier=self.hands.notifier)
+        asked = 0
         async with self.database.pool.connection() as conn:
-            return await withdrawals.decided(conn, known)
+            cards = await withdrawals.decided(conn, known)
+        for card in cards:
+            async with self.database.pool.connection() as conn:
+                asked += await ending.decision(conn, card)
+        return asked
 
     async def _left(self, known: list[str]) -> list[Open]:
         async with self.database.pool.connection() as conn:
@@ -142,6 +145,7 @@ class Erasing:
                 touched = await rows.erase(self.owner, tenant, traces, mask, self.harmless)
                 await self._keep(tenant, traces, kept)
                 await self.owner.execute(_DRAWN_ANEW, {"tenant": tenant, **_shown_by(touched)})
+            report = replace(report, asked_again=report.asked_again + await self._ask_again(known))
             if not any(touched.values()):
                 break
             for table, keys in touched.items():

@@ -121,7 +121,7 @@ async def erasing(home: Path) -> Figure:
     files, found = scan(home, [*ADA.values(), "c0ffee-ada", "canary quarter", "Grace Canary"])
     report = verifier.verify(b"".join(lines).splitlines(keepends=True), vault.public_keys)
     wrong = found + len(report.findings) + (report.missing != 20)
-    what = "files of the home and its database in which an erased person's words stand; the record verifies"
+    what = "files in which words of made-up events stand after an erasure from the record alone; it verifies"
     return none_wrong("U3", what, tried=files, wrong=wrong, least=100)
 
 

@@ -33,7 +33,7 @@ from tests.scenario.slack_office import (
     open_office,
     texts,
 )
-from tests.scenario.test_slack_office import denial
+from tests.scenario.test_slack_office import denial, fill
 from tests.week import forms
 
 Seen = TypeVar("Seen")
@@ -254,6 +254,35 @@ async def fault(office: Office, kind: str | None, **details: object) -> None:
         else:
             said = {"kind": kind, **details}
             (await client.post("/_sandbox/faults", json=said)).raise_for_status()
+
+
+async def test_what_somebody_changed_for_another_is_asked_again_and_granted(
+    office: Office, database: Database
+) -> None:
+    card = await asked(office, ADA, "to close the quarter")
+    await office.people.action(approval.EDIT, as_=BEN, channel=APPROVERS, message_ts=card["ts"])
+    view = await office.people.wait_for_view(as_=BEN, callback_id=approval.CHANGE)
+    await office.people.submit(view["id"], fill(group="billing-db", days="5"), as_=BEN)
+
+    async def pending(besides: set[str]) -> dict[str, Any] | None:
+        seen = await office.people.messages(as_=GRACE, channel=APPROVERS)
+        fresh = (one for one in seen if one["ts"] not in besides and approval.APPROVE in str(one))
+        return next(fresh, None)
+
+    changed = await until(lambda: pending({card["ts"]}), "the changed card")
+    assert changed is not None
+    report = await erase(office, database, company.BEN.email)
+    assert report.asked_again == 1
+    assert report.is_complete, report
+    again = await until(lambda: pending({card["ts"], changed["ts"]}), "the card after the erasure")
+    assert again is not None
+    await office.people.action(approval.APPROVE, as_=GRACE, channel=APPROVERS, message_ts=again["ts"])
+
+    async def granted() -> bool:
+        return await office.members("billing-db") == {"Ada Okafor"}
+
+    await until(granted, "the access")
+    assert await left_of(office, WORDS) == {}
 
 
 async def test_open_requests_are_withdrawn_and_a_hold_beats_it(office: Office, database: Database) -> None:
