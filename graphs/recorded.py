@@ -6,6 +6,8 @@ there, what was changed is put back, and the operator is told. Rows and events a
 so a row is never ahead of the record, but for what this very transaction has written itself.
 """
 
+import hashlib
+import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -85,7 +87,8 @@ async def approval(conn: Connection, found: Approval, *, fresh: Collection[str],
     elif requested.erased:  # somebody whom it names: what is left of it can only be taken back
         intact = intact and await audit.is_erased(conn, requested)
     else:
-        intact = intact and _is_as_requested(found, requested)
+        masked = await audit.every(conn, found.run, ("run.masked",), approval=found.id)
+        intact = intact and _is_as_requested(found, requested, masked)
     decided = next((event for event in events if event.kind == "approval.decided"), None)
     if decided is not None and found.decided_at is not None and found.decided_at > decided.at:
         intact = False
@@ -125,13 +128,33 @@ def _subject(actor: Actor | None) -> str:
     return "" if actor is None else actor.subject
 
 
-def _is_as_requested(found: Approval, requested: Event) -> bool:
-    """Whether the approval is what people were asked for, in what is sent and in the words of its card."""
+def _is_as_requested(found: Approval, requested: Event, masked: Sequence[Event]) -> bool:
+    """Whether the approval is what people were asked for, in what is sent and in the words of its card.
+
+    Words that named somebody who was erased since then are those that the record says took their place.
+    """
     said = {**requested.facts, **(requested.detail or {})}
     if said.get("digest") != found.digest:
         return False
+    if masked and masked[-1].facts.get("words") == shown_words(found):
+        return True
     shown, told = cards.plain(found), said.get("card") or {}
     return all(shown[name] == told[name] for name in _SHOWN if name in told)
+
+
+def shown_words(found: Approval) -> str:
+    """Stand for the words of a card, as an erasure has left them."""
+    shown = cards.plain(found)
+    return _hashed({name: shown[name] for name in _SHOWN})
+
+
+def values_of(run: Run) -> str:
+    """Stand for what a request asks for, as an erasure has left it."""
+    return _hashed(dict(run.values))
+
+
+def _hashed(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 async def is_edit(
@@ -250,7 +273,7 @@ async def is_run(conn: Connection, run: Run) -> bool:
 
     Of a run that ends what was granted: that the grant was recorded with this very end.
     """
-    events = await audit.every(conn, run.id, ("run.started", "run.filled", "approval.void"))
+    events = await audit.every(conn, run.id, ("run.started", "run.filled", "approval.void", "run.masked"))
     started = next((event for event in events if event.kind == "run.started"), None)
     if started is None:
         return await _is_end(conn, run)
@@ -260,6 +283,9 @@ async def is_run(conn: Connection, run: Run) -> bool:
         told = event.detail or {}
         values |= told.get("values" if event.kind == "run.filled" else "after") or {}
     requester = (said.get("requester") or {}).get("subject")
+    masked = [event.facts.get("values") for event in events if event.kind == "run.masked"]
+    if masked and masked[-1] == values_of(run):
+        values = dict(run.values)
     return (requester, started.facts["workflow"], values) == (
         run.requester.subject,
         run.workflow,

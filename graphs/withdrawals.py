@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphs import approvals, audit, cases, delegations
+from graphs import approvals, audit, cases, delegations, recorded
 from graphs.audit.events import Fact
 from graphs.erasing import GONE
 from graphs.ports import Connection, Notifier, Queue
@@ -119,6 +119,20 @@ async def decided(conn: Connection, subjects: Sequence[str]) -> list[str]:
         {"subjects": list(subjects), "gone": GONE},
     )
     return [str(row["id"]) for row in await cursor.fetchall()]
+
+
+async def masked(conn: Connection, runs: Sequence[str]) -> None:
+    """Write into the record what the words of these requests of others are now that one of them is erased.
+
+    Otherwise they would not be what people were asked for, and neither be carried out nor end.
+    """
+    for run in runs:
+        row = await cases.load(conn, run, {})
+        found = await approvals.of_run(conn, run)
+        facts: dict[str, Fact] = {"values": recorded.values_of(row.run)}
+        if found:
+            facts |= {"approval": found[-1].id, "words": recorded.shown_words(found[-1])}
+        await audit.append(conn, "run.masked", run=run, facts=facts, detail={})
 
 
 async def left(conn: Connection, subjects: Sequence[str]) -> list[Open]:

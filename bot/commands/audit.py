@@ -143,6 +143,7 @@ _WHAT = {
     "audit.erased": "Somebody was erased from the record",
     "person.erased": "Somebody was erased from all stores",
     "run.ends_early": "What was lent ends before its time",
+    "run.masked": "Its words no longer name somebody who was erased",
     "audit.expired": "Personal values were deleted, because their time was over",
     "audit.held": "Kept from deletion",
     "audit.released": "Kept from deletion no more",

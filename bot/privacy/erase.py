@@ -145,6 +145,7 @@ class Erasing:
                 touched = await rows.erase(self.owner, tenant, traces, mask, self.harmless)
                 await self._keep(tenant, traces, kept)
                 await self.owner.execute(_DRAWN_ANEW, {"tenant": tenant, **_shown_by(touched)})
+            await self._mask(tenant, touched, traces)
             report = replace(report, asked_again=report.asked_again + await self._ask_again(known))
             if not any(touched.values()):
                 break
@@ -152,6 +153,18 @@ class Erasing:
                 counts[table] = counts.get(table, 0) + len(keys)
             await self.hands.until(self._is_shown)
         return traces, replace(report, rows=counts)
+
+    async def _mask(self, tenant: str, touched: Touched, traces: Traces) -> None:
+        """Have the record say what is left of others' words that named them."""
+        runs = {key[0] for key in touched.get("run", ())} - traces.runs
+        cards = [key[0] for key in touched.get("approval", ())]
+        cursor = await self.owner.execute(
+            "SELECT DISTINCT run FROM approval WHERE tenant = %s AND id = ANY(%s)", (tenant, cards)
+        )
+        runs |= {run for (run,) in await cursor.fetchall()} - traces.runs
+        for run in sorted(runs):
+            async with self.database.pool.connection() as conn:
+                await withdrawals.masked(conn, [run])
 
     async def _needed(self, tenant: str, approvals: Iterable[str], mask: Mask, traces: Traces) -> Kept:
         """Return what has to be kept so that what rests on these approvals can end, and to go on by."""
