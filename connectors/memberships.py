@@ -95,7 +95,10 @@ class Change:
 
     async def remove(self) -> bool:
         """Remove the person, whether or not they are seen. True when they were."""
-        before = await self._is_shown()
+        try:
+            before = await self._is_shown()
+        except ConnectorError:  # it is sent all the same
+            before = False
         try:
             await self._send(member=False)
         except NotFound:  # the group is deleted, or the directory says so of who is not in it

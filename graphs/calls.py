@@ -35,8 +35,6 @@ class Calls:
         operation, data = self._of(effect)
         if operation.repeat == "blind":
             raise Unknown(effect.id)
-        if effect.act == "undo" and operation.undo_again:
-            return None
         async with _within(operation):
             if effect.act == "undo":
                 return {} if await operation.sight(data, effect.key) is Sight.GONE else None
@@ -62,6 +60,10 @@ class Calls:
             if operation.repeat == "blind":
                 raise Unknown(effect.id) from error
             raise
+
+    def sends_again(self, effect: Effect) -> bool:
+        """Whether a call that was interrupted is made again in any case, whatever a look shows."""
+        return effect.act == "undo" and self.registry.operation(effect.operation).undo_again
 
     def assumed(self, effect: Effect) -> Found | None:
         """Return what a call must have left behind if it landed, as far as the request alone tells it."""

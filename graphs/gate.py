@@ -13,7 +13,7 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from connectors.base import Act
-from connectors.errors import Conflict, Denied, Invalid, NotFound, Unavailable
+from connectors.errors import Conflict, ConnectorError, Denied, Invalid, NotFound, Unavailable
 from graphs import audit, effects, recorded
 from graphs.admission import Admission, Changed, Refused, approval_of
 from graphs.approvals import Proposal
@@ -189,10 +189,13 @@ class Gate:
             raise _failed_before(effect)
         if effect.state == "unknown" and effect.resolved is not Resolution.DID_NOT:
             return await self._believe(held, effect, also)
+        found = False
         if effect.state == "intended":
             # An error while looking says nothing about the write: the intent stays open for the next look.
-            there = await self._look(held, effect)
-            if there is not None:
+            again = self.calls.sends_again(effect)
+            there = await self._look_if_it_can(held, effect) if again else await self._look(held, effect)
+            found = there is not None
+            if there is not None and not again:
                 return await self._write(held, effect, "done", detail=there, found=True, also=also)
         assert ready is not None
         try:
@@ -203,7 +206,7 @@ class Gate:
                 raise Unknown(effect.id) from refusal
             await self._write(held, effect, "failed", detail=_why(refusal))
             raise
-        return await self._call(held, effect, done=done, also=also)
+        return await self._call(held, effect, done=done, also=also, found=found)
 
     async def _believe(self, held: Held, effect: Effect, also: Also | None) -> Effect:
         """Record an unknown effect as done, because a person has said so. Raises Unknown if nobody has."""
@@ -214,6 +217,13 @@ class Gate:
             held, effect, "done", detail=self.calls.assumed(effect), found=True, also=wanted
         )
 
+    async def _look_if_it_can(self, held: Held, effect: Effect) -> Mapping[str, Any] | None:
+        """Look at what is sent again in any case: when nothing can be seen, it is sent all the same."""
+        try:
+            return await self._look(held, effect)
+        except ConnectorError:
+            return None
+
     async def _look(self, held: Held, effect: Effect) -> Mapping[str, Any] | None:
         try:
             return await self.calls.look(effect)
@@ -222,7 +232,13 @@ class Gate:
             raise
 
     async def _call(
-        self, held: Held, effect: Effect, *, done: Effect | None = None, also: Also | None = None
+        self,
+        held: Held,
+        effect: Effect,
+        *,
+        done: Effect | None = None,
+        also: Also | None = None,
+        found: bool = False,
     ) -> Effect:
         try:
             result = await self.calls.make(effect, done)
@@ -242,7 +258,7 @@ class Gate:
             await self._write(held, effect, "failed", detail={**_why(refusal), "error": str(error)})
             raise refusal from error
         try:
-            return await self._write(held, effect, "done", detail=result, also=also)
+            return await self._write(held, effect, "done", detail=result, also=also, found=found)
         except Fenced as error:
             raise Late(effect.id) from error
 
