@@ -302,7 +302,7 @@ def _approval(row: Mapping[str, Any]) -> Approval:
         authors=tuple(Actor(**author) for author in card.get("authors", ())),
         reason=card["reason"],
         digest=row["digest"],
-        intact=digest(row["tenant"], action) == row["digest"] and _is_due(row["decide_by"], action),
+        intact=digest(row["tenant"], action) == row["digest"],
         created_at=row["created_at"],
         decide_by=row["decide_by"],
         execute_within=action["execute_within"],
@@ -316,11 +316,6 @@ def _approval(row: Mapping[str, Any]) -> Approval:
         differences=tuple(Difference(**one) for one in card["differences"]),
         clause_before=row["former_clause"] or "",
     )
-
-
-def _is_due(decide_by: datetime, action: Mapping[str, Any]) -> bool:
-    """Whether the time to decide by is the one that the digest covers."""
-    return "decide_by" not in action or _text(decide_by) == action["decide_by"]
 
 
 def _escalation(second: Mapping[str, Any] | None) -> Escalation | None:
