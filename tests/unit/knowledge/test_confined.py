@@ -16,6 +16,7 @@ import docx
 import pytest
 
 from knowledge.errors import ReaderUnavailable, Unreadable
+from knowledge.sentences import split
 from knowledge.sources import apart, confined, formats, html
 from knowledge.sources.apart import Apart
 
@@ -192,6 +193,13 @@ def test_a_style_sheet_is_read_in_the_time_that_its_length_takes(piece: str) -> 
 
     took(20_000)
     assert took(400_000) < 2.0  # of computing: it was minutes
+
+
+@pytest.mark.parametrize("piece", ["...", "!?", "a. ", "A. B. ", "(a. ", "e.g. ", '."', "x", " "])
+def test_a_paragraph_is_cut_in_the_time_that_its_length_takes(piece: str) -> None:
+    started = time.process_time()
+    assert "".join(split(piece * (60_000 // len(piece)))).strip() or not piece.strip()
+    assert time.process_time() - started < 5.0  # of computing: it was minutes
 
 
 @pytest.mark.parametrize(
