@@ -183,6 +183,9 @@ class Connection:
                     self._background(self._answer(request, socket))
         except (*NETWORK, ValueError) as error:
             reason = str(error) or type(error).__name__
+        except asyncio.CancelledError:  # the bot ends
+            replaced.set()
+            raise
         finally:
             self._open.remove(socket)
             if not replaced.is_set():

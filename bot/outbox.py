@@ -372,7 +372,9 @@ class Outbox(Wanting):
         self, conn: Connection, row: Row, error: str, place: str | None, news: str
     ) -> None:
         """Tell whoever waits for a decision that nobody can see the card, once for each reason."""
-        run = await undelivered.run_of(conn, row) if row.refused != error else None
+        if row.refused == error or (row.ts is not None and row.form == 0 and news == words.REFUSED):
+            return  # they know, or the card is there and only shows what it showed before
+        run = await undelivered.run_of(conn, row)
         if run is not None:
             await self.progress(conn, run)
             notice = Notice(key=news, facts={"error": error, "channel": place or ""})

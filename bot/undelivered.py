@@ -174,8 +174,9 @@ async def person_of(conn: Connection, row: Row) -> str | None:
 async def trouble(conn: Connection, run: str) -> Trouble | None:
     """Return what keeps those who decide about this run from seeing its card, if anything does."""
     cursor = await conn.execute(
-        "SELECT refused, refused_in, state FROM message WHERE refused IS NOT NULL AND (state = 'waiting' OR"
-        " form > 0) AND (kind = 'card' AND ref IN (SELECT id FROM approval WHERE run = %(run)s"
+        "SELECT refused, refused_in, ts FROM message WHERE refused IS NOT NULL AND (state = 'waiting'"
+        " AND ts IS NULL OR form > 0) AND (kind = 'card' AND ref IN (SELECT id FROM approval"
+        " WHERE run = %(run)s"
         " AND status = 'pending') OR kind = 'doubt' AND ref IN (SELECT doubt.id FROM doubt JOIN effect"
         " ON (effect.tenant, effect.id) = (doubt.tenant, effect) WHERE effect.run = %(run)s"
         " AND answer IS NULL)) LIMIT 1",
@@ -187,7 +188,7 @@ async def trouble(conn: Connection, run: str) -> Trouble | None:
 async def unseen(conn: Connection, run: str) -> Trouble | None:
     """Return why nobody could see the card of a run before its time to decide was over, if that is so."""
     cursor = await conn.execute(
-        "SELECT coalesce(refused, '') AS refused, refused_in, message.state FROM approval JOIN message"
+        "SELECT coalesce(refused, '') AS refused, refused_in, message.ts FROM approval JOIN message"
         " ON (message.tenant, message.id) = (approval.tenant, 'card:' || approval.id)"
         " WHERE run = %s AND approval.status = 'expired' AND (shown_at IS NULL OR shown_at > decide_by)"
         " AND round = (SELECT max(round) FROM approval AS last WHERE last.run = approval.run)",
@@ -199,5 +200,5 @@ async def unseen(conn: Connection, run: str) -> Trouble | None:
 def _trouble(row: Mapping[str, Any] | None) -> Trouble | None:
     if row is None:
         return None
-    plain = row["state"] != "waiting" and bool(row["refused"])
+    plain = row["ts"] is not None and bool(row["refused"])  # something stands there, and not the card
     return Trouble(error=row["refused"], channel=row["refused_in"], plain=plain)
