@@ -40,6 +40,18 @@ def own(person: Person) -> Right:
     return Right(by=person, holder=person)
 
 
+async def look(directory: Directory, subjects: Iterable[str], *, within: float) -> People:
+    """Read people once, for a click: whatever it does is looked at again by `read` before anything is done.
+
+    None stands for whoever has left. Raises the directory's errors.
+    """
+    try:
+        async with asyncio.timeout(within):
+            return await _all(directory, sorted(set(subjects)))
+    except TimeoutError as error:
+        raise Unavailable(f"the directory did not answer within {within} s") from error
+
+
 async def read(directory: Directory, subjects: Iterable[str], *, within: float | None = None) -> People:
     """Read people so that all that is said of them was so at one moment: none of them changes meanwhile.
 

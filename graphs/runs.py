@@ -266,15 +266,15 @@ class Runs:
     async def _rights(self, by: Person, card: str) -> tuple[list[Right], People]:
         """Return the rights that somebody has, their own first, and those whom the card's approval concerns.
 
-        All of them are read now, and together. Raises the directory's errors.
+        They themselves have been read for this; the others are read now. Raises the directory's errors.
         """
         async with self._kit.pool.connection() as conn:
             approval = await approvals.load(conn, card)
             lent = await delegations.lent_to(conn, by.human)
-        wanted = {by.subject, *(one.holder.subject for one in lent)}
+        wanted = {one.holder.subject for one in lent}
         wanted |= rights.concerned(approval) if approval else set()
-        people = await rights.read(self._kit.directory, wanted, within=rights.CLICK)
-        return rights.held(people[by.subject] or rights.gone(by), lent, people), people
+        people = await rights.look(self._kit.directory, wanted, within=rights.CLICK)
+        return rights.held(by, lent, people), people
 
     async def changeable(
         self, card: str, *, by: Person
