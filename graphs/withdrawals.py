@@ -25,6 +25,7 @@ class Open:
     what: str
     approval: str | None
     moving: bool = False  # it may end by itself within seconds
+    attempts: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,9 +170,8 @@ def _open(row: Mapping[str, Any]) -> Open:
         said = f"{what} has not ended: its end is {row['status']}"
     else:
         said = f"{what} is being carried out: it is {row['status']}"
-    moving = row["status"] in _MOVING and not row["reviewed"] and row["attempts"] < _TRIED
-    return Open(run=row["id"], what=said, approval=row["approval"], moving=moving)
+    moving = row["status"] in _MOVING and not row["reviewed"]
+    return Open(run=row["id"], what=said, approval=row["approval"], moving=moving, attempts=row["attempts"])
 
 
 _MOVING = {"started", "checking", "executing", "scheduled", "retrying", "waiting"}
-_TRIED = 3  # attempts, after which nobody waits for it

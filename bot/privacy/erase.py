@@ -14,6 +14,7 @@ from graphs.audit import Held, head, keeping, vault_of
 from graphs.erasing import GONE, Kept, Mask, Sealed
 from graphs.withdrawals import Open, Withdrawals
 
+_ATTEMPTS = 3  # at an end, after which nobody waits for it
 _PASSES = 3  # over the rows, for what is written meanwhile
 Files = Callable[[frozenset[str]], Awaitable[Mentions]]
 
@@ -102,7 +103,8 @@ class Erasing:
         async with pool.connection() as conn:
             ended = await ending.grants(conn, known)
         if withdrawn or ended:
-            await self.hands.until(lambda: self._is_still(known, traces))
+            tried = {one.run: one.attempts for one in await self._left(known)}
+            await self.hands.until(lambda: self._is_still(known, traces, tried))
         return replace(report, withdrawn=withdrawn, delegations=lent, ended=ended)
 
     async def _ask_again(self, known: list[str]) -> int:
@@ -120,9 +122,11 @@ class Erasing:
         async with self.database.pool.connection() as conn:
             return await withdrawals.left(conn, known)
 
-    async def _is_still(self, known: list[str], traces: Traces) -> bool:
-        if any(one.moving for one in await self._left(known)):
-            return False
+    async def _is_still(self, known: list[str], traces: Traces, tried: Mapping[str, int]) -> bool:
+        """Whether nothing of theirs moves any more, or has been tried in vain since."""
+        for one in await self._left(known):
+            if one.moving and one.attempts < tried.get(one.run, 0) + _ATTEMPTS:
+                return False
         async with self.database.pool.connection() as conn:
             cursor = await conn.execute(
                 "SELECT FROM message WHERE state = 'due' AND tries < 3 AND (ref = ANY(%(runs)s)"
