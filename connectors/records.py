@@ -126,9 +126,13 @@ def _id(found: Json, kind: str) -> str:
 
 
 def _text(value: object) -> str:
+    """Return a text, with a replacement character for each one that nothing could store or send on."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value if isinstance(value, str) else ""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else ""
+
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of surrogate pairs, which JSON can name
 
 
 def _is_true(value: object) -> bool:

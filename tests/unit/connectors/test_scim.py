@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from connectors import records
 from connectors.base import Payload
 from connectors.directory import Directory
 from connectors.errors import (
@@ -35,12 +36,12 @@ def scim_json(body: Any, **headers: str) -> httpx.Response:
     return httpx.Response(200, json=body, headers={"Content-Type": "application/scim+json", **headers})
 
 
-def page(*records: Any, total: int | None = None) -> httpx.Response:
+def page(*found: Any, total: int | None = None) -> httpx.Response:
     return scim_json(
         {
             "schemas": [LIST],
-            "totalResults": len(records) if total is None else total,
-            "Resources": list(records),
+            "totalResults": len(found) if total is None else total,
+            "Resources": list(found),
         }
     )
 
@@ -338,3 +339,13 @@ async def test_no_failure_of_the_network_escapes(
     async with answered_by(fail) as people:
         with pytest.raises(expected):
             await people.person("p1")
+
+
+def test_what_nothing_could_store_in_a_name_is_replaced() -> None:
+    known = {
+        "schemas": [records.USER],
+        "id": "1",
+        "userName": "ada",
+        "displayName": json.loads('"Ada\\u0000 \\ud83d"'),
+    }
+    assert records.user(known).name == "Ada\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"
