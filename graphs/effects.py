@@ -76,7 +76,7 @@ class Effect:
     settled_at: datetime | None
     ends_at: datetime | None
     resolved: Resolution | None  # what a person said of it while it was unknown
-    step: str  # the node that carries it out; empty where an earlier release wrote it, and of an undo
+    step: str = ""  # the node that carries it out; empty where an earlier release wrote it, and of an undo
 
 
 _END: Mapping[State, Stands] = {
