@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.app import Rounds
 from bot.blocks import request
 from bot.database import Database
 from connectors.sandbox.process import Running
@@ -62,6 +63,16 @@ def wrapped(part: object, name: str, around: Callable[..., Awaitable[Any]]) -> I
         delattr(part, name)
 
 
+def in_round() -> bool:
+    """Whether the worker calls in one of its rounds, in which it does not deal with what somebody said.
+
+    The round that gives an event anew does: it runs the event's listener.
+    """
+    task = asyncio.current_task()
+    name = "" if task is None else task.get_name()
+    return name.startswith(f"{Rounds.__name__}.") and name != Rounds._give_untaken.__qualname__
+
+
 async def passed(office: Office, act: Callable[[], Awaitable[Any]]) -> list[tuple[str, str]]:
     """Return the methods that are called while what the person did is dealt with, as it turns out well."""
     called: list[tuple[str, str]] = []
@@ -74,7 +85,7 @@ async def passed(office: Office, act: Callable[[], Awaitable[Any]]) -> list[tupl
             method = getattr(getattr(office.parts, store), name)
 
             async def instead(*given: Any, **named: Any) -> Any:
-                if (store, name) not in called:
+                if (store, name) not in called and not in_round():
                     called.append((store, name))
                 return await method(*given, **named)
 
@@ -104,6 +115,7 @@ BESIDE = {
     ("runs", "advance"),
     ("runs", "run"),
     ("runs", "approval"),
+    ("events", "store_held"),
     ("events", "untaken"),
     ("events", "forget"),
     ("questions", "forget"),
@@ -118,6 +130,7 @@ BESIDE = {
 AGAIN = {
     ("events", "store"),
     ("events", "take"),
+    ("events", "just_said"),
     ("events", "body"),
     ("outbox", "has_replied"),
     ("jobs", "reply"),
@@ -158,7 +171,7 @@ async def test_wherever_a_message_fails_the_person_is_told(
         failed: list[str] = []
 
         async def fail(method: Any, *given: Any, failed: list[str] = failed, **named: Any) -> Any:
-            if not failed:
+            if not failed and not in_round():
                 failed.append("once")
                 raise Boom
             return await method(*given, **named)
