@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT = 10.0  # seconds between two pings
 GREETING = 10.0  # seconds that Slack has to say hello
-LONGEST = 60.0  # seconds between two attempts
+LONGEST = 60.0  # seconds between two attempts, where Slack refuses
 STEADY = 30.0  # seconds after which a socket was a good one
 RECHECKS = (
     1.0,
@@ -50,6 +50,7 @@ _MEND: Mapping[str, str] = {
     "not_allowed_token_type": _CREDENTIALS,
 }
 _SLOWLY = 5  # failures whose pause comes at once after what only an operator can mend
+_SOON = 3  # failures whose pause, of four seconds, is the longest while nobody answers
 
 
 class Connection:
@@ -113,7 +114,10 @@ class Connection:
                     await asyncio.sleep(min(come_back_in(error), LONGEST))
                 await self._failed(key(error))
                 continue
-            except (*NETWORK, ValueError, TypeError) as error:  # no answer, or no JSON, or no text
+            except NETWORK as error:  # no answer
+                await self._failed(str(error) or type(error).__name__, answered=False)
+                continue
+            except (ValueError, TypeError) as error:  # no JSON, or no text
                 await self._failed(str(error) or type(error).__name__)
                 continue
             if greeting.get("type") == "disconnect":
@@ -219,8 +223,12 @@ class Connection:
             self._say(reason)
             self._refused = reason
 
-    async def _failed(self, reason: str) -> None:
-        self._failures = max(self._failures + 1, _SLOWLY if reason in _MEND else 0)
+    async def _failed(self, reason: str, *, answered: bool = True) -> None:
+        """Take note of an attempt that failed. Slack is not pressed; a network that is down may soon be up."""
+        if answered:
+            self._failures = max(self._failures + 1, _SLOWLY if reason in _MEND else 0)
+        else:
+            self._failures = min(self._failures + 1, _SOON)
         self._say(reason)
         self._refused = reason
         await self._note()

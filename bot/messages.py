@@ -17,6 +17,7 @@ Kind = Literal[
 
 GRACE = 10  # seconds that a delivery has before the sweep starts another
 LONGEST = 60  # seconds between two attempts
+UNANSWERED = 10  # seconds between two attempts at most, while Slack does not answer at all
 MAYBE = "may have been shown"  # why a private answer is not shown again
 BEHIND = "waits for an earlier one"
 
@@ -188,8 +189,10 @@ class Messages:
             wanted,
         )
 
-    async def later(self, name: str, *, error: str, seconds: float | None = None) -> None:
-        """Try again after `seconds`, or a pause that grows with each attempt; after a minute at most."""
+    async def later(
+        self, name: str, *, error: str, seconds: float | None = None, longest: float = LONGEST
+    ) -> None:
+        """Try again after `seconds`, or a pause that grows with each attempt; after `longest` at most."""
         await self._set(
             name,
             "tries = tries + 1, queued_in = NULL, error = %s,"
@@ -197,7 +200,7 @@ class Messages:
             " least(coalesce(%s::float8, power(2, least(tries, 10))), %s))",
             error,
             seconds,
-            LONGEST,
+            min(longest, LONGEST),
         )
 
     async def failed(self, name: str, error: str) -> None:

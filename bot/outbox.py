@@ -20,7 +20,7 @@ from bot import refusals, substitutes, undelivered
 from bot.blocks import refused as words
 from bot.blocks.parts import Message
 from bot.letters import Drawing, Letter, NoChannel, NoLongerTrue, Nowhere, in_its_form
-from bot.messages import BEHIND, MAYBE, Messages, Place, Row
+from bot.messages import BEHIND, MAYBE, UNANSWERED, Messages, Place, Row
 from bot.refusals import NETWORK, Cure, come_back_in, cure, is_put_off, is_unsure, key
 from bot.turns import LOOK, Turns
 from bot.wanting import Defer, Wanting
@@ -143,7 +143,7 @@ class Outbox(Wanting):
             await self._refused(row, letter, error)
         except NETWORK as error:
             logger.warning("Slack did not answer; %s is tried again: %s", name, _said(error))
-            await self._messages.later(name, error=_said(error))
+            await self._messages.later(name, error=_said(error), longest=UNANSWERED)
 
     async def _drawn(self, row: Row, drawing: Drawing) -> Letter | None:
         """Return what the message is to show, or None where it cannot be said now, or at all."""

@@ -92,7 +92,7 @@ async def test_a_token_that_was_revoked_is_tried_again_and_said_once(
     assert "SLACK_APP_TOKEN" in caplog.text
 
 
-@pytest.mark.parametrize(("reason", "most"), [("ConnectionResetError", 8), ("link_disabled", 4)])
+@pytest.mark.parametrize(("reason", "most"), [("internal_error", 8), ("link_disabled", 4)])
 async def test_half_a_minute_of_refusals_is_a_handful_of_attempts(
     rig: Rig, reason: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +108,23 @@ async def test_half_a_minute_of_refusals_is_a_handful_of_attempts(
     for _ in range(50):
         await socket._failed(reason)
     assert 30 <= socket._pause() <= 60
+
+
+@pytest.mark.parametrize("before", ["", "link_disabled"], ids=["down", "down after refusals"])
+async def test_a_network_that_is_down_is_tried_again_within_seconds(
+    rig: Rig, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig.parts.slack, "base_url", "http://127.0.0.1:9/api/")
+    socket = rig.connection()
+    async with kept(socket), asyncio.timeout(60):
+        for _ in range(9 if before else 0):
+            await socket._failed(before)
+        socket.attempted.clear()
+        for _ in range(9):
+            await socket.attempted.wait()
+            socket.attempted.clear()
+    monkeypatch.setattr(connection, "LONGEST", 60.0)
+    assert 0 < socket._pause() <= 5
 
 
 async def test_a_socket_that_slack_wants_replaced_is_replaced(rig: Rig) -> None:
