@@ -224,7 +224,7 @@ class Connection:
             self._refused = reason
 
     async def _failed(self, reason: str, *, answered: bool = True) -> None:
-        """Take note of an attempt that failed. Slack is not pressed; a network that is down may soon be up."""
+        """Take note of an attempt that failed. Slack is not pressed; a network may soon be back."""
         if answered:
             self._failures = max(self._failures + 1, _SLOWLY if reason in _MEND else 0)
         else:

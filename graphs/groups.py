@@ -12,7 +12,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from connectors.directory import Directory
-from connectors.errors import Conflict, ConnectorError, NotFound
+from connectors.errors import Conflict, ConnectorError, NotFound, Unavailable
 from graphs import audit
 from graphs.audit import head
 from graphs.ports import Connection
@@ -66,13 +66,16 @@ class Groups:
     async def clear(self, names: Iterable[str]) -> dict[str, str]:
         """Return the group of each name that stands for one. A name that stands for none opens nothing.
 
-        What is left out is logged, once.
+        What is left out is logged, once. A directory that is away is asked for one name, not for each: as
+        many failures at once would have it left alone when it is back.
         """
         found = {}
+        away: Unavailable | None = None
         for name in dict.fromkeys(names):
             try:
-                found[name] = await self._id(name)
+                found[name] = await self._id(name, away)
             except (GroupUnclear, ConnectorError, audit.Locked, audit.ChainBroken, psycopg.Error) as error:
+                away = error if isinstance(error, Unavailable) else away
                 if name not in self._unclear:
                     log.warning("The group %s opens nothing: %s", name, error)
                 self._unclear.add(name)
@@ -84,7 +87,8 @@ class Groups:
         """Resolve a name anew, whatever it stood for, and return the group's id. Raises as `ids` does."""
         return await self._write(name, await self._look(name), by=by)
 
-    async def _id(self, name: str) -> str:
+    async def _id(self, name: str, away: Unavailable | None = None) -> str:
+        """Return the id that a name stands for. Raises `away` instead of asking the directory."""
         if name.startswith(BY_ID):
             return name.removeprefix(BY_ID)
         known, until = self._known.get(name, ("", 0.0))
@@ -92,7 +96,11 @@ class Groups:
             return known
         async with self._pool.connection() as conn:
             said = await recorded(conn, name)
-        return self._keep(name, said) if said else await self._write(name, await self._look(name), by="")
+        if said:
+            return self._keep(name, said)
+        if away is not None:
+            raise away
+        return await self._write(name, await self._look(name), by="")
 
     async def _look(self, name: str) -> str:
         try:

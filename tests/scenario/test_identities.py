@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.database import Database
+from connectors.breaker import MOST
 from connectors.sandbox import company
 from connectors.sandbox.process import Running
 from graphs import delegations, reviews
@@ -197,6 +198,20 @@ async def test_a_name_stands_for_another_group_only_when_an_operator_says_so(
     assert (await again.ids(["data-owners"]))["data-owners"] == other
     with pytest.raises(GroupUnclear, match="no group of that name"):
         await again.ids(["nobody has heard of it"])
+
+
+async def test_a_directory_that_is_away_is_asked_for_one_of_many_names(
+    office: Office, server: Running
+) -> None:
+    """Names that nobody has resolved yet are asked for again and again; a click must not suffer from it."""
+    directory = office.connectors.directory
+    groups = Groups(office.database.pool, directory)
+    known = await groups.ids(["data-owners"])
+    unknown = [f"nobody-has-made-{number}" for number in range(4 * MOST)]
+    await town_hall.away(server, True)
+    assert await groups.clear([*unknown, "data-owners"]) == known, "what the record has is still known"
+    await town_hall.away(server, False)
+    assert (await directory.find_group("data-owners")).id == known["data-owners"], "it is not left alone"
 
 
 async def test_whoever_voted_in_an_earlier_round_does_not_review_a_later_one(office: Office) -> None:

@@ -38,6 +38,15 @@ async def delete(server: Running, group: str) -> None:
     await _send(server, "DELETE", f"/Groups/{group}")
 
 
+async def away(server: Running, is_away: bool) -> None:
+    """Let the directory fail at whatever it is asked, or end that."""
+    url = server.url.removesuffix("/v2") + "/_sandbox/faults"
+    headers = {"Authorization": f"Bearer {server.token}"}
+    async with httpx.AsyncClient(headers=headers, timeout=30, trust_env=False) as client:
+        said = {"kind": "down", "times": 0}
+        (await (client.post(url, json=said) if is_away else client.delete(url))).raise_for_status()
+
+
 async def _patch(server: Running, path: str, change: dict[str, Any]) -> None:
     schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]
     await _send(server, "PATCH", path, {"schemas": schemas, "Operations": [change]})
