@@ -317,6 +317,14 @@ async def revive(conn: Connection, run: str) -> bool:
     return cursor.rowcount == 1
 
 
+async def try_soon(conn: Connection, runs: Sequence[str]) -> None:
+    """Count the attempts at what is tried again from the first one on: after the next it waits seconds."""
+    await conn.execute(
+        "UPDATE run SET attempts = 0 WHERE id = ANY(%s) AND status = %s",
+        (list(runs), RunStatus.RETRYING.value),
+    )
+
+
 async def wake(conn: Connection, run: str, due_at: datetime, *, pace: timedelta | None = None) -> None:
     """Have the run looked at again when that time has come.
 

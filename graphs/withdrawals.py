@@ -98,6 +98,7 @@ class Withdrawals:
             (list(subjects), list(cases.CLOSED)),
         )
         runs = [str(row["id"]) for row in await cursor.fetchall()]
+        await cases.try_soon(conn, runs)
         for run in runs:
             await self.queue.advance(conn, run)
         for run in early:
