@@ -11,6 +11,7 @@ from connectors.directory import Directory, Membership, open_directory
 from connectors.errors import Ambiguous, Conflict, ConnectorError, Invalid, Mismatch, NotFound, Unavailable
 from connectors.registry import Connectors, connect
 from connectors.sandbox import company
+from connectors.scim import Scim
 
 Connected = tuple[Connectors, Mint]
 
@@ -317,11 +318,17 @@ async def test_a_refusal_before_the_change_is_not_called_ambiguous(
     assert server.members("billing-db") == frozenset()
 
 
-async def test_a_change_that_cannot_be_confirmed_is_ambiguous(connected: Connected, server: Any) -> None:
+async def test_a_change_that_cannot_be_confirmed_is_ambiguous(
+    connected: Connected, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.set_members("billing-db", frozenset())
-    for _ in range(3):  # the group by name, the person's groups, nobody's groups: let these through
-        server.arm("delay_before", on="search")
-    server.arm("down", on="search", times=0)
+    write = Scim.patch_member
+
+    async def and_then_down(*given: Any, **how: Any) -> None:
+        await write(*given, **how)
+        server.arm("down", on="search", times=0)
+
+    monkeypatch.setattr(Scim, "patch_member", and_then_down)
 
     with pytest.raises(Ambiguous):
         await add(connected, company.ADA.id)
