@@ -13,7 +13,7 @@ from bot.database import Pool
 from bot.faults import Fault
 from bot.refusals import NETWORK, key
 from connectors.directory import Person, Some
-from connectors.errors import ConnectorError, NotFound
+from connectors.errors import ConnectorError, NotFound, naming
 
 CLICK = 1.5  # seconds that a click can wait for the directory; Slack wants its answer within three
 JOB = 10.0
@@ -74,7 +74,8 @@ class Identity:
         """The active person whose account this is. Raises Refused, or Unknown when it takes too long."""
         email = await self._email(user, within)
         try:
-            person = await self._people.person_by_email(email, within=within)
+            with naming("directory"):
+                person = await self._people.person_by_email(email, within=within)
         except NotFound as error:
             raise Refused("not_in_directory") from error
         except ConnectorError as error:

@@ -49,7 +49,7 @@ async def look(directory: Directory, subjects: Iterable[str], *, within: float) 
         async with asyncio.timeout(within):
             return await _all(directory, sorted(set(subjects)))
     except TimeoutError as error:
-        raise Unavailable(f"the directory did not answer within {within} s") from error
+        raise _away(f"the directory did not answer within {within} s") from error
 
 
 async def read(directory: Directory, subjects: Iterable[str], *, within: float | None = None) -> People:
@@ -68,8 +68,14 @@ async def read(directory: Directory, subjects: Iterable[str], *, within: float |
                     return now
                 before = now
     except TimeoutError as error:
-        raise Unavailable(f"the directory did not answer within {within} s") from error
-    raise Unavailable("the directory keeps changing while people are read")
+        raise _away(f"the directory did not answer within {within} s") from error
+    raise _away("the directory keeps changing while people are read")
+
+
+def _away(message: str) -> Unavailable:
+    error = Unavailable(message)
+    error.system = "directory"
+    return error
 
 
 async def _all(directory: Directory, subjects: Sequence[str]) -> People:
