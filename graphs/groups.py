@@ -61,19 +61,19 @@ class Groups:
         Raises GroupUnclear, the directory's errors, and audit.Locked or audit.ChainBroken where the record
         cannot be read.
         """
-        return {name: await self._id(name) for name in dict.fromkeys(names)}
+        return {name: await self._id(name) for name in dict.fromkeys(names)}  # as the record has it now
 
     async def clear(self, names: Iterable[str]) -> dict[str, str]:
         """Return the group of each name that stands for one. A name that stands for none opens nothing.
 
-        What is left out is logged, once. A directory that is away is asked for one name, not for each: as
-        many failures at once would have it left alone when it is back.
+        What is left out is logged, once. What was found is remembered for a minute. A directory that is away
+        is asked for one name, not for each: as many failures at once would have it left alone when it is back.
         """
         found = {}
         away: Unavailable | None = None
         for name in dict.fromkeys(names):
             try:
-                found[name] = await self._id(name, away)
+                found[name] = self._remembered(name) or await self._id(name, away)
             except (GroupUnclear, ConnectorError, audit.Locked, audit.ChainBroken, psycopg.Error) as error:
                 away = error if isinstance(error, Unavailable) else away
                 if name not in self._unclear:
@@ -91,9 +91,6 @@ class Groups:
         """Return the id that a name stands for. Raises `away` instead of asking the directory."""
         if name.startswith(BY_ID):
             return name.removeprefix(BY_ID)
-        known, until = self._known.get(name, ("", 0.0))
-        if self._timer() < until:
-            return known
         async with self._pool.connection() as conn:
             said = await recorded(conn, name)
         if said:
@@ -101,6 +98,10 @@ class Groups:
         if away is not None:
             raise away
         return await self._write(name, await self._look(name), by="")
+
+    def _remembered(self, name: str) -> str:
+        known, until = self._known.get(name, ("", 0.0))
+        return known if self._timer() < until else ""
 
     async def _look(self, name: str) -> str:
         try:

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -235,6 +236,12 @@ class Town:
         """Delete a group and make another one of the same name."""
         (await self.directory.delete(f"/v2/Groups/{(await self._found(group))['id']}")).raise_for_status()
         await self._make(group)
+
+    async def resolve(self, group: str) -> None:
+        """Let the name of a group stand for the one that is called so now, as an operator does."""
+        command = (sys.executable, "-m", "bot", "groups", "resolve", group, "--home", str(self.home))
+        process = await asyncio.create_subprocess_exec(*command)
+        assert await process.wait() == 0
 
     async def _found(self, group: str) -> Json:
         query = {"filter": f'displayName eq "{group}"'}

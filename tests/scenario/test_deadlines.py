@@ -129,7 +129,7 @@ async def test_members_of_the_second_group_may_decide_from_the_moment_that_the_c
     (card,) = office.desk.cards
     waiting = await approval(office, card)
     assert waiting.escalation is not None
-    assert waiting.escalation.groups == ("people-team",)
+    assert list(waiting.escalation.groups) == ["people-team"]
     assert waiting.escalation.at == waiting.decide_by - timedelta(hours=6), "three quarters of the day"
     await watch.clock.stand(waiting.escalation.at, off=-TICK)
     assert await click(office, card, INES) is Answered.NOT_ALLOWED

@@ -104,9 +104,10 @@ async def test_a_double_click_decides_once(town: Town) -> None:
 
 
 async def test_a_click_on_a_card_that_was_replaced_changes_nothing(town: Town) -> None:
-    """The group was made anew after the card was posted: it is another one, whatever its name."""
+    """The name stands for another group since the card was posted."""
     asked = await town.request(ADA)
     await town.make_anew(asked.group)
+    await town.resolve(asked.group)
     await town.people.faults("chat.update", "http_500", times=8)  # the card stays as people saw it first
     before = len(await town.whispers(BEN))
     await town.click(GRACE, asked)
