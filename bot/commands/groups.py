@@ -56,7 +56,8 @@ async def _list(home: Path) -> Mapping[str, str]:
 async def _resolve(home: Path, name: str) -> str:
     from graphs.groups import Groups, GroupUnclear  # noqa: PLC0415  # likewise
 
-    async with opened(load(home)) as database, readers.directory_of(home, f"The group {name}") as directory:
+    settings = load(home)
+    async with opened(settings) as database, readers.directory_of(settings, f"The group {name}") as directory:
         try:
             return await Groups(database.pool, directory).resolve(name, by=f"operator {user_name()}")
         except GroupUnclear as error:

@@ -159,7 +159,7 @@ async def _explain(settings: Settings, policy: "Policy", card: str, email: str |
         approval = await _find(conn, card)
         now, lent = await DatabaseClock().now(conn), await delegations.in_force(conn)
         asked = []
-        async with readers.directory_of(settings.home, "Nobody") as directory:
+        async with readers.directory_of(settings, "Nobody") as directory:
             groups = Groups(database.pool, directory)
             policy = replace(policy, groups=await groups.ids(sorted(policy.group_names)))
             alone = [await directory.person_by_email(email)] if email else None

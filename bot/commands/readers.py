@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bot.commands.options import Failure
 from bot.demo import home as demo
-from bot.settings import load
+from bot.settings import Settings, load
 
 if TYPE_CHECKING:
     from connectors.directory import Directory, Person
@@ -31,7 +31,7 @@ def reader(home: Path, email: str) -> "Reader":
 
 async def person(home: Path, email: str) -> "Person":
     """Return the person with that address. Raises Failure, or a ConnectorError."""
-    async with directory_of(home, email) as directory:
+    async with directory_of(load(home), email) as directory:
         return await directory.person_by_email(email)
 
 
@@ -42,7 +42,7 @@ async def _person_and_groups(
     from connectors.errors import Conflict, NotFound  # noqa: PLC0415  # likewise
 
     groups = {}
-    async with directory_of(home, email) as directory:
+    async with directory_of(load(home), email) as directory:
         found = await directory.person_by_email(email)
         for name in names:
             with suppress(NotFound, Conflict):
@@ -51,13 +51,13 @@ async def _person_and_groups(
 
 
 @asynccontextmanager
-async def directory_of(home: Path, what: str) -> "AsyncIterator[Directory]":
-    """Open the directory of a home. Raises Failure, which says that `what` cannot be looked up."""
+async def directory_of(settings: Settings, what: str) -> "AsyncIterator[Directory]":
+    """Open the directory of the settings. Raises Failure, which says that `what` cannot be looked up."""
     from bot import credentials  # noqa: PLC0415  # likewise
     from connectors.directory import open_directory  # noqa: PLC0415
     from connectors.secrets import demo_key  # noqa: PLC0415
 
-    settings = load(home)
+    home = settings.home
     if settings.directory is None:
         raise Failure(f"{what} cannot be looked up: {home} has no [directory] in countersign.toml.")
     token = credentials.directory_token(settings, key=demo_key(home) if demo.is_demo(home) else None)

@@ -129,7 +129,7 @@ async def _wired(
         Events(pool),
         Questions(pool, keep_days=1),
     )
-    answering = Answering(shelf, pool, DatabaseClock(), questions, model.as_quoted)
+    answering = Answering(shelf, pool, DatabaseClock(), questions, runs.groups, reword=model.as_quoted)
     channels = Channels(cards={known.name: APPROVALS for known in workflows()}, reviews={}, alarms={})
     return Parts(
         pool=pool,
@@ -157,6 +157,7 @@ async def _wired(
         sync=Sync(pool, {}, _never),
         record=Rounds(pool, MANIFEST.parent, timedelta(days=1)),
         workflows={},
+        groups=frozenset(),
     )
 
 

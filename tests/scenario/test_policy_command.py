@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from bot.audit.keys import unlock
 from bot.cli import app
 from bot.database import open_database
+from bot.storage.embedded import Embedded
 from connectors.sandbox import process
+from connectors.secrets import open_secrets
 from graphs import delegations
 from graphs.policy.engine import Policy
 from tests.scenario.desk import open_office
@@ -86,13 +89,18 @@ def test_test_runs_the_cases_that_ship_and_those_of_a_file(own: Path) -> None:
 
 
 async def test_explain_says_who_could_decide_and_why_not_me(
-    database_home: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+    own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    home, secret = own / "explained", "opens the file of these operators alone"
+    home.mkdir()
+    monkeypatch.setenv("COUNTERSIGN_SECRETS_KEY", secret)
     async with (
         process.directory(own / "directory") as server,
-        open_database(database_home, None) as database,
-        open_office(database, database_home, server, rules=ruled(escalate_to=("people-team",))) as office,
+        Embedded(home),
+        open_database(home, None) as database,
+        open_office(database, home, server, rules=ruled(escalate_to=("people-team",))) as office,
     ):
+        await unlock(database, lambda: open_secrets(home=home, key=secret))
         grace = await office.connectors.directory.person_by_email("grace.lindqvist@larkfield.example")
         values = {"group": "billing-db", "days": "9", "reason": "close the quarter"}
         key = secrets.token_hex(8)
@@ -105,12 +113,12 @@ async def test_explain_says_who_could_decide_and_why_not_me(
         monkeypatch.setenv("COUNTERSIGN_DIRECTORY_TOKEN", server.token)
 
         async def explain(*words: str | Path) -> Result:
-            return await asyncio.to_thread(
-                run, "explain", *words, "--home", database_home, "--config", config
-            )
+            return await asyncio.to_thread(run, "explain", *words, "--home", home, "--config", config)
 
         async def people(*words: str | Path) -> dict[str, Any]:
-            told = json.loads((await explain(*words, "--json")).stdout)["people"]
+            said = await explain(*words, "--json")
+            assert said.exit_code == 0, (said.output, said.exception)
+            told = json.loads(said.stdout)["people"]
             return {one["email"].partition("@")[0]: (one["allowed"], one["policies"]) for one in told}
 
         everyone = await people(asked[:12])
