@@ -66,8 +66,8 @@ class Groups:
     async def clear(self, names: Iterable[str]) -> dict[str, str]:
         """Return the group of each name that stands for one. A name that stands for none opens nothing.
 
-        What is left out is logged, once. What was found is remembered for a minute. A directory that is away
-        is asked for one name, not for each: as many failures at once would have it left alone when it is back.
+        What is left out is logged, once; what was found is remembered for a minute. A directory that is away
+        is asked for one name, not for each: so many failures would have it left alone when it is back.
         """
         found = {}
         away: Unavailable | None = None

@@ -18,6 +18,7 @@ from connectors.sandbox import process
 from connectors.secrets import open_secrets
 from graphs import delegations
 from graphs.policy.engine import Policy
+from tests.scenario import town_hall
 from tests.scenario.desk import open_office
 from tests.scenario.duty import BEN, TOMAS, person, ruled
 from tests.unit.graphs.test_policy import LONG
@@ -101,6 +102,7 @@ async def test_explain_says_who_could_decide_and_why_not_me(
         open_office(database, home, server, rules=ruled(escalate_to=("people-team",))) as office,
     ):
         await unlock(database, lambda: open_secrets(home=home, key=secret))
+        await town_hall.found_group(server, "security", [])  # which the policies of this installation name
         grace = await office.connectors.directory.person_by_email("grace.lindqvist@larkfield.example")
         values = {"group": "billing-db", "days": "9", "reason": "close the quarter"}
         key = secrets.token_hex(8)
