@@ -53,7 +53,7 @@ class Groups:
         self._directory = directory
         self._timer = timer
         self._known: dict[str, tuple[str, float]] = {}
-        self._unclear: set[str] = set()  # of which the log has heard
+        self._unclear: dict[str, float] = {}  # of which the log has heard, and when each is looked up again
 
     async def ids(self, names: Iterable[str]) -> dict[str, str]:
         """Return the group of each name. What is resolved for the first time is written to the record.
@@ -66,21 +66,24 @@ class Groups:
     async def clear(self, names: Iterable[str]) -> dict[str, str]:
         """Return the group of each name that stands for one. A name that stands for none opens nothing.
 
-        What is left out is logged, once; what was found is remembered for a minute. A directory that is away
+        What is left out is logged, once. Either is remembered for a minute. A directory that is away
         is asked for one name, not for each: so many failures would have it left alone when it is back.
         """
         found = {}
         away: Unavailable | None = None
         for name in dict.fromkeys(names):
+            if self._timer() < self._unclear.get(name, 0.0):
+                continue
             try:
                 found[name] = self._remembered(name) or await self._id(name, away)
             except (GroupUnclear, ConnectorError, audit.Locked, audit.ChainBroken, psycopg.Error) as error:
                 away = error if isinstance(error, Unavailable) else away
                 if name not in self._unclear:
                     log.warning("The group %s opens nothing: %s", name, error)
-                self._unclear.add(name)
+                again = self._timer() + _FRESH if isinstance(error, GroupUnclear) else 0.0
+                self._unclear[name] = again
             else:
-                self._unclear.discard(name)
+                self._unclear.pop(name, None)
         return found
 
     async def resolve(self, name: str, *, by: str) -> str:
