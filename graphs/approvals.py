@@ -261,11 +261,12 @@ async def _recorded(conn: Connection, row: Mapping[str, Any], *, sure: bool = Fa
 
 async def _put_right(conn: Connection, card: str, told: Approval) -> None:
     decided = told.status in {ApprovalStatus.APPROVED, ApprovalStatus.DENIED}
-    at = max((vote.at for vote in told.votes), default=None) if decided else None
+    at = max((vote.at for vote in told.votes), default=None)  # none where the vote's row is not ours either
     await conn.execute(
-        "UPDATE approval SET status = %s, decided_at = %s,"
+        "UPDATE approval SET status = %s,"
+        " decided_at = CASE WHEN %s THEN coalesce(%s, decided_at, moment()) END,"
         " void = CASE WHEN %s = 'void' THEN coalesce(void, %s) END WHERE id = %s",
-        (told.status.value, at, told.status.value, Jsonb({"key": "changed", "facts": {}}), card),
+        (told.status.value, decided, at, told.status.value, Jsonb({"key": "changed", "facts": {}}), card),
     )
 
 
