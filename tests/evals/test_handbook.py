@@ -28,8 +28,9 @@ def test_the_right_documents_are_found(figures: dict[str, Any]) -> None:
 
 
 def test_answers_show_the_right_sentence(figures: dict[str, Any]) -> None:
-    # .83 where the processor multiplies whole numbers without saturating (VNNI), .75 where it does not.
-    assert figures["answers"]["shown"] >= 0.73
+    # .83 where the processor multiplies whole numbers without saturating, .75 where it does not.
+    exact = "vnni" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    assert figures["answers"]["shown"] >= (0.79 if exact else 0.73)
     assert figures["answers"]["citation_precision"] >= 0.86
 
 

@@ -5,13 +5,17 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from connectors.registry import DirectorySettings, connect
 from connectors.sandbox import process
+from graphs import admission, recorded
 from graphs.policy import views
 from graphs.policy.engine import Policy
+from graphs.ports import Connection
+from graphs.records import Approval
 from tests import histories
 from tests.abuse import between, emergencies, matrix, payloads, people, records
 from tests.abuse.arena import Arena
@@ -26,6 +30,10 @@ async def _registered() -> set[str]:
     nowhere = DirectorySettings(url="http://127.0.0.1:9", token="none", write_token="none")
     async with connect(directory=nowhere) as (connectors, _):
         return {operation.name for operation in connectors.registry}
+
+
+async def _believed(conn: Connection, found: Approval, **_: object) -> Approval:
+    return found
 
 
 @asynccontextmanager
@@ -57,13 +65,19 @@ async def test_no_abuse_has_an_effect_that_nobody_approved(database_home: Path, 
     assert len(tried) == SAMPLE
 
 
-async def test_rows_alone_let_nothing_through_the_gate(database_home: Path, tmp_path: Path) -> None:
+async def test_rows_alone_let_nothing_through_the_gate(
+    database_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     forged = [
         records.nobody_clicks_and_the_votes_say_that_they_did,
         records.a_denial_is_turned_into_an_approval,
     ]
     async with arena(database_home, tmp_path / "directory") as found:
         assert [(await matrix.attempt(found, scenes()[0], abuse)).landed for abuse in forged] == [0, 0]
+        monkeypatch.setattr(admission, "_require_recorded", mock.AsyncMock())
+        monkeypatch.setattr(recorded, "approval", _believed)
+        landed = [(await matrix.attempt(found, scenes()[0], abuse)).landed for abuse in forged]
+    assert landed == [1, 1], "it is the record that stops them"
 
 
 async def test_nothing_that_changes_between_two_reads_gives_a_right(
