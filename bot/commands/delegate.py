@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.commands import readers
-from bot.commands.opened import opened, reading
+from bot.commands.opened import opened
 from bot.commands.options import Failure, Home, Json, failing, user_name, write_json
 from bot.render import clean
 from bot.schedule import zone_of
@@ -78,7 +78,7 @@ def end(delegation: Id, home: Home = None) -> None:
 async def _list(home: Path) -> "Sequence[Delegation]":
     from graphs import delegations  # noqa: PLC0415  # --help does not need a database
 
-    async with reading(load(home)) as conn:
+    async with opened(load(home)) as database, database.pool.connection() as conn:
         return await delegations.in_force(conn)
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.commands.opened import reading
+from bot.commands.opened import opened
 from bot.commands.options import Home, Json, failing, write_json
 from bot.render import clean
 from bot.settings import home_from, load
@@ -39,7 +39,7 @@ def reviews(home: Home = None, as_json: Json = False) -> None:
 async def _waiting(home: Path) -> "Sequence[Review]":
     from graphs import reviews as found  # noqa: PLC0415  # --help does not need a database
 
-    async with reading(load(home)) as conn:
+    async with opened(load(home)) as database, database.pool.connection() as conn:
         return await found.waiting(conn)
 
 

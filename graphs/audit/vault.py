@@ -26,7 +26,11 @@ _ASK_AGAIN = 60.0  # seconds until the secrets are asked again for a key that th
 
 
 class Locked(Exception):
-    """This process has not been given the keys of the record, or not the one that this was closed with."""
+    """What the record keeps does not open: it was changed, or closed with a key that is not here."""
+
+
+class Unopened(Exception):
+    """This process has not opened the record, so it cannot say what the record has. Nothing was looked at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,9 +157,9 @@ class Book:
 
     @property
     def vault(self) -> Vault:
-        """The vault. Raises Locked before it has been opened."""
+        """The vault. Raises Unopened before it has been opened."""
         if self._vault is None:
-            raise Locked("the record's keys have not been opened in this process")
+            raise Unopened("the record's keys have not been opened in this process")
         return self._vault
 
 
@@ -166,14 +170,14 @@ class Bookish(AsyncConnection[dict[str, Any]]):
 
 
 def vault_of(conn: Connection) -> Vault:
-    """Return the vault of the connection's database. Raises Locked."""
+    """Return the vault of the connection's database. Raises Unopened."""
     return book_of(conn).vault
 
 
 def book_of(conn: Connection) -> Book:
-    """Return the book of the connection's database. Raises Locked."""
+    """Return the book of the connection's database. Raises Unopened."""
     if not isinstance(conn, Bookish):
-        raise Locked("the record is written through the application's pool only")
+        raise Unopened("the record is read and written through the application's pool only")
     return conn.book
 
 

@@ -1,5 +1,7 @@
 """Two windows, two people; the clock, the directory, and a workspace that goes away and comes back."""
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -13,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 async def test_without_a_name_the_page_is_the_first_person(open_page: OpenPage, office: Office) -> None:
     page = await open_page(office.server.url)
     await expect(page.locator("[data-test=persona]")).to_contain_text("You are Ada Okafor")
-    assert f"as={ADA}" in page.url
+    await expect(page).to_have_url(re.compile(f"as={ADA}"))
 
 
 async def test_an_unknown_or_deactivated_person_becomes_the_first(

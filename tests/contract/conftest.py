@@ -65,7 +65,7 @@ class Server:
         self.http.delete("/_sandbox/faults").raise_for_status()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     folder: Path = tmp_path_factory.mktemp("directory")
     async with directory(folder, faults=True) as server:

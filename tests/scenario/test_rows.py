@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.database import Database
+from bot.database import Database, open_database
 from bot.events import Events
 from connectors.sandbox.process import Running
-from graphs import audit, delegations, ids, reviews
+from graphs import approvals, audit, delegations, ids, reviews
+from graphs.audit.vault import Unopened
 from graphs.records import Answered, RunStatus
 from tests.scenario.desk import Office, open_office
 
@@ -86,6 +87,25 @@ async def lent(office: Office) -> str:
             by="a test",
         )
     return made.id
+
+
+async def test_a_process_without_the_keys_of_the_record_judges_no_row(
+    office: Office, database_home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await office.ask(WANTED)
+    (card,) = office.desk.cards
+    await lent(office)
+    async with office.database.pool.connection() as conn:
+        cursor = await conn.execute("SELECT current_setting('countersign.tenant') AS tenant")
+        tenant = (await cursor.fetchone() or {})["tenant"]
+    async with (
+        open_database(database_home, None, tenant=tenant) as closed,
+        closed.pool.connection() as conn,
+    ):
+        for judged in (delegations.in_force(conn), approvals.load(conn, card)):
+            with pytest.raises(Unopened):
+                await judged
+    assert "not as the record has it" not in caplog.text
 
 
 async def test_a_delegation_lasts_no_longer_than_it_was_made_for(office: Office) -> None:

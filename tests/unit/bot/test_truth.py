@@ -59,7 +59,10 @@ def _family(base: type[BaseException]) -> set[type[BaseException]]:
 def made(kind: type[BaseException]) -> BaseException:
     """Make an error of a class, whatever its constructor wants."""
     error = kind.__new__(kind)
-    Exception.__init__(error, "planted")
+    if isinstance(error, Unavailable):
+        Unavailable.__init__(error, "planted")
+    else:
+        Exception.__init__(error, "planted")
     return error
 
 
