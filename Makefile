@@ -8,7 +8,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo tour test figures evaluate check crash-sweep bench-knowledge setup run lock clean
+.PHONY: help demo tour test figures evaluate check lint crash-sweep bench-knowledge setup run lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -20,7 +20,7 @@ tour: $(READY) ## let the demo play its five steps by itself
 	@$(BIN)/countersign demo --tour
 
 test: $(READY) ## run every test that this machine can run
-	@$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 figures: $(READY) ## measure every promise of docs/governance.md, a line of JSON each (QUICK=1: a sample in two minutes)
 	@$(BIN)/python -m tests.figures $(if $(QUICK),--quick) $(ARGS)
@@ -31,12 +31,14 @@ crash-sweep: $(READY) ## kill a process at every point of every workflow, and re
 evaluate: $(READY) ## measure the answers on the real question sets, and renew docs/evaluation.md
 	@$(BIN)/python -m tests.evals.figures
 
-check: $(READY) ## format, lint, types, import contracts and the quick tests
+check: lint ## format, lint, types, import contracts and the quick tests
+	@$(BIN)/pytest -n 2 --dist loadscope -q tests/unit
+
+lint: $(READY) ## format, lint, types and import contracts
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports --no-cache > .venv/imports.log || { cat .venv/imports.log; exit 1; }
-	@$(BIN)/pytest -n 2 --dist loadscope -q tests/unit
 
 bench-knowledge: $(READY) ## measure ingests, answers and memory (minutes; docs/editions.md)
 	@$(BIN)/python -m tests.bench.knowledge $${TMPDIR:-/tmp}/countersign-bench $(ARGS)

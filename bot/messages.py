@@ -172,21 +172,26 @@ class Messages:
         """Record where the message is."""
         await self._set(name, "ts = %s, posted_in = %s", place.ts, place.channel)
 
-    async def shown(self, name: str, wanted: int) -> None:
-        """Record which state of the message is shown. It stays due if that has changed since.
+    async def shown(self, row: Row) -> None:
+        """Record that this state of the message is shown. It stays due if another is wanted since.
 
-        What is there as it was drawn, where it belongs, is no longer refused.
+        What is there as it was drawn, where it belongs, is no longer refused; what is there otherwise still
+        is, and what is wanted since is tried as it is drawn.
         """
+        as_drawn = row.form == 0
         await self._set(
-            name,
+            row.id,
             "sent = %s, tries = 0, error = NULL, next_at = clock_timestamp(),"
             " state = CASE WHEN wanted > %s THEN 'due' ELSE 'done' END,"
-            " shown_at = CASE WHEN form = 0 THEN coalesce(shown_at, moment()) ELSE shown_at END,"
-            " refused = CASE WHEN form > 0 OR detour IS NOT NULL THEN refused END,"
-            " refused_in = CASE WHEN form > 0 OR detour IS NOT NULL THEN refused_in END,"
-            " refused_at = CASE WHEN form > 0 THEN refused_at END",
-            wanted,
-            wanted,
+            " form = CASE WHEN wanted > %s THEN 0 ELSE form END,"
+            " shown_at = CASE WHEN %s THEN coalesce(shown_at, moment()) ELSE shown_at END,"
+            " refused = CASE WHEN %s THEN NULL ELSE refused END,"
+            " refused_in = CASE WHEN %s THEN NULL ELSE refused_in END,"
+            " refused_at = CASE WHEN %s THEN NULL ELSE refused_at END",
+            *(row.wanted,) * 3,
+            as_drawn,
+            *(as_drawn and row.detour is None,) * 2,
+            as_drawn,
         )
 
     async def later(

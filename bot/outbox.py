@@ -154,7 +154,7 @@ class Outbox(Wanting):
             await self._wait(row, refusals.UNSET, None)
         except NoLongerTrue as error:
             logger.info("%s is not posted: %s", row.id, error)
-            await self._messages.shown(row.id, row.wanted)
+            await self._messages.shown(row)
         except Nowhere as error:
             logger.error("%s cannot be posted: %s", row.id, error)  # noqa: TRY400  # nobody is left to read it
             await self._messages.failed(row.id, _said(error))
@@ -181,13 +181,13 @@ class Outbox(Wanting):
         if place is None:
             place = await self._post(row, letter, channel)
             if place is not None:
-                await self._messages.shown(row.id, row.wanted)
+                await self._messages.shown(row)
                 await self._accepted(row, place)
             return
         await self._messages.landed(row.id, place)
         if row.payload is None or row.refused is not None or row.wanted > 1:  # it shows something else now
             await self._update(row, letter, place)
-        await self._messages.shown(row.id, row.wanted)
+        await self._messages.shown(row)
         if row.refused is not None:
             await self._accepted(row, place)
 
@@ -272,7 +272,7 @@ class Outbox(Wanting):
             if not is_unsure(error):
                 await self._messages.not_attempted(row.id)
             raise
-        await self._messages.shown(row.id, row.wanted)
+        await self._messages.shown(row)
 
     async def _find(self, row: Row, letter: Letter, channel: str) -> Place | None:
         """Look for a post that may have happened, by its mark."""

@@ -60,11 +60,12 @@ async def undelivered(conn: Connection) -> Sequence[Undelivered]:
 async def resend(conn: Connection, names: Sequence[str] | None = None) -> Sequence[str]:
     """Have messages tried again at once; by default all that are not in Slack as they should be.
 
-    They are drawn as the record now stands. A message that is in Slack as it should be is not posted again.
-    Returns the names.
+    They are drawn as the record now stands, also those that are just being delivered. A message that is in
+    Slack as it should be is not posted again. Returns the names.
     """
     cursor = await conn.execute(
-        "UPDATE message SET state = 'due', form = 0, tries = 0, next_at = clock_timestamp()"
+        "UPDATE message SET state = 'due', form = 0, wanted = wanted + 1, tries = 0,"
+        " next_at = clock_timestamp()"
         " WHERE (state IN ('waiting', 'failed', 'due') OR form > 0) AND (to_user IS NULL OR state <> 'done')"
         " AND (%(names)s::text[] IS NULL AND (state <> 'due' OR tries >= %(often)s) OR id = ANY(%(names)s))"
         " RETURNING id, seq",
@@ -87,12 +88,12 @@ async def wait(conn: Connection, row: Row, error: str, place: str | None) -> Non
 
 
 async def plainer(conn: Connection, row: Row, error: str, place: str | None) -> None:
-    """Have a plainer form of a message tried at once."""
+    """Have a plainer form of a message tried at once; the usual one, if it is wanted anew since."""
     await conn.execute(
-        "UPDATE message SET form = form + 1, error = %(error)s, refused = %(error)s,"
-        " refused_in = %(place)s, refused_at = clock_timestamp(), next_at = clock_timestamp()"
-        " WHERE id = %(id)s",
-        {"error": error, "place": place, "id": row.id},
+        "UPDATE message SET form = CASE WHEN wanted > %(wanted)s THEN 0 ELSE %(form)s END,"
+        " error = %(error)s, refused = %(error)s, refused_in = %(place)s, refused_at = clock_timestamp(),"
+        " next_at = clock_timestamp() WHERE id = %(id)s",
+        {"wanted": row.wanted, "form": row.form + 1, "error": error, "place": place, "id": row.id},
     )
 
 

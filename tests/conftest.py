@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from bot.database import Database, open_database
+from bot.database import Database, open_database, open_owner
 from bot.storage.embedded import Embedded
 from connectors.keys import Keys
 from graphs.audit import Vault
@@ -55,8 +55,10 @@ def database_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 async def database(database_home: Path) -> AsyncIterator[Database]:
-    """A database that is empty as far as this test's tenant can see."""
+    """A database that is empty as far as this test's tenant can see, and whose clock is right."""
     async with open_database(database_home, None, tenant=f"test-{secrets.token_hex(6)}") as opened:
+        async with open_owner(database_home, None) as conn:
+            await conn.execute("UPDATE clock SET shift = interval '0'")
         opened.book.open(Vault(Keys.fresh()))
         yield opened
 

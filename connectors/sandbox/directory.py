@@ -51,7 +51,8 @@ class Sandbox:
     """The ASGI application: scim2-server behind bearer tokens, `/_sandbox/log`, and faults if asked for.
 
     `/_sandbox/log?after=N` leaves out the first N changes. `/_sandbox/writes` is every request to write
-    since the process began, and by whom it says that it was.
+    since the process began, and by whom it says that it was. Where faults may be armed, `/_sandbox/reset`
+    makes all of it as it was at the first start.
 
     `token` lets in to everything, `read_token` to looking at people and groups only.
     """
@@ -67,6 +68,7 @@ class Sandbox:
         self._then = self._scim  # the records of the moment when a `stale` fault was armed
         self._faults = Faults() if faults else None
         self._writes: list[dict[str, str]] = []
+        self._resets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -109,7 +111,17 @@ class Sandbox:
             return ScimResponse(HTTPStatus.OK, {"writes": self._writes})
         if path == "/_sandbox/faults" and self._faults is not None:
             return self._change_faults(self._faults, method, body)
+        if path == "/_sandbox/reset" and method == "POST" and self._faults is not None:
+            self._reset(self._faults)
+            return ScimResponse(HTTPStatus.OK, {"reset": True})
         return ScimResponse(HTTPStatus.NOT_FOUND, {"error": "not found"})
+
+    def _reset(self, faults: Faults) -> None:
+        self._resets += 1
+        faults.clear()
+        self._writes.clear()
+        self._storage.clear()
+        seed(self._storage, self._provider)
 
     def _change_faults(self, faults: Faults, method: str, body: bytes) -> ScimResponse:
         if method == "DELETE":
@@ -136,8 +148,10 @@ class Sandbox:
             case "drop_before":
                 await _drop(scope, receive)
             case "delay_before":
+                resets = self._resets
                 await asyncio.sleep(fault.seconds)
-                await self._scim(scope, receive, send)
+                if resets == self._resets:  # else it was meant for what is forgotten
+                    await self._scim(scope, receive, send)
             case "everybody":
                 await self._scim({**scope, "query_string": b""}, receive, send)
             case "another":

@@ -66,6 +66,13 @@ class SqliteStorage(InMemoryStorage):
         """Release the file."""
         self._db.close()
 
+    def clear(self) -> None:
+        """Forget every record and every change, on disk too."""
+        with self._transaction():
+            for table in ("resource", "membership_change", "counter", "sqlite_sequence"):
+                self._db.execute(f"DELETE FROM {table}")  # names of ours
+            self._load()
+
     def seed(self, resource_type: ResourceType, records: Iterable[dict[str, Any]]) -> None:
         """Create the records with the ids that they carry, unless there are any of their type already."""
         if any(found.meta and found.meta.resource_type == resource_type.name for found in self.resources):

@@ -4,7 +4,9 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
+import pytest_asyncio
 
 from connectors.sandbox import process
 from connectors.sandbox.process import Running
@@ -29,8 +31,19 @@ def slack_home(read_home: Path, tmp_path: Path) -> Path:
     return home
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Running]:
-    """A directory server of this test alone."""
-    async with process.directory(tmp_path / "directory", faults=True) as running:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def directory_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    async with process.directory(tmp_path_factory.mktemp("directory"), faults=True) as running:
         yield running
+
+
+@pytest.fixture
+async def server(directory_server: Running) -> Running:
+    """A directory server as it is at its first start, for this test alone."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.post(
+            f"{directory_server.url.removesuffix('/v2')}/_sandbox/reset",
+            headers={"Authorization": f"Bearer {directory_server.token}"},
+        )
+    answer.raise_for_status()
+    return directory_server

@@ -27,7 +27,7 @@ from bot.cli import app
 from bot.database import Database, open_owner
 from bot.storage.embedded import Embedded
 from connectors.keys import Keys
-from connectors.sandbox import process
+from connectors.sandbox.process import Running
 from graphs import audit
 from graphs.audit import Vault, checkpoints, head, keeping, vault_of
 from graphs.audit.events import GENESIS, canonical, commit
@@ -40,11 +40,8 @@ ADA = {"subject": "larkfield#ada-1", "name": "Ada Okafor", "email": "ada@larkfie
 
 
 @pytest.fixture
-async def office(database: Database, database_home: Path, tmp_path: Path) -> AsyncIterator[Office]:
-    async with (
-        process.directory(tmp_path / "directory") as server,
-        open_office(database, database_home, server) as opened,
-    ):
+async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
+    async with open_office(database, database_home, server) as opened:
         yield opened
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from bot.database import Database
-from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from graphs import audit
 from graphs.records import Answered, ApprovalStatus, RunStatus
@@ -39,10 +38,9 @@ class Watch:
 
 
 @pytest.fixture
-async def watch(database: Database, database_home: Path, tmp_path: Path) -> AsyncIterator[Watch]:
+async def watch(database: Database, database_home: Path, server: Running) -> AsyncIterator[Watch]:
     rules = ruled(escalate_to=("people-team",))
     async with (
-        process.directory(tmp_path / "directory") as server,
         open_office(database, database_home, server, rules=rules) as office,
         stopped(database_home) as clock,
     ):

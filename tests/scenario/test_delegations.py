@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from bot.database import Database
-from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from graphs import audit, delegations
 from graphs.delegations import NotDelegable
@@ -60,13 +59,10 @@ class Away:
 
 @pytest.fixture
 async def away(
-    database: Database, database_home: Path, tmp_path: Path, request: pytest.FixtureRequest
+    database: Database, database_home: Path, server: Running, request: pytest.FixtureRequest
 ) -> AsyncIterator[Away]:
     quorum = getattr(request, "param", 1)
-    async with (
-        process.directory(tmp_path / "directory") as server,
-        open_office(database, database_home, server, rules=ruled(quorum=quorum)) as office,
-    ):
+    async with open_office(database, database_home, server, rules=ruled(quorum=quorum)) as office:
         yield Away(office=office, server=server, day=datetime.now(UTC).date() + timedelta(days=1))
 
 

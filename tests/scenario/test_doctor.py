@@ -23,7 +23,6 @@ from bot.examinations import work as of_work
 from bot.examinations.patient import Patient
 from bot.settings import Settings
 from bot.workspace.server import Server, running
-from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from tests.scenario.slack_office import APP_TOKEN, BOT_TOKEN, MANIFEST
 
@@ -89,23 +88,18 @@ class Installation:
 
 @pytest.fixture
 async def installation(
-    slack_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slack_home: Path, server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Installation]:
     slack_home.chmod(0o700)
     manifest = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
-    async with (
-        running(world(manifest, bot_token=BOT_TOKEN, app_token=APP_TOKEN)) as workspace,
-        process.directory(tmp_path / "directory") as directory,
-    ):
-        made = Installation(
-            home=slack_home, workspace=workspace, directory=directory, monkeypatch=monkeypatch
-        )
+    async with running(world(manifest, bot_token=BOT_TOKEN, app_token=APP_TOKEN)) as workspace:
+        made = Installation(home=slack_home, workspace=workspace, directory=server, monkeypatch=monkeypatch)
         made.configure()
         made.env("COUNTERSIGN_SECRETS_KEY", strength.fresh())
         made.env("SLACK_BOT_TOKEN", BOT_TOKEN)
         made.env("SLACK_APP_TOKEN", APP_TOKEN)
-        made.env("COUNTERSIGN_DIRECTORY_TOKEN", directory.read_token)
-        made.env("COUNTERSIGN_DIRECTORY_WRITE_TOKEN", directory.token)
+        made.env("COUNTERSIGN_DIRECTORY_TOKEN", server.read_token)
+        made.env("COUNTERSIGN_DIRECTORY_WRITE_TOKEN", server.token)
         yield made
 
 

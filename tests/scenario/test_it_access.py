@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.database import Database
-from connectors.sandbox import process
+from connectors.sandbox.process import Running
 from graphs import audit
 from graphs.records import Answered, ApprovalStatus, Clause, RunStatus, Verdict
 from tests.scenario.desk import Office, open_office
@@ -18,11 +18,8 @@ WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
 
 
 @pytest.fixture
-async def office(database: Database, database_home: Path, tmp_path: Path) -> AsyncIterator[Office]:
-    async with (
-        process.directory(tmp_path / "directory", faults=True) as server,
-        open_office(database, database_home, server) as opened,
-    ):
+async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
+    async with open_office(database, database_home, server) as opened:
         yield opened
 
 

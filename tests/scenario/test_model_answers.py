@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from bot.database import Database
-from connectors.sandbox import process
+from connectors.sandbox.process import Running
 from tests.model_server import serving
 from tests.scenario.slack_office import ADA, ASK_POLICY, BOT, Office, open_office, texts
 
@@ -27,13 +27,12 @@ async def answered(office: Office, thread: str) -> str:
 
 
 async def test_a_model_words_answers_in_slack_and_can_say_nothing_else(
-    database: Database, database_home: Path, slack_home: Path, tmp_path: Path
+    database: Database, database_home: Path, slack_home: Path, server: Running
 ) -> None:
     with serving() as model:
-        async with (
-            process.directory(tmp_path / "directory") as directory,
-            open_office(database, database_home, slack_home, directory, model=f"{model.url}/v1") as office,
-        ):
+        async with open_office(
+            database, database_home, slack_home, server, model=f"{model.url}/v1"
+        ) as office:
             true = [{"text": TRUE, "passages": [1]}, {"text": ALSO, "passages": [3]}]
             model.reply = json.dumps({"sentences": true})
             question = f"<@{BOT}> how many days of annual leave do I get?"

@@ -16,7 +16,7 @@ from bot.cli import app
 from bot.database import open_database
 from bot.storage.embedded import Embedded
 from connectors.breaker import REST
-from connectors.sandbox import process
+from connectors.sandbox.process import Running
 from connectors.secrets import open_secrets
 from graphs import audit, cases
 from graphs.records import RunStatus, Verdict
@@ -27,14 +27,13 @@ KEY = "opens the file of these operators alone"
 
 
 @pytest.fixture
-async def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
+async def office(tmp_path: Path, server: Running, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
     """An office with a home of its own, as the commands find it."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("COUNTERSIGN_HOME", str(home))
     monkeypatch.setenv("COUNTERSIGN_SECRETS_KEY", KEY)
     async with (
-        process.directory(tmp_path / "directory", faults=True) as server,
         Embedded(home),
         open_database(home, None) as database,
         open_office(database, home, server) as opened,

@@ -49,8 +49,6 @@ async def office(
 ) -> AsyncIterator[Office]:
     async with open_office(database, database_home, slack_home, server) as opened:
         yield opened
-    async with open_owner(database_home, None) as conn:
-        await conn.execute("UPDATE clock SET shift = interval '0'")
 
 
 async def test_every_table_and_column_is_declared(database: Database, database_home: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bot.blocks import feedback
-from bot.database import Database, open_database, open_owner
+from bot.database import Database, open_database
 from bot.gaps.questions import Questions, Rated
 from bot.serving import in_bot
-from connectors.sandbox import company, process
+from connectors.sandbox import company
+from connectors.sandbox.process import Running
 from knowledge import build, embedder
 from knowledge.sources.folder import Folder
 from tests.scenario.slack_office import (
@@ -34,12 +35,9 @@ Json = dict[str, Any]
 
 @pytest.fixture
 async def office(
-    database: Database, database_home: Path, slack_home: Path, tmp_path: Path
+    database: Database, database_home: Path, slack_home: Path, server: Running
 ) -> AsyncIterator[Office]:
-    async with (
-        process.directory(tmp_path / "directory") as directory,
-        open_office(database, database_home, slack_home, directory) as opened,
-    ):
+    async with open_office(database, database_home, slack_home, server) as opened:
         yield opened
 
 
@@ -158,14 +156,11 @@ async def test_an_answer_to_a_command_can_be_rated_too(office: Office) -> None:
 
 
 async def test_a_gap_closes_by_itself_when_an_edition_answers_it(
-    database: Database, database_home: Path, tmp_path: Path
+    database: Database, database_home: Path, tmp_path: Path, server: Running
 ) -> None:
     home = tmp_path / "home"
     write_handbook(home)
-    async with (
-        process.directory(tmp_path / "directory") as directory,
-        open_office(database, database_home, home, directory) as office,
-    ):
+    async with open_office(database, database_home, home, server) as office:
         for said in ("May I bring my parrot to work?", "who feeds the fish in the lobby?"):
             await answered(office, f"<@{BOT}> {said}", as_=ADA, channel=ASK_POLICY)
         assert [row["state"] for row in await rows(office, "SELECT state FROM question")] == ["open"] * 2
@@ -199,19 +194,15 @@ async def test_time_and_erasure_take_questions_away(office: Office) -> None:
     await rate(office, bad, rating(bad)[1], as_=ADA, channel=ASK_POLICY)
     await office.people.wait_for_view(as_=ADA, callback_id=feedback.WRONG)
     assert len(await rows(office, "SELECT 1 FROM question")) == 3
-    try:
-        await office.move_clock(timedelta(days=8))
-        await office.parts.questions.forget()
-        left = {row["id"] for row in await rows(office, "SELECT id FROM question")}
-        assert feedback.vote(rating(good)[0])[0] not in left
-        assert feedback.vote(rating(bad)[0])[0] in left
-        assert len(left) == 2
-        questions = Questions(office.parts.pool, keep_days=180)  # as another process has it
-        assert await questions.erase(await subject(office, ADA)) == (1, 1)
-        assert await questions.erase(await subject(office, ADA)) == (0, 0)
-        await office.move_clock(timedelta(days=173))
-        await questions.forget()
-        assert await rows(office, "SELECT 1 FROM question") == []
-    finally:
-        async with open_owner(office.database_home, None) as conn:
-            await conn.execute("UPDATE clock SET shift = interval '0'")
+    await office.move_clock(timedelta(days=8))
+    await office.parts.questions.forget()
+    left = {row["id"] for row in await rows(office, "SELECT id FROM question")}
+    assert feedback.vote(rating(good)[0])[0] not in left
+    assert feedback.vote(rating(bad)[0])[0] in left
+    assert len(left) == 2
+    questions = Questions(office.parts.pool, keep_days=180)  # as another process has it
+    assert await questions.erase(await subject(office, ADA)) == (1, 1)
+    assert await questions.erase(await subject(office, ADA)) == (0, 0)
+    await office.move_clock(timedelta(days=173))
+    await questions.forget()
+    assert await rows(office, "SELECT 1 FROM question") == []

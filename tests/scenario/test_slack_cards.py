@@ -9,7 +9,7 @@ import pytest
 from bot import sentences
 from bot.blocks import approval
 from bot.database import Database
-from connectors.sandbox import process
+from connectors.sandbox.process import Running
 from tests.scenario.slack_office import (
     ADA,
     APPROVERS,
@@ -24,12 +24,9 @@ from tests.scenario.test_slack_office import WISH, finds, pending, seen
 
 @pytest.fixture
 async def slack(
-    database: Database, database_home: Path, slack_home: Path, tmp_path: Path
+    database: Database, database_home: Path, slack_home: Path, server: Running
 ) -> AsyncIterator[Office]:
-    async with (
-        process.directory(tmp_path / "directory") as directory,
-        open_office(database, database_home, slack_home, directory) as opened,
-    ):
+    async with open_office(database, database_home, slack_home, server) as opened:
         yield opened
 
 

@@ -11,10 +11,10 @@ from bot.blocks import approval, request
 from bot.blocks import delegation as lending
 from bot.blocks import review as reviewing
 from bot.blocks.reason import REASON
-from bot.database import Database, open_owner
+from bot.database import Database
 from bot.demo.world import ALARMS
 from bot.listeners import delegation, requests
-from connectors.sandbox import process
+from connectors.sandbox.process import Running
 from tests.scenario.slack_office import (
     ADA,
     APPROVERS,
@@ -34,17 +34,12 @@ WISH = "I need billing-db for 3 days to close the quarter"
 
 @pytest.fixture
 async def office(
-    database: Database, database_home: Path, slack_home: Path, tmp_path: Path
+    database: Database, database_home: Path, slack_home: Path, server: Running
 ) -> AsyncIterator[Office]:
-    async with (
-        process.directory(tmp_path / "directory") as directory,
-        open_office(database, database_home, slack_home, directory, emergencies=True) as opened,
-    ):
+    async with open_office(database, database_home, slack_home, server, emergencies=True) as opened:
         yield opened
         refused = {"invalid_blocks", "invalid_arguments", "missing_scope", "not_in_channel"}
         assert not [call for call in await opened.people.log() if call["error"] in refused]
-    async with open_owner(database_home, None) as conn:
-        await conn.execute("UPDATE clock SET shift = interval '0'")
 
 
 async def in_channel(office: Office, text: str, *, as_: str, channel: str, thread: str | None = None) -> Json:

@@ -7,19 +7,16 @@ import pytest
 
 from bot.blocks import approval, progress
 from bot.database import Database
-from connectors.sandbox import process
+from connectors.sandbox.process import Running
 from tests.scenario.slack_office import ADA, APPROVERS, BEN, GRACE, Office, open_office, texts
 from tests.scenario.test_slack_office import BAD_BLOCKS, WISH, denial, fill, pending, seen
 
 
 @pytest.fixture
 async def slack(
-    database: Database, database_home: Path, slack_home: Path, tmp_path: Path
+    database: Database, database_home: Path, slack_home: Path, server: Running
 ) -> AsyncIterator[Office]:
-    async with (
-        process.directory(tmp_path / "directory") as directory,
-        open_office(database, database_home, slack_home, directory) as opened,
-    ):
+    async with open_office(database, database_home, slack_home, server) as opened:
         yield opened
         assert not [call for call in await opened.people.log() if call["error"] in BAD_BLOCKS]
 

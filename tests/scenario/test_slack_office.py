@@ -13,7 +13,8 @@ from bot.blocks import answer, approval, progress, request
 from bot.blocks.reason import REASON
 from bot.database import Database, open_owner
 from bot.listeners import requests
-from connectors.sandbox import company, process
+from connectors.sandbox import company
+from connectors.sandbox.process import Running
 from graphs.audit.head import tenant
 from tests.scenario import town_hall
 from tests.scenario.slack_office import (
@@ -37,12 +38,9 @@ WISH = "I need billing-db for 3 days to close the quarter"
 
 @pytest.fixture
 async def office(
-    database: Database, database_home: Path, slack_home: Path, tmp_path: Path
+    database: Database, database_home: Path, slack_home: Path, server: Running
 ) -> AsyncIterator[Office]:
-    async with (
-        process.directory(tmp_path / "directory") as directory,
-        open_office(database, database_home, slack_home, directory) as opened,
-    ):
+    async with open_office(database, database_home, slack_home, server) as opened:
         yield opened
         assert not [call for call in await opened.people.log() if call["error"] in BAD_BLOCKS]
 

@@ -136,7 +136,7 @@ async def test_a_change_during_a_delivery_is_delivered_too(post: Post) -> None:
     row = await post.messages.due("card:a1")
     assert row is not None
     await post.card()
-    await post.messages.shown(row.id, row.wanted)
+    await post.messages.shown(row)
     assert await post.state() == "due"
 
 

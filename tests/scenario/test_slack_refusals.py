@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, get_args
 
 import pytest
@@ -262,6 +263,39 @@ async def test_a_card_whose_form_was_refused_takes_its_place_when_it_is_sent_aga
     (said,) = desk.slack.said(HERE)
     assert "section" in said
     assert "nobody can decide" not in said
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+@pytest.mark.parametrize("kind", [one for one in KINDS if one != "ephemeral"])  # these are shown once
+async def test_sending_it_again_is_not_lost_while_it_is_being_delivered(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: str, call: int
+) -> None:
+    name = await desk.want(kind)
+    desk.slack.refuses, desk.slack.only_blocks = {HERE: "invalid_blocks"}, True
+    posting, updating = desk.slack.chat_postMessage, desk.slack.chat_update
+
+    async def mended_during(method: Callable[..., Awaitable[Any]], **given: Any) -> Any:
+        try:
+            return await method(**given)
+        finally:
+            if desk.slack.calls == call:
+                desk.slack.refuses = {}
+                async with desk.database.pool.connection() as conn:
+                    assert await undelivered.resend(conn, [name]) == [name]
+
+    monkeypatch.setattr(desk.slack, "chat_postMessage", partial(mended_during, posting))
+    monkeypatch.setattr(desk.slack, "chat_update", partial(mended_during, updating))
+    await desk.deliver(name, times=2)
+    if call > desk.slack.calls:  # nobody sends it again before it stands there in plain text
+        assert (await desk.needs_somebody())[name] == "plain"
+        async with desk.database.pool.connection() as conn:
+            await undelivered.resend(conn, [name])
+    await desk.deliver_all(rounds=4)
+    (said,) = desk.slack.said(HERE)
+    assert "section" in said
+    assert "plain text" not in said
+    assert "nobody can decide" not in said
+    assert name not in await desk.needs_somebody()
 
 
 async def test_an_answer_that_is_too_long_is_said_in_pieces_in_order(desk: Desk) -> None:

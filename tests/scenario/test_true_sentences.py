@@ -21,7 +21,7 @@ from bot.blocks import progress
 from bot.database import Database
 from connectors import scim
 from connectors.errors import ConnectorError, NotFound
-from connectors.sandbox import process
+from connectors.sandbox.process import Running
 from graphs import cases, drive
 from graphs.records import Answered, ApprovalStatus, RunStatus, Verdict
 from tests.scenario.desk import Office, open_office
@@ -70,11 +70,8 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
 
 
 @pytest.fixture
-async def office(database: Database, database_home: Path, tmp_path: Path) -> AsyncIterator[Office]:
-    async with (
-        process.directory(tmp_path / "directory") as server,
-        open_office(database, database_home, server) as opened,
-    ):
+async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
+    async with open_office(database, database_home, server) as opened:
         yield opened
 
 
