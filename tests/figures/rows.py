@@ -1,0 +1,66 @@
+"""I4: rows that give or withhold authority count only as the record has them, whatever is written."""
+
+import logging
+import random
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bot.database import open_database
+from bot.storage.embedded import Embedded
+from connectors.sandbox import process
+from tests.abuse import grounds
+from tests.figures.record import Figure, none_wrong
+from tests.scenario import test_every_grant as grants
+from tests.scenario.desk import Office, open_office
+
+SEED = SAMPLE = 5
+TRIES = {
+    grants.before_approval: "while a request waits; effects that nobody approved",
+    grants.after_approval: "after it was approved, and again after it was carried out; other effects, and"
+    " access that does not end",
+}
+
+
+async def measure(*, quick: bool) -> AsyncIterator[Figure]:
+    """Write each statement, or a sample of them, into an office of its own."""
+    logging.disable(logging.CRITICAL)  # every forged row is logged, as it should be
+    statements = [one for name in grants.ATTACKS for one in grants.statements(name)]
+    if quick:
+        statements = random.Random(SEED).sample(statements, SAMPLE)
+    with tempfile.TemporaryDirectory(prefix="countersign-rows-") as name:
+        home = Path(name) / "home"
+        home.mkdir()
+        grounds.hurry(home)
+        async with Embedded(home):
+            for attack, when in TRIES.items():
+                wrong = 0
+                for number, statement in enumerate(statements):
+                    async with _office(home, Path(name) / f"{attack.__name__}-{number}") as office:
+                        try:
+                            await attack(office, statement)
+                        except AssertionError as error:
+                            wrong += 1
+                            sys.stderr.write(f"wrong, {when}: {error}\n")
+                yield none_wrong(
+                    "I4",
+                    f"statements on {len(grants.ATTACKS)} tables, written as the application's role {when}",
+                    tried=len(statements),
+                    wrong=wrong,
+                    least=len(statements),
+                )
+
+
+@asynccontextmanager
+async def _office(home: Path, folder: Path) -> AsyncIterator[Office]:
+    """Open an office whose database and directory nobody has written to, with another request that waits."""
+    async with (
+        open_database(home, None, tenant=f"rows-{secrets.token_hex(6)}") as database,
+        process.directory(folder) as server,
+        open_office(database, home, server) as office,
+    ):
+        await office.ask(grants.WANTED)
+        yield office
