@@ -8,7 +8,8 @@ import pytest
 
 from knowledge.build import build
 from knowledge.errors import Unreadable
-from knowledge.sources import folder, opening
+from knowledge.sources import folder as folder_source
+from knowledge.sources import opening
 from knowledge.sources.base import Defaults, Entry, Problem
 from knowledge.sources.folder import Folder
 from knowledge.sources.local import LocalFolder
@@ -19,27 +20,34 @@ SECRET = "The signing key of the company is 12345.\n"
 Act = Callable[[Path, Path], None]
 
 
-@pytest.fixture
-def share(tmp_path: Path) -> Path:
-    share = tmp_path / "share"
+ODD = ("a.md", "sub/b.md")  # what is exchanged; z.md stays as it is
+
+
+def laid(folder: Path) -> tuple[Path, Path]:
+    """Lay out a folder that is shared, and one that is secret."""
+    share, secret = folder / "share", folder / "secret"
     (share / "sub").mkdir(parents=True)
-    for name in ("a.md", "sub/b.md", "z.md"):
+    for name in (*ODD, "z.md"):
         (share / name).write_text("# A\n\nInnocent text of the policy.\n")
-    return share
-
-
-@pytest.fixture
-def secret(tmp_path: Path) -> Path:
-    secret = tmp_path / "secret"
     secret.mkdir()
     for name in ("a.md", "b.md"):
         (secret / name).write_text(SECRET)
         (secret / name).chmod(0o600)
-    return secret
+    return share, secret
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    return laid(tmp_path)[0]
+
+
+@pytest.fixture
+def secret(share: Path) -> Path:
+    return share.parent / "secret"
 
 
 def linked(share: Path, secret: Path) -> None:
-    for name in ("a.md", "sub/b.md"):
+    for name in ODD:
         (share / name).unlink()
         (share / name).symlink_to(secret / Path(name).name)
 
@@ -51,25 +59,25 @@ def above(share: Path, secret: Path) -> None:
 
 
 def hard(share: Path, secret: Path) -> None:
-    for name in ("a.md", "sub/b.md"):
+    for name in ODD:
         (share / name).unlink()
         (share / name).hardlink_to(secret / Path(name).name)
 
 
 def other(share: Path, secret: Path) -> None:
-    for name in ("a.md", "sub/b.md"):
+    for name in ODD:
         (share / name).unlink()
         (share / name).write_text(SECRET)
 
 
 def pipes(share: Path, secret: Path) -> None:
-    for name in ("a.md", "sub/b.md"):
+    for name in ODD:
         (share / name).unlink()
         os.mkfifo(share / name)
 
 
 def circle(share: Path, secret: Path) -> None:
-    for name in ("a.md", "sub/b.md"):
+    for name in ODD:
         (share / name).unlink()
         (share / name).symlink_to(Path(name).name)
 
@@ -80,51 +88,74 @@ def gone(share: Path, secret: Path) -> None:
 
 
 ACTS: tuple[Act, ...] = (linked, above, hard, other, pipes, circle, gone)
+ODD_AT_ONCE: tuple[Act, ...] = (linked, hard, pipes, circle)
+WHILE_COPIED = tuple(act for act in ACTS if act is not other)
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_what_was_exchanged_after_the_listing_is_refused(share: Path, secret: Path, act: Act) -> None:
+def exchanged_after_the_listing(folder: Path, act: Act) -> None:
+    """Assert that what was exchanged between listing and reading is refused, and the rest is read."""
+    share, secret = laid(folder)
     found = {one.document: one for one in Folder(share).entries()}
     act(share, secret)
-    for name in ("a.md", "sub/b.md"):
-        entry = found[name]
-        assert isinstance(entry, Entry)
-        with pytest.raises(Unreadable):
-            entry.read()
+    for name in ODD:
+        assert _is_refused(found[name]), name
     last = found["z.md"]
     assert isinstance(last, Entry)
     assert last.read().words
 
 
-@pytest.mark.parametrize("act", [linked, hard, pipes, circle])
-def test_what_is_odd_from_the_start_is_a_problem_of_its_own(share: Path, secret: Path, act: Act) -> None:
+def odd_from_the_start(folder: Path, act: Act) -> None:
+    """Assert that what was odd when it was listed is a problem of its own, and the rest is read."""
+    share, secret = laid(folder)
     act(share, secret)
     found = {one.document: one for one in Folder(share).entries()}
-    assert [isinstance(found[name], Problem) for name in ("a.md", "sub/b.md", "z.md")] == [True, True, False]
+    assert [isinstance(found[name], Problem) for name in (*ODD, "z.md")] == [True, True, False]
 
 
-@pytest.mark.parametrize("act", [act for act in ACTS if act is not other])
-def test_what_is_exchanged_while_a_source_is_copied_is_left_out(
-    share: Path, secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: Act
-) -> None:
+def exchanged_while_copied(folder: Path, act: Act) -> None:
+    """Assert that what is exchanged while its source is copied is left out, and nothing secret is kept."""
+    share, secret = laid(folder)
     source = Mirrored(
-        name="files", home=tmp_path / "home", fetcher=LocalFolder(path=share), defaults=Defaults()
+        name="files", home=folder / "home", fetcher=LocalFolder(path=share), defaults=Defaults()
     )
-    before = folder.File.content
+    before = folder_source.File.content
 
-    def exchanged(file: folder.File) -> bytes:
+    def exchanged(file: folder_source.File) -> bytes:
         if file.name == "a.md":
             act(share, secret)
         return before(file)
 
-    monkeypatch.setattr(folder.File, "content", exchanged)
-    source.fetch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder_source.File, "content", exchanged)
+        source.fetch()
     found = {one.document: one for one in source.entries()}
-    assert isinstance(found["files/a.md"], Problem)
-    assert isinstance(found["files/sub/b.md"], Problem)
-    assert isinstance(found["files/z.md"], Entry)
-    kept = (tmp_path / "home").rglob("*")
+    assert [isinstance(found[f"files/{name}"], Problem) for name in (*ODD, "z.md")] == [True, True, False]
+    kept = (folder / "home").rglob("*")
     assert not any(SECRET in path.read_text() for path in kept if path.is_file())
+
+
+def _is_refused(entry: Entry | Problem) -> bool:
+    assert isinstance(entry, Entry)
+    try:
+        entry.read()
+    except Unreadable:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_what_was_exchanged_after_the_listing_is_refused(tmp_path: Path, act: Act) -> None:
+    exchanged_after_the_listing(tmp_path, act)
+
+
+@pytest.mark.parametrize("act", ODD_AT_ONCE)
+def test_what_is_odd_from_the_start_is_a_problem_of_its_own(tmp_path: Path, act: Act) -> None:
+    odd_from_the_start(tmp_path, act)
+
+
+@pytest.mark.parametrize("act", WHILE_COPIED)
+def test_what_is_exchanged_while_a_source_is_copied_is_left_out(tmp_path: Path, act: Act) -> None:
+    exchanged_while_copied(tmp_path, act)
 
 
 def test_a_circle_in_one_source_ends_no_ingest(
