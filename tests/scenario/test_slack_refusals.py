@@ -25,10 +25,11 @@ from tests.scenario.slack_office import ADA
 HERE, OPERATORS, PRIVATE = "C0HERE", "C0OPERATORS", "D0ADA"
 SAID = "thirty days"
 UNKNOWN = "an_error_that_nobody_has_documented"
-ERRORS = sorted(refusals.DOCUMENTED | {UNKNOWN} - {refusals.UNSET, refusals.UNDRAWN})
+ERRORS = sorted((refusals.DOCUMENTED | {UNKNOWN}) - {refusals.UNSET, refusals.UNDRAWN})
 GONE = ("message_not_found", "thread_not_found", "cannot_reply_to_message")  # treated by themselves too
 MEANINGS = sorted({*GONE, *{(refusals.why(one), refusals.mend(one)): one for one in ERRORS}.values()})
 KINDS: tuple[str, ...] = (*get_args(Kind), "ephemeral")
+DRAWN = ("card", "doubt", "progress", "review")  # which change when their record does
 
 
 @dataclass(kw_only=True)
@@ -69,8 +70,9 @@ class Slack:
         self.calls += 1
         error = self.refuses.get(call["channel"]) or self.refuses.get("*")
         if error is not None and (call["blocks"] or not self.only_blocks):
-            response = _Answer(data={"ok": False, "error": error})
-            raise SlackApiError("refused", response)
+            if error.startswith("HTTP "):  # an answer that is none of Slack's
+                raise SlackApiError("refused", _Answer(data=b"", status_code=int(error[5:])))
+            raise SlackApiError("refused", _Answer(data={"ok": False, "error": error}))
 
     def said(self, channel: str) -> list[str]:
         """Return all that is to be read in a channel."""
@@ -80,7 +82,7 @@ class Slack:
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
-    data: dict[str, Any]
+    data: dict[str, Any] | bytes
     status_code: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -90,12 +92,13 @@ class Board:
     """Draws what each row says, or the same card for every record."""
 
     channel: str = HERE
+    says: str = SAID
 
     async def draw(self, row: Row) -> Letter:
         if row.payload is not None and "text" in row.payload:
             shown = Message(text=row.payload["text"], blocks=tuple(row.payload["blocks"]))
             return Letter(channel=row.channel or self.channel, thread=row.thread, message=shown)
-        return Letter(channel=self.channel, thread=None, message=message(SAID))
+        return Letter(channel=self.channel, thread=None, message=message(self.says))
 
 
 def message(text: str) -> Message:
@@ -110,6 +113,14 @@ class Desk:
     slack: Slack
     database: Database
     board: Board = field(default_factory=Board)
+
+    def refuse(self, error: str, *, private: bool = True) -> None:
+        """Have Slack refuse all that is posted in a channel of this error's own, and in private."""
+        self.board.channel = f"C0{''.join(filter(str.isalnum, error)).upper()}"
+        self.board.says = SAID
+        self.slack.posts.clear()
+        self.slack.shown.clear()
+        self.slack.refuses = {self.board.channel: error} | ({PRIVATE: error} if private else {})
 
     async def want(self, kind: str, ref: str = "x") -> str:
         """Have a message of a kind wanted; return its name."""
@@ -193,63 +204,106 @@ async def desk(database: Database) -> AsyncIterator[Desk]:
         yield desk
 
 
+async def refused_everywhere(desk: Desk, kind: str, error: str) -> None:
+    """Assert that the operator is shown what Slack refuses, and that it is there once Slack accepts it."""
+    desk.refuse(error)
+    name = await desk.want(kind, error)
+    shown = await _refused_for_long(desk, name, error)
+    told = [row for row in await desk.rows() if row["kind"] == "operator" and row["ref"] == name]
+    assert len(told) == (refusals.cure(error) is not Cure.TIME and kind != "operator"), error
+
+    desk.slack.refuses = {}
+    row = await desk.deliver(shown, times=2)
+    assert row["state"] == "done", error
+    everywhere = [*desk.slack.said(desk.board.channel), *desk.slack.said(PRIVATE)]
+    assert len([said for said in everywhere if SAID in said]) == 1, error
+    assert shown not in await desk.needs_somebody(), error
+    if shown != name:
+        async with desk.database.pool.connection() as conn:
+            await conn.execute("UPDATE message SET id = ref WHERE id = %s", (shown,))
+
+
+async def change_refused(desk: Desk, kind: str, error: str) -> None:
+    """Assert the same of a message that is there and is to show something else."""
+    desk.refuse(error)
+    refused, desk.slack.refuses = desk.slack.refuses, {}
+    name = await desk.want(kind, error)
+    assert (await desk.deliver(name))["state"] == "done", error
+    desk.slack.refuses, desk.board.says = refused, f"{SAID}, and one more"
+    await desk.want(kind, error)
+    await _refused_for_long(desk, name, error)
+
+    desk.slack.refuses = {}
+    assert (await desk.deliver(name, times=2))["state"] == "done", error
+    assert desk.board.says in " ".join(desk.slack.said(desk.board.channel)), error
+    assert name not in await desk.needs_somebody(), error
+
+
+async def _refused_for_long(desk: Desk, name: str, error: str) -> str:
+    """Have a message tried again and again; return the name of the one that the operator is then shown.
+
+    A private answer of which Slack does not say whether it was shown is told in private once more.
+    """
+    for _ in range(undelivered.OFTEN + 2):  # of the private answer, and of what follows it
+        row = await desk.deliver(name)
+        if row["error"] == MAYBE:
+            (name,) = [each["id"] for each in await desk.rows() if each["id"].startswith("reply:private")]
+        elif row["state"] == "waiting" and row["form"] == 0:
+            break
+    state = "delayed" if refusals.cure(error) is Cure.TIME else "waiting"
+    assert (await desk.needs_somebody()).get(name) == state, error
+    return name
+
+
+async def told_in_private(desk: Desk, kind: str, error: str) -> None:
+    """Assert that what cannot be said in a channel is told to the person, and why."""
+    desk.refuse(error, private=False)
+    row = await desk.deliver(await desk.want(kind, error), times=2)
+    said = desk.slack.said(PRIVATE)
+    assert len(said) == 1, error
+    assert SAID in said[0], error
+    assert refusals.why(error) in said[0], error
+    assert row["state"] == "done", error
+
+
+async def said_plainly(desk: Desk, kind: str, error: str) -> None:
+    """Assert that plain text stands in the place of what Slack never accepts, and is listed."""
+    desk.slack.only_blocks = True
+    desk.refuse(error)
+    name = await desk.want(kind, error)
+    await desk.deliver(name, times=2)
+    said = desk.slack.said(desk.board.channel)
+    assert len(said) == 1, error
+    assert SAID in said[0], error
+    assert error in said[0], error
+    assert (await desk.needs_somebody()).get(name) == "plain", error
+    assert ("nobody can decide" in said[0]) == (kind in {"card", "doubt", "review"}), error
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_whatever_slack_answers_no_message_ends_in_silence(desk: Desk, kind: str) -> None:
-    """It waits and is shown to the operator, or is tried again; and is there once Slack accepts it."""
-    for number, error in enumerate(MEANINGS):
-        desk.board.channel = f"C0{number}"
-        desk.slack.refuses = {desk.board.channel: error, PRIVATE: error}
-        name = await desk.want(kind, error)
-        unsure = refusals.cure(error) is Cure.TIME
-        row = await desk.deliver(name)
-        while not unsure and not (row["state"] == "waiting" and row["form"] == 0):
-            row = await desk.deliver(name)
-        if not unsure:
-            assert (await desk.needs_somebody())[name] == "waiting", error
-        told = [row for row in await desk.rows() if row["kind"] == "operator" and row["ref"] == name]
-        assert len(told) == (not unsure and kind != "operator"), error
+    for error in MEANINGS:
+        await refused_everywhere(desk, kind, error)
 
-        desk.slack.refuses = {}
-        row = await desk.deliver(name, times=2)
-        if row["error"] == MAYBE:  # a private answer may have been shown, and is told in private once more
-            (name,) = [each["id"] for each in await desk.rows() if each["id"].startswith("reply:private")]
-            row = await desk.deliver(name)
-            async with desk.database.pool.connection() as conn:
-                await conn.execute("UPDATE message SET id = ref WHERE id = %s", (name,))
-        assert row["state"] == "done", error
-        everywhere = [*desk.slack.said(desk.board.channel), *desk.slack.said(PRIVATE)]
-        assert len([said for said in everywhere if SAID in said]) == 1, error
-        assert name not in await desk.needs_somebody(), error
-        desk.slack.posts.clear()
-        desk.slack.shown.clear()
+
+@pytest.mark.parametrize("kind", DRAWN)
+async def test_a_change_that_slack_refuses_is_shown_to_somebody_and_made_later(desk: Desk, kind: str) -> None:
+    for error in MEANINGS:
+        await change_refused(desk, kind, error)
 
 
 @pytest.mark.parametrize("kind", ["reply", "ephemeral"])
 async def test_what_cannot_be_said_where_it_belongs_is_told_in_private(desk: Desk, kind: str) -> None:
-    for error in (one for one in MEANINGS if refusals.cure(one) is Cure.OPERATOR_HERE):
-        desk.slack.posts.clear()
-        desk.slack.refuses = {HERE: error}
-        row = await desk.deliver(await desk.want(kind, error), times=2)
-        (said,) = desk.slack.said(PRIVATE)
-        assert SAID in said, error
-        assert refusals.why(error) in said
-        assert row["state"] == "done"
+    for error in MEANINGS:
+        if refusals.cure(error) is Cure.OPERATOR_HERE:
+            await told_in_private(desk, kind, error)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_slack_never_accepts_leaves_plain_text_in_its_place(desk: Desk, kind: str) -> None:
-    desk.slack.only_blocks = True
-    for error in (one for one in MEANINGS if refusals.cure(one) is Cure.OTHER_WORDS):
-        desk.slack.posts.clear()
-        desk.slack.shown.clear()
-        desk.slack.refuses = {HERE: error}
-        name = await desk.want(kind, error)
-        await desk.deliver(name, times=2)
-        (said,) = desk.slack.said(HERE)
-        assert SAID in said
-        assert error in said
-        assert (await desk.needs_somebody())[name] == "plain"
-        assert ("nobody can decide" in said) == (kind in {"card", "doubt", "review"})
+    for error in MEANINGS:
+        if refusals.cure(error) is Cure.OTHER_WORDS:
+            await said_plainly(desk, kind, error)
 
 
 async def test_a_card_whose_form_was_refused_takes_its_place_when_it_is_sent_again(desk: Desk) -> None:
