@@ -32,7 +32,7 @@ _WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])|[^0-9A-Za-z]+")
 _LONGEST = 300  # characters of a line that are looked at
 _KEY = r"[^\W\d_][\w.-]*(?:[ ][\w.-]+){0,2}"
 _LINE = re.compile(
-    rf"(?P<before>[\W_]{{0,24}}?)(?P<key>{_KEY})(?P<after>[\"'`*_\s>)\]]{{0,6}})[:=]+>?(?P<value>.*)"
+    rf"(?P<before>[\W_]{{0,24}}?)(?P<key>{_KEY})(?P<after>[\"'`*_\s>)\]?!]{{0,6}})[:=]+>?(?P<value>.*)"
 )
 _INSIDE = re.compile(r"[{,]\s*[\"']?(?P<key>[^\W\d_][\w.-]*)[\"']?\s*[:=]")
 _TAG = re.compile(

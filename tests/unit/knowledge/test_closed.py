@@ -64,6 +64,7 @@ FENCES = {
     "below the title": f"# Bands\n---\n{LINES}\n---\n\n{BODY}",
     "below the title, no fence": f"# Bands\n\n{LINES}\n\nSome text.\n",
     "bold below the title": f"# Bands\n\n**Audience:** people-team\n\n{BODY}",
+    "a question below the title": f'# Bands\n\n"audience?": [people-team]\n\n{BODY}',
     "below the text": f"{BODY}\n---\naudience: People team\n---\n",
     "at the end, no fence": f"{BODY}\n{LINES}\n",
     "a list at the end": f"{BODY}\naudience:\n  - people-team\n",
