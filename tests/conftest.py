@@ -83,7 +83,7 @@ def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def running_town(
     prepared_home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> "AsyncIterator[Town]":

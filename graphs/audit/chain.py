@@ -33,8 +33,8 @@ async def append(
     """Append one event in the caller's transaction. Call it last: it holds the chain's head until commit.
 
     `facts` name nobody and stand in the event. `detail` is kept beside it, each person's values under their
-    own key; `house` too, for what concerns nobody and outlives everybody. Raises Locked where this process
-    has not opened the keys of the record.
+    own key; `house` too, for what concerns nobody and outlives everybody. Raises Unopened where this process
+    has not opened the record.
     """
     tenant, around = await context.hold(conn, kind, run, facts, detail)
     for _ in range(_TRIES):

@@ -75,7 +75,9 @@ async def opened(home: Path, server: Running, *, policy: Policy | None = None) -
         open_database(home, None, tenant=tenant) as database,
         open_owner(home, None) as admin,
         connect(directory=settings) as (connectors, mint),
-        httpx.AsyncClient(base_url=server.url.removesuffix("/v2"), headers=headers, trust_env=False) as scim,
+        httpx.AsyncClient(
+            base_url=server.url.removesuffix("/v2"), headers=headers, trust_env=False, verify=False
+        ) as scim,
         Runs.open(
             pool=database.pool,
             saver_pool=database.saver_pool,

@@ -75,7 +75,9 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
 @pytest.fixture
 def server(running: Running) -> Iterator[Server]:
     headers = {"Authorization": f"Bearer {running.token}", "Content-Type": "application/scim+json"}
-    with httpx.Client(base_url=running.url.removesuffix("/v2"), headers=headers, trust_env=False) as http:
+    with httpx.Client(
+        base_url=running.url.removesuffix("/v2"), headers=headers, trust_env=False, verify=False
+    ) as http:
         server = Server(url=running.url, token=running.token, read_token=running.read_token, http=http)
         yield server
         server.clear()

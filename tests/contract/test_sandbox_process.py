@@ -22,6 +22,7 @@ def as_administrator(running: Running) -> httpx.AsyncClient:
         base_url=running.url.removesuffix("/v2"),
         headers={"Authorization": f"Bearer {running.token}", "Content-Type": "application/scim+json"},
         trust_env=False,
+        verify=False,
     )
 
 
@@ -98,7 +99,7 @@ async def keep_changing(
 
 
 async def test_without_our_token_nothing_is_told(tmp_path: Path) -> None:
-    async with directory(tmp_path) as running, httpx.AsyncClient(trust_env=False) as http:
+    async with directory(tmp_path) as running, httpx.AsyncClient(trust_env=False, verify=False) as http:
         root = running.url.removesuffix("/v2")
         for token in (None, "Bearer wrong", f"Basic {running.token}", f"Bearer {running.token}x", "Bearer ä"):
             headers = {"Authorization": token.encode("latin-1")} if token else {}

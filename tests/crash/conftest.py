@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.town import Town, copied, open_town
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def mortal_town(prepared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     """Workspace, directory and bot, each a process that may be killed."""
     home = copied(prepared_home, tmp_path_factory.mktemp("crash") / "home")

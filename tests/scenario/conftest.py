@@ -1,7 +1,7 @@
 """What the scenarios share."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from connectors.sandbox import process
 from connectors.sandbox.process import Running
+from knowledge import embedder
 from tests.scenario.slack_office import write_handbook
 
 
@@ -31,6 +32,25 @@ def slack_home(read_home: Path, tmp_path: Path) -> Path:
     return home
 
 
+_LOADED: dict[Path, embedder.MiniLM] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model_loaded_once() -> Iterator[None]:
+    """A bot's process loads its model once; these tests open a hundred bots in one process."""
+    load = embedder.load
+
+    def once(home: Path, *, threads: int | None = None) -> embedder.MiniLM:
+        place = (home / "models").resolve()
+        if place not in _LOADED:
+            _LOADED[place] = load(home, threads=threads)
+        return _LOADED[place]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedder, "load", once)
+        yield
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def directory_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     async with process.directory(tmp_path_factory.mktemp("directory"), faults=True) as running:
@@ -40,7 +60,7 @@ async def directory_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
 @pytest.fixture
 async def server(directory_server: Running) -> Running:
     """A directory server as it is at its first start, for this test alone."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
         answer = await http.post(
             f"{directory_server.url.removesuffix('/v2')}/_sandbox/reset",
             headers={"Authorization": f"Bearer {directory_server.token}"},

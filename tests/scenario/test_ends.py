@@ -56,7 +56,7 @@ async def office(database: Database, database_home: Path, scim: process.Running)
 @pytest.fixture
 def administrator(scim: process.Running) -> Any:
     headers = {"Authorization": f"Bearer {scim.token}", "Content-Type": "application/scim+json"}
-    with httpx.Client(base_url=scim.url, headers=headers, trust_env=False) as http:
+    with httpx.Client(base_url=scim.url, headers=headers, trust_env=False, verify=False) as http:
         yield http
 
 
