@@ -5,9 +5,10 @@ way if it comes before the last time that people were read, which is before the 
 gives nobody a right changes nothing, and holds up nobody.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -36,10 +37,14 @@ class Watch:
     reads: int = 0
     people: int = 0  # the first read of the last reading of people
 
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+
     async def before(self) -> None:
-        self.reads += 1
-        if self.reads == self.at and self.happens is not None:
-            await self.happens()
+        """Count a read. Whatever is read at the same time waits until what happens before it has happened."""
+        async with self._one:
+            self.reads += 1
+            if self.reads == self.at and self.happens is not None:
+                await self.happens()
 
 
 @asynccontextmanager

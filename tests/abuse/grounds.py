@@ -3,7 +3,7 @@
 import logging
 import secrets
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +18,13 @@ from connectors.registry import DirectorySettings, connect
 from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from graphs.audit import Vault
+from graphs.kit import Workflow
 from graphs.policy.engine import Policy
 from graphs.runs import Runs
 from graphs.sealed import Seal
 from tests.abuse.arena import ADMINISTRATOR, Arena
 from tests.abuse.scenes import scenes, workflows
-from tests.scenario.desk import DatabaseClock, Desk
+from tests.scenario.desk import DatabaseClock, Desk, Office, open_office
 
 if TYPE_CHECKING:
     from tests.abuse.front import Front
@@ -43,6 +44,19 @@ async def arena() -> AsyncIterator[Arena]:
             opened(home, server) as found,
         ):
             yield found
+
+
+@asynccontextmanager
+async def office(
+    home: Path, folder: Path, *, more: Sequence[Workflow] = ()
+) -> AsyncIterator[tuple[Office, process.Running]]:
+    """Open an office on a running database, in which and in whose directory nobody has done anything."""
+    async with (
+        open_database(home, None, tenant=f"office-{secrets.token_hex(6)}") as database,
+        process.directory(folder, faults=True) as server,
+        open_office(database, home, server, more=more) as opened_,
+    ):
+        yield opened_, server
 
 
 def hurry(home: Path) -> None:

@@ -1,17 +1,23 @@
 """Who people and groups are between two reads (letter I): every change at every read that a request makes."""
 
+import itertools
 import random
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from pathlib import Path
 
-from tests.abuse import between
+from bot.storage.embedded import Embedded
+from tests.abuse import between, grounds
 from tests.abuse.arena import Arena
 from tests.abuse.grounds import arena
 from tests.abuse.matrix import Tried
 from tests.abuse.scenes import scenes
 from tests.abuse.shares import shared
 from tests.figures.record import Figure, none_wrong
+from tests.scenario import test_parts
+from tests.scenario.test_identities import EMERGENCIES
 
 SAMPLE = 12
 
@@ -49,6 +55,35 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
         tried=len(lived),
         wrong=sum(one.wrongful for one in lived),
         least=SAMPLE if quick else len(lives),
+    )
+    yield await _reviews(quick=quick)
+
+
+async def _reviews(*, quick: bool) -> Figure:
+    """Have everybody review who took part in one of the ways, with each account, and somebody who did not."""
+    every = list(itertools.product(test_parts.WAYS, ("same", "linked", "another")))
+    chosen = random.Random(SAMPLE).sample(every, 3) if quick else every
+    wrong = 0
+    with tempfile.TemporaryDirectory(prefix="countersign-parts-") as name:
+        home = Path(name) / "home"
+        home.mkdir()
+        grounds.hurry(home)
+        async with Embedded(home):
+            for number, (way, account) in enumerate(chosen):
+                place = Path(name) / str(number)
+                async with grounds.office(home, place, more=EMERGENCIES) as (office, server):
+                    try:
+                        await test_parts.review(office, server, way, account=account)
+                    except AssertionError as error:
+                        wrong += 1
+                        sys.stderr.write(f"wrong: {error}\n")
+    return none_wrong(
+        "I3",
+        f"{len(test_parts.WAYS)} ways to take part in a request, with the same account, one that is linked"
+        " since, and none of them; reviews by whoever took part, and reviews that others could not do",
+        tried=len(chosen),
+        wrong=wrong,
+        least=3 if quick else 18,
     )
 
 

@@ -2,20 +2,15 @@
 
 import logging
 import random
-import secrets
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.database import open_database
 from bot.storage.embedded import Embedded
-from connectors.sandbox import process
 from tests.abuse import grounds
 from tests.figures.record import Figure, none_wrong
 from tests.scenario import test_every_grant as grants
-from tests.scenario.desk import Office, open_office
 
 SEED = SAMPLE = 5
 TRIES = {
@@ -39,7 +34,9 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
             for attack, when in TRIES.items():
                 wrong = 0
                 for number, statement in enumerate(statements):
-                    async with _office(home, Path(name) / f"{attack.__name__}-{number}") as office:
+                    place = Path(name) / f"{attack.__name__}-{number}"
+                    async with grounds.office(home, place) as (office, _):
+                        await office.ask(grants.WANTED)  # another request, which waits
                         try:
                             await attack(office, statement)
                         except AssertionError as error:
@@ -52,15 +49,3 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
                     wrong=wrong,
                     least=SAMPLE if quick else 42,
                 )
-
-
-@asynccontextmanager
-async def _office(home: Path, folder: Path) -> AsyncIterator[Office]:
-    """Open an office whose database and directory nobody has written to, with another request that waits."""
-    async with (
-        open_database(home, None, tenant=f"rows-{secrets.token_hex(6)}") as database,
-        process.directory(folder) as server,
-        open_office(database, home, server) as office,
-    ):
-        await office.ask(grants.WANTED)
-        yield office

@@ -214,24 +214,6 @@ async def test_a_directory_that_is_away_is_asked_for_one_of_many_names(
     assert (await directory.find_group("data-owners")).id == known["data-owners"], "it is not left alone"
 
 
-async def test_whoever_voted_in_an_earlier_round_does_not_review_a_later_one(office: Office) -> None:
-    run = await ask(office, workflow="break_glass", values=URGENT)
-    assert await click(office, office.desk.cards[-1], INES) is Answered.RECORDED
-    office.desk.text, office.desk.serves = "Two people approve emergency access.", "e2"
-    await office.runs.sweep()  # the clause has changed: the card is void, and a new one asks
-    await office.work()
-    card = office.desk.cards[-1]
-    assert (await approval(office, card)).votes == ()
-    for who in (GRACE, BEN):
-        assert await click(office, card, who) is Answered.RECORDED
-    assert await status(office, run) is RunStatus.DONE
-    await office.later(timedelta(minutes=31))
-    async with office.database.pool.connection() as conn:
-        (waiting,) = await reviews.waiting(conn)
-    signed = await office.runs.review(waiting.id, Finding.IN_ORDER, by=await person(office, INES))
-    assert signed is Answered.TOOK_PART
-
-
 async def test_a_reviewer_linked_with_whoever_took_part_reviews_nothing(
     office: Office, server: Running
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from connectors.sandbox.company import Employee
+from connectors.sandbox.company import Employee, record_id
 from connectors.sandbox.process import Running
 
 EMPLOYEE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber"
@@ -26,6 +26,12 @@ async def found_group(server: Running, name: str, members: Iterable[Employee]) -
     }
     made = await _send(server, "POST", "/Groups", body)
     return str(made["id"])
+
+
+async def join(server: Running, who: Employee, group: str) -> None:
+    """Take somebody into a group of the company, by its name at the first start."""
+    change = {"op": "add", "path": "members", "value": [{"value": who.id}]}
+    await _patch(server, f"/Groups/{record_id('Group', group)}", change)
 
 
 async def rename(server: Running, group: str, name: str) -> None:
