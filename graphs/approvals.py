@@ -244,7 +244,9 @@ async def _recorded(conn: Connection, row: Mapping[str, Any], *, sure: bool = Fa
     """
     fresh = {vote["subject"] for vote in row["votes"] if vote["fresh"]}
     found = _approval(row)
-    told = await recorded.approval(conn, found, fresh=fresh, ours=bool(row["ours"]))
+    told = await recorded.approval(
+        conn, found, fresh=fresh, ours=bool(row["ours"]), kept=bool(row.get("kept"))
+    )
     if told.status is found.status:
         return told
     if sure:

@@ -68,6 +68,7 @@ async def _answered(case: Case, machine: Machine) -> None:
     except Unknown as unknown:
         await _ask(case, unknown.effect)
     except Refused as refusal:
+        log.warning("run %s is refused: %s", case.id, refusal.key)
         await steps.end(case, RunStatus.FAILED, refusal.key, refusal.facts)
     except ConnectorError as error:
         await _retry(case, error)

@@ -198,6 +198,7 @@ async def opened(conn: Connection, row: Mapping[str, Any], *columns: str) -> dic
     """Return a row of approvals or effects with the ids put back that an erasure keeps sealed for it.
 
     One that no erasure keeps anything for comes back as it is, and so does any where the secrets are closed.
+    `kept` says that the digest of an approval is what an erasure keeps of it.
     """
     found = {token for name in columns for token in _TOKEN.findall(json.dumps(row[name]))}
     if not found:
@@ -215,8 +216,8 @@ async def opened(conn: Connection, row: Mapping[str, Any], *columns: str) -> dic
         ids |= kept.ids
         digests |= kept.digests
     whole = {**row, **{name: put_back(row[name], ids) for name in columns}}
-    if row.get("digest") == GONE:
-        whole["digest"] = digests.get(row["id"], GONE)
+    if row.get("digest") == GONE and row["id"] in digests:
+        whole |= {"digest": digests[row["id"]], "kept": True}
     return whole
 
 

@@ -58,12 +58,14 @@ def alarm(what: str, name: str) -> None:
     )
 
 
-async def approval(conn: Connection, found: Approval, *, fresh: Collection[str], ours: bool) -> Approval:
+async def approval(
+    conn: Connection, found: Approval, *, fresh: Collection[str], ours: bool, kept: bool
+) -> Approval:
     """Return an approval with the votes and in the state that the record has.
 
     `fresh` are the subjects whose votes this transaction has written itself; `ours` says that it has written
-    the approval's row. `intact` is false where the record has another digest, or where the card shows other
-    words than were asked for.
+    the approval's row, and `kept` that an erasure vouches for its digest. `intact` is false where the record
+    has another digest, or where the card shows other words than were asked for.
     """
     try:
         events = await audit.of_approval(conn, found.id, _APPROVAL)
@@ -86,7 +88,7 @@ async def approval(conn: Connection, found: Approval, *, fresh: Collection[str],
         intact = intact and ours
     elif requested.erased:  # somebody whom it names: what is left of it can only be taken back
         intact = intact and await audit.is_erased(conn, requested)
-    else:
+    elif not kept:  # else an erasure has changed the words of the row, and comes to the record next
         masked = await audit.every(conn, found.run, ("run.masked",), approval=found.id)
         intact = intact and _is_as_requested(found, requested, masked)
     decided = next((event for event in events if event.kind == "approval.decided"), None)

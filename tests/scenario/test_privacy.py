@@ -248,6 +248,31 @@ async def test_what_cannot_end_keeps_the_id_alone_and_sealed_until_it_has(
     assert await people.find(database.pool, subject, person=None, harmless=HARMLESS) is None
 
 
+async def test_an_end_that_is_tried_in_the_middle_of_an_erasure_is_not_given_up(
+    office: Office, database: Database
+) -> None:
+    await granted(office, BEN, GRACE, WHY, "Ben Castellanos")
+    await fault(office, "down", on="write", times=0)
+    found = await people.find(database.pool, company.BEN.email, person=None, harmless=HARMLESS)
+    assert found is not None
+    tried: list[str] = []
+
+    async def files(words: frozenset[str]) -> Mentions:
+        """The rows are changed by now, and the record is not."""
+        (end,) = await rows(office, "SELECT id FROM run WHERE status = 'retrying'")
+        await office.parts.runs.advance(end["id"])
+        tried.append((await office.parts.runs.run(end["id"])).status)
+        return Mentions()
+
+    async with open_owner(office.database_home, None) as owner:
+        hands = Hands(queue=office.parts.jobs, notifier=office.parts.outbox)
+        erasing = Erasing(
+            database=database, owner=owner, hands=hands, files=files, by="dpo", harmless=HARMLESS
+        )
+        await erasing.erase(found)
+    assert tried == ["retrying"]
+
+
 async def fault(office: Office, kind: str | None, **details: object) -> None:
     import httpx
 
