@@ -197,8 +197,8 @@ def _erasure(vault: Vault, row: Mapping[str, Any]) -> Erasure:
 async def opened(conn: Connection, row: Mapping[str, Any], *columns: str) -> dict[str, Any]:
     """Return a row of approvals or effects with the ids put back that an erasure keeps sealed for it.
 
-    One that no erasure keeps anything for comes back as it is, and so does any where the secrets are closed.
-    `kept` says that the digest of an approval is what an erasure keeps of it.
+    One that no erasure keeps anything for comes back as it is, and so does any whose key is not here. `kept`
+    says that the digest of an approval is what an erasure keeps of it. Raises Unopened.
     """
     found = {token for name in columns for token in _TOKEN.findall(json.dumps(row[name]))}
     if not found:
