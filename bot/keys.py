@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 Store = Callable[[], Secrets]
 First = Callable[[Connection, Keys], Awaitable[None]]
 
+_PATIENT = (  # opening the secrets is slow on purpose, and several times slower on a busy machine
+    "SET LOCAL idle_in_transaction_session_timeout = '5min'"
+)
+
 
 async def open_seal(database: Database, store: Store) -> Seal:
     """Return what seals checkpoints; those that an earlier release has left in plain are sealed first.
@@ -58,6 +62,7 @@ async def own(pool: Pool, name: str, store: Store, *, first: First = _nothing) -
     if kept is not None and kept.newest.id in known:
         return kept
     async with pool.connection() as conn:
+        await conn.execute(_PATIENT)
         await conn.execute("SELECT pg_advisory_xact_lock(hashtext('key ' || %s))", (name,))
         known = await _known(conn, name)
         kept = await _kept(store, name)  # another process may have made it meanwhile

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -31,6 +32,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Fail a test that leaves the log silent: later tests of what is logged would prove nothing."""
+    yield
+    silenced, logging.root.manager.disable = logging.root.manager.disable, logging.NOTSET
+    assert silenced == logging.NOTSET, "this test left the log disabled"
 
 
 @pytest.fixture(scope="session")

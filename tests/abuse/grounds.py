@@ -3,8 +3,8 @@
 import logging
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +30,21 @@ if TYPE_CHECKING:
     from tests.abuse.front import Front
 
 
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Keep the log silent: every abuse is logged, as it should be, and there are thousands."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 @asynccontextmanager
 async def arena() -> AsyncIterator[Arena]:
-    """Open an arena with a database and a directory of its own."""
-    logging.disable(logging.CRITICAL)  # every abuse is logged, as it should be
-    with tempfile.TemporaryDirectory(prefix="countersign-abuse-") as folder:
+    """Open an arena with a database and a directory of its own; nothing is logged while it is open."""
+    with unlogged(), tempfile.TemporaryDirectory(prefix="countersign-abuse-") as folder:
         home = Path(folder) / "home"
         home.mkdir()
         hurry(home)

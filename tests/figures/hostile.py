@@ -1,7 +1,6 @@
 """A model, a document or a stranger that says and calls whatever it likes (L1, L2, L5)."""
 
 import json
-import logging
 import random
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -196,11 +195,8 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
         "L5", "requests with others' text beside them; values taken from it", tried=tried, wrong=wrong
     )
     goals = strangers()[:: 40 if quick else 1]
-    try:
-        async with opened() as arena:
-            calls, effects = await obeyed(arena, goals, whole=3 if quick else 60)
-    finally:
-        logging.disable(logging.NOTSET)
+    async with opened() as arena:
+        calls, effects = await obeyed(arena, goals, whole=3 if quick else 60)
     yield none_wrong(
         "L2",
         f"{len(goals)} goals of attackers as obeyed calls; effects",

@@ -1,6 +1,5 @@
 """D4: whatever Slack refuses is sent once it is mended, or replaced, or shown to somebody who can mend it."""
 
-import logging
 import random
 import secrets
 import sys
@@ -54,12 +53,11 @@ def cases() -> Iterator[tuple[Check, str, str]]:
 
 async def measure(*, quick: bool) -> AsyncIterator[Figure]:
     """Have each error answered to each kind of message, or a sample of that."""
-    logging.disable(logging.CRITICAL)  # every refusal is logged, as it should be
     chosen = defaultdict[Check, defaultdict[str, list[str]]](lambda: defaultdict(list))
     every = list(cases())
     for check, kind, error in random.Random(SEED).sample(every, SAMPLE) if quick else every:
         chosen[check][kind].append(error)
-    with tempfile.TemporaryDirectory(prefix="countersign-refusals-") as name:
+    with grounds.unlogged(), tempfile.TemporaryDirectory(prefix="countersign-refusals-") as name:
         home = Path(name) / "home"
         home.mkdir()
         grounds.hurry(home)
