@@ -169,7 +169,7 @@ def verify(edition: Which = None, home: Home = None, as_json: Json = False) -> N
 
 @app.command()
 def sweep(home: Home = None, as_json: Json = False) -> None:
-    """Remove old editions past retention ([knowledge] keep_editions, keep_days), as every ingest does.
+    """Remove old editions past retention (knowledge.keep_editions, keep_days), as every ingest does.
 
     The one that serves and the one before it stay, and so does any that a process has open.
     """

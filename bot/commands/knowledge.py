@@ -26,7 +26,7 @@ Sources = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="[SOURCE...]",
-        help="Folders of documents, or JSONL files. Default: the [[sources]] of the settings.",
+        help="Folders of documents, or JSONL files. Default: the \\[\\[sources]] of the settings.",
     ),
 ]
 Only = Annotated[

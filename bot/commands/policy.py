@@ -27,7 +27,7 @@ app = typer.Typer(help="The rules about who may ask, decide and carry out.", no_
 
 Extra = Annotated[
     Path | None,
-    typer.Argument(metavar="FILE", help="Policies of your own. Default: [policy] file of the settings."),
+    typer.Argument(metavar="FILE", help="Policies of your own. Default: file in \\[policy] of the settings."),
 ]
 Cases = Annotated[
     Path | None,
