@@ -111,6 +111,12 @@ class Messages:
             cursor = await conn.execute("SELECT 1 FROM message WHERE id = %s", (name,))
             return await cursor.fetchone() is not None
 
+    async def is_first(self, conn: Connection, channel: str) -> bool:
+        """Whether nothing was ever to be said there; who asks at the same time waits for the caller."""
+        await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('first ' || %s, 0))", (channel,))
+        cursor = await conn.execute("SELECT 1 FROM message WHERE channel = %s LIMIT 1", (channel,))
+        return await cursor.fetchone() is None
+
     async def is_ours(self, place: Place) -> bool:
         """Whether the message at that place is one of these."""
         async with self._pool.connection() as conn:

@@ -60,6 +60,10 @@ class Outbox(Wanting):
         """Whether the event has its answer."""
         return await self._messages.exists(f"reply:{event}")
 
+    async def is_first(self, conn: Connection, channel: str) -> bool:
+        """Whether nothing was ever to be said there; who asks at the same time waits for the caller."""
+        return await self._messages.is_first(conn, channel)
+
     async def has_posted(self, name: str, *, channel: str, ts: str) -> bool:
         """Whether that is the place of the message, or the channel into which it is just being posted."""
         return await self._messages.is_at(name, Place(channel=channel, ts=ts))

@@ -1,7 +1,8 @@
 """A week of real use, in which one person does and says all that a person can; and how they are looked for.
 
-Ben asks for access, is granted it, decides for others, changes a request, denies one, lends his right, asks
-questions, rates an answer, is named by others, and by a document of the handbook.
+Ben opens his conversation with the bot, asks questions and for access, is granted it, decides for others,
+changes a request, denies one, lends his right, rates an answer, is named by others, and by a document of the
+handbook.
 """
 
 import asyncio
@@ -119,6 +120,7 @@ async def command(*arguments: str, codes: tuple[int, ...] = (0,)) -> str:
 
 
 async def _questions(town: Town) -> None:
+    await town.people.home("messages", as_=BEN)
     answered = await town.ask(BEN, ASKED)
     await town.ask(BEN, f"<@{BOT}> How many days of annual leave do I get?", channel=ASK_POLICY)
     await town.ask(ADA, "Does Ben Castellanos look after the laboratory?")

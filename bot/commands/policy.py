@@ -155,9 +155,10 @@ async def _explain(settings: Settings, policy: "Policy", card: str, email: str |
     from graphs import delegations, rights  # noqa: PLC0415
     from graphs.groups import Groups  # noqa: PLC0415
 
-    async with opened(settings) as database, database.pool.connection() as conn:
-        approval = await _find(conn, card)
-        now, lent = await DatabaseClock().now(conn), await delegations.in_force(conn)
+    async with opened(settings) as database:
+        async with database.pool.connection() as conn:
+            approval = await _find(conn, card)
+            now, lent = await DatabaseClock().now(conn), await delegations.in_force(conn)
         asked = []
         async with readers.directory_of(settings, "Nobody") as directory:
             groups = Groups(database.pool, directory)
@@ -168,7 +169,8 @@ async def _explain(settings: Settings, policy: "Policy", card: str, email: str |
                 subjects = rights.concerned(approval) | {one.holder.subject for one in mine}
                 people = await rights.read(directory, subjects, within=_PATIENCE)
                 held = rights.held(person, mine, people)
-                right, ruling = await rights.choose(conn, policy, approval, held, people, at=now)
+                async with database.pool.connection() as conn:
+                    right, ruling = await rights.choose(conn, policy, approval, held, people, at=now)
                 asked.append(_Asked(right=right, ruling=ruling))
     return _Explained(approval=approval, people=asked)
 

@@ -22,14 +22,15 @@ def register(on: Surfaces, parts: Parts) -> None:
         async with parts.pool.connection() as conn:
             if not await parts.events.take(conn, body["event_id"]) or not messages:
                 return
-            await parts.outbox.reply(
-                conn,
-                event=f"greeting:{user}",
-                channel=channel,
-                thread=None,
-                message=words.greeting(),
-                for_user=user,
-            )
+            if await parts.outbox.is_first(conn, channel):
+                await parts.outbox.reply(
+                    conn,
+                    event=body["event_id"],
+                    channel=channel,
+                    thread=None,
+                    message=words.greeting(),
+                    for_user=user,
+                )
         await _suggest(parts, channel)
 
     on.event("app_home_opened", opened)

@@ -155,7 +155,8 @@ async def left_of(office: Office, words: tuple[str, ...]) -> dict[str, set[str]]
 
 
 async def used(office: Office) -> None:
-    """Have Ben ask, decide, deny, be named, lend his right, and wait for an answer and a decision."""
+    """Have Ben be greeted, ask, decide, deny, be named, lend his right, and wait for answer and decision."""
+    await office.people.home("messages", as_=BEN)
     await office.people.message(
         f"<@{BOT}> May I bring my parrot Quetzal into the laboratory?", as_=BEN, channel=ASK_POLICY
     )
