@@ -259,12 +259,13 @@ async def _forge_vote(arena: Arena, asked: Asked) -> None:
 
 
 async def the_intent_stands_in_the_ledger_before_the_click(arena: Arena) -> int:
-    """With the payload of an attacker: it is not what was approved."""
+    """With the payload of an attacker: it counts nowhere, and only what was approved is done, once."""
     asked = await arena.ask()
     prize = await arena.target(ADA)
-    await _forge_intent(arena, asked, "intended", {"group": prize})
+    await _forge_intent(arena, asked, "intended", {"group": prize, "group_id": arena.watched[prize]})
     await arena.click(asked.card, GRACE)
     await arena.work()
+    assert [one["group_name"] for one in await arena.changes()] == [asked.target]
     return 0
 
 
