@@ -30,6 +30,7 @@ async def test_killed_at_any_of_these_points_a_run_ends_with_each_effect_once(tm
     assert [outcome for outcome in outcomes if not outcome.holds] == []
     assert all(figure.holds for figure in crash.figures(outcomes))
     assert {outcome.verdict for outcome in outcomes if outcome.case.kind == "blind"} == {"unknown"}
+    assert all(outcome.reached for outcome in outcomes if outcome.case.scene in scenes.COMPANY)
 
 
 @pytest.mark.parametrize(

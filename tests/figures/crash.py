@@ -19,6 +19,7 @@ SEED = 5
 QUICK, FULL = 5, 150
 TIMED = 3  # kills with the product's own times
 STEADY = 30.0  # seconds
+_PATCHED = "after the PATCH of calls.Calls.make #1"
 
 
 async def measure(*, quick: bool) -> AsyncIterator[Figure]:
@@ -35,11 +36,16 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
 
 
 async def sample(bench: sweep.Bench) -> list[Case]:
-    """Every kind of operation at the worst moment, and some points of one scene."""
+    """Every kind of operation and every workflow at the worst moment, and some other points."""
     points = await bench.points("post", "keyed")
     others = random.Random(SEED).sample(points, QUICK - len(KINDS))
     return [
         *map(_during_the_call, KINDS),
+        *(
+            Case(scene=scene, kind="findable", how="killed", point=f"{workflow}: {_PATCHED}")
+            for scene in sorted(scenes.COMPANY)
+            for workflow in scenes.SCENES[scene][1]
+        ),
         *(Case(scene="post", kind="keyed", how="killed", point=one) for one in others),
     ]
 

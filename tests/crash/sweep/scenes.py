@@ -235,13 +235,10 @@ async def _and_its_end(stage: Stage, workflow: str, values: Mapping[str, str], e
         return status
     stage.tracer.phase = end
     ((ending),) = await stage.rows("SELECT id FROM run WHERE workflow = %s", end)
-    async with stage.database.pool.connection() as conn:  # the time is over
+    async with stage.database.pool.connection() as conn:  # the time goes by, for this case alone
         await conn.execute(
-            "UPDATE run SET due_at = moment() WHERE id = %s AND status = 'scheduled'", (ending["id"],)
-        )
-        await conn.execute(
-            "INSERT INTO timer (run, due_at)"
-            " SELECT id, moment() FROM run WHERE id = %s AND status = 'scheduled'",
+            "INSERT INTO time_gone_by (tenant, shift) SELECT tenant, due_at - moment() FROM run"
+            " WHERE id = %s AND status = 'scheduled' ON CONFLICT DO NOTHING",
             (ending["id"],),
         )
     return await stage.until_quiet(str(ending["id"]))

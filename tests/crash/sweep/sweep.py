@@ -24,7 +24,7 @@ from typing import Any, Literal
 import httpx
 import psycopg
 
-from bot.database import open_database
+from bot.database import open_database, open_owner
 from bot.storage.cluster import Cluster
 from connectors.keys import Keys
 from connectors.registry import DirectorySettings
@@ -118,8 +118,10 @@ class Bench:
 
     async def points(self, scene: str, kind: str) -> list[str]:
         """Play the scene to its end, and return the points that it passed."""
-        said = await self.ended(self.start(await self.job(scene, kind)))
+        job = await self.job(scene, kind)
+        said = await self.ended(self.start(job))
         assert said is not None
+        assert list((await self.landed(job)).values()) == EXPECTED[scene], (scene, kind, said["status"])
         return list(said["points"])
 
     def start(self, job: Job) -> tuple[BaseProcess, Job]:
@@ -244,6 +246,17 @@ EXPECTED: dict[str, list[list[str]]] = {
 }
 
 
+_CLOCKS = """
+CREATE TABLE time_gone_by (tenant text PRIMARY KEY, shift interval NOT NULL);
+GRANT SELECT, INSERT ON time_gone_by TO countersign_app;
+CREATE OR REPLACE FUNCTION moment() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
+    SELECT date_trunc('milliseconds', clock_timestamp() + coalesce(
+        (SELECT shift FROM time_gone_by WHERE tenant = current_setting('countersign.tenant', true)), '0'
+    ))
+$$
+"""  # a clock for each case, which share a database
+
+
 async def _over(process: BaseProcess, most: float) -> None:
     """Wait until a process has ended; one that does not is ended."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -273,6 +286,7 @@ async def opened(folder: Path, *, seed: int) -> AsyncIterator[Bench]:
     _make_room(folder / "home")
     async with (
         open_database(folder / "home", None),
+        open_owner(folder / "home", None) as owner,
         system.running(folder / "ledger") as ledger,
         sandbox.directory(folder / "directory", faults=True) as company,
         httpx.AsyncClient(base_url=ledger, timeout=30) as client,
@@ -282,6 +296,7 @@ async def opened(folder: Path, *, seed: int) -> AsyncIterator[Bench]:
             timeout=30,
         ) as people,
     ):
+        await owner.execute(_CLOCKS)
         yield Bench(
             folder=folder,
             ledger=ledger,
