@@ -67,7 +67,8 @@ async def resend(conn: Connection, names: Sequence[str] | None = None) -> Sequen
         "UPDATE message SET state = 'due', form = 0, wanted = wanted + 1, tries = 0,"
         " next_at = clock_timestamp()"
         " WHERE (state IN ('waiting', 'failed', 'due') OR form > 0) AND (to_user IS NULL OR state <> 'done')"
-        " AND (%(names)s::text[] IS NULL AND (state <> 'due' OR tries >= %(often)s) OR id = ANY(%(names)s))"
+        " AND (%(names)s::text[] IS NULL AND (state <> 'due' OR form > 0 OR tries >= %(often)s)"
+        " OR id = ANY(%(names)s))"
         " RETURNING id, seq",
         {"names": None if names is None else list(names), "often": OFTEN},
     )
