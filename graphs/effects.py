@@ -77,6 +77,7 @@ class Effect:
     ends_at: datetime | None
     resolved: Resolution | None  # what a person said of it while it was unknown
     step: str = ""  # the node that carries it out; empty where an earlier release wrote it, and of an undo
+    recorded: bool = False  # whether what it writes is what the record has, and not the row alone
 
 
 _END: Mapping[State, Stands] = {

@@ -106,7 +106,7 @@ class Gate:
             if not self.calls.undoable(done):
                 raise Refused("cannot_be_undone", system=done.operation)
             record, ruling = await self.admission.reversal(conn, approval)
-            if not _is_of(done, record) or not _is_of(effect or done, record):
+            if not all(one.recorded or _is_of(one, record) for one in (done, effect or done)):
                 raise Refused("record_changed")
             if effect is not None:
                 return done, effect, True

@@ -140,7 +140,7 @@ async def _end(conn: Connection, kit: Kit, grant: Grant, now: datetime, queued: 
     await kit.queue.advance(conn, run)
     log.error(
         "What was granted under the approval %s was to end at %s, and nothing in the database was going to"
-        " end it. It is ended now. Somebody has deleted or changed rows: see who has the database's"
+        " end it. Its end is tried now. Somebody has deleted or changed rows: see who has the database's"
         " password.",
         grant.approval,
         grant.ends_at.isoformat(),
