@@ -12,7 +12,7 @@ the lease of a permit is for (`connectors.permits`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -77,7 +77,8 @@ class Effect:
     ends_at: datetime | None
     resolved: Resolution | None  # what a person said of it while it was unknown
     step: str = ""  # the node that carries it out; empty where an earlier release wrote it, and of an undo
-    recorded: bool = False  # whether what it writes is what the record has, and not the row alone
+    # Whether what it writes is what the record has, and not the row alone: where it is from, not what it is.
+    recorded: bool = field(default=False, compare=False)
 
 
 _END: Mapping[State, Stands] = {

@@ -186,11 +186,11 @@ async def effect(conn: Connection, approval: str, act: Act) -> tuple[Effect | No
         if event.erased and not await audit.is_erased(conn, event):
             raise audit.Locked("values beside the record are gone, and nothing in the record says why")
     told = _told(found, events)
-    if told is None or replace(told, recorded=False) != found:
+    if told != found:
         found = await effects.find(conn, approval, act) or found  # a click may have changed both meanwhile
     if told is None:
         alarm("The effect", found.id)
-    elif told != replace(found, settled_at=told.settled_at, recorded=told.recorded):
+    elif told != replace(found, settled_at=told.settled_at):
         alarm("The effect", found.id)
         await conn.execute(
             "UPDATE effect SET run = %s, operation = %s, key = %s, payload = %s, state = %s, found = %s,"
