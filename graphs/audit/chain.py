@@ -57,7 +57,7 @@ async def _append(conn: Connection, tenant: str, around: Context, house: Mapping
     """Write the event at the end. False where something foreign was in the way: it has been named now."""
     vault = vault_of(conn)
     parts = split(around.values, around.people, around.concerned)
-    wanted = {subject for part in parts for subject in part.owners} | {*around.approvers}
+    wanted = {subject for part in parts for subject in part.owners}
     wanted |= {subject for subject in (around.actor, HOUSE if house else None) if subject is not None}
     handles = people.handles(vault, tenant, wanted)
     place = await _place(conn, list(handles))

@@ -1,15 +1,19 @@
 """What the records say around an event: the request it belongs to, its approval, and who is concerned."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphs.audit import head
+from graphs.audit import head, keyed
 from graphs.audit.events import Envelope, Fact, release
 from graphs.audit.values import HOUSE, Owners, People, is_person, subject_of
 from graphs.ports import Connection
 
 _BY_REQUESTER = frozenset({"run.started", "run.filled"})
+_VOTED = frozenset({"approval.voted", "approval.decided"})
+_ASSENT = "approve"
 _PERSONAL = frozenset({"digest"})  # covers the requester: unsalted, it would confirm a guessed person
 _ENVELOPE = frozenset({"policies", "policy"})
 
@@ -22,6 +26,7 @@ class Context:
     id: str | None  # of the run
     run: Mapping[str, Any] | None
     approvals: tuple[Mapping[str, Any], ...]  # of the request, each with its votes
+    approved_by: tuple[str, ...]  # pseudonyms of those of whom the record has it already
     facts: Mapping[str, Fact]
     detail: Mapping[str, Any]
 
@@ -34,12 +39,6 @@ class Context:
         if self.run is not None and self.kind in _BY_REQUESTER:
             return subject_of(self.run["requester"])
         return None
-
-    @property
-    def approvers(self) -> tuple[str, ...]:
-        """The subjects of those who had approved it by then."""
-        votes = self._approval["votes"] if self._approval is not None else ()
-        return tuple(subject_of(vote["person"]) for vote in votes if vote["verdict"] == "approve")
 
     @property
     def people(self) -> People:
@@ -63,15 +62,16 @@ class Context:
         return {**self.detail, **{name: self.facts[name] for name in _PERSONAL & self.facts.keys()}}
 
     def envelope(self, pseudonyms: Mapping[str, str]) -> Envelope:
-        """Return what stands in the chain. `pseudonyms` names the actor and the approvers."""
+        """Return what stands in the chain. `pseudonyms` names the actor."""
         run, facts = self.run, self.facts
-        trace = self.id if run is None else str(run["slots"].get("run", run["id"]))
+        actor = None if self.actor is None else pseudonyms[self.actor]
+        fresh = [actor] if actor and self.kind in _VOTED and facts.get("verdict") == _ASSENT else []
         return Envelope(
             kind=self.kind,
             run=self.id,
-            trace=trace,
-            actor=None if self.actor is None else pseudonyms[self.actor],
-            approvers=[pseudonyms[one] for one in self.approvers],
+            trace=self.id if run is None else run["trace"],
+            actor=actor,
+            approvers=[*dict.fromkeys([*self.approved_by, *fresh])],
             policies=[name for name in str(facts.get("policies", "")).split(", ") if name],
             policy=str(facts["policy"]) if "policy" in facts else None,
             level=None if self._approval is None else self._approval["action"].get("level"),
@@ -104,7 +104,7 @@ async def hold(
 
     Returns the tenant too.
     """
-    cursor = await conn.execute(_HOLD, (run,))
+    cursor = await conn.execute(_HOLD, {"run": run, "approval": facts.get("approval")})
     row = await cursor.fetchone()
     assert row is not None
     return row["tenant"], Context(
@@ -112,16 +112,36 @@ async def hold(
         id=run,
         run=row["run"],
         approvals=tuple(row["approvals"] or ()),
+        approved_by=await _approved_by(conn, row["voted"]),
         facts=facts,
         detail=detail,
     )
 
 
+async def _approved_by(conn: Connection, voted: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return who has approved, by what the record tells: rows of votes are worth nothing."""
+    bodies = [
+        json.loads(row["body"])
+        for row, ours in zip(voted, await keyed.own(conn, voted), strict=True)
+        if ours and hashlib.sha256(row["body"].encode()).hexdigest() == row["hash"]
+    ]
+    return tuple(
+        one["actor"]
+        for one in bodies
+        if one.get("actor") and one["kind"] in _VOTED and one["facts"].get("verdict") == _ASSENT
+    )
+
+
 _HOLD = (
-    f"SELECT {head.HOLD}, around.* FROM (SELECT 1) AS one LEFT JOIN"
-    " (SELECT to_jsonb(run) AS run, (SELECT jsonb_agg(to_jsonb(approval) || jsonb_build_object('votes',"
-    "   coalesce((SELECT jsonb_agg(to_jsonb(vote) ORDER BY vote.at, subject) FROM vote"
-    "    WHERE vote.approval = approval.id), '[]'))) FROM approval"
-    "   WHERE approval.run = coalesce(run.slots ->> 'run', run.id)) AS approvals"
-    "  FROM run WHERE id = %s) AS around ON true"
+    f"SELECT {head.HOLD}, around.*, ARRAY(SELECT to_jsonb(told) FROM"
+    f"  (SELECT tenant, seq, hash, body, {keyed.MAC} FROM audit_event AS event"
+    "   WHERE kind IN ('approval.voted', 'approval.decided')"
+    '   AND substring(body from \'"approval":"([^"]+)"\') = %(approval)s ORDER BY seq) AS told) AS voted'
+    " FROM (SELECT 1) AS one LEFT JOIN"
+    " (SELECT to_jsonb(run) || jsonb_build_object('trace', coalesce(slots ->> 'run', id)) AS run,"
+    "   (SELECT jsonb_agg(to_jsonb(approval) || jsonb_build_object('votes',"
+    "    coalesce((SELECT jsonb_agg(to_jsonb(vote) ORDER BY vote.at, subject) FROM vote"
+    "     WHERE vote.approval = approval.id), '[]'))) FROM approval"
+    "    WHERE approval.run = coalesce(run.slots ->> 'run', run.id)) AS approvals"
+    "  FROM run WHERE id = %(run)s) AS around ON true"
 )
