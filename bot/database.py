@@ -1,5 +1,6 @@
 """PostgreSQL: embedded by default, yours by URL; brought up to date, then pooled for the application role."""
 
+import json
 import select
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, TupleRow, dict_row
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from bot.storage import external
@@ -138,11 +140,20 @@ def _is_readable(socket: int) -> bool:
     return bool(poll.poll(0))
 
 
+def _plain(text: str | bytes) -> Any:
+    """Return what JSON says; nothing where it says more than can be read, as only a stranger writes it."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 @asynccontextmanager
 async def _open_pool(conninfo: str, name: str, book: Book, *, autocommit: bool) -> AsyncIterator[Pool]:
     async def know(conn: AsyncConnection[DictRow]) -> None:
         assert isinstance(conn, Bookish)
         conn.book = book
+        set_json_loads(_plain, conn)
 
     kwargs: dict[str, object] = {"row_factory": dict_row, "autocommit": autocommit}
     if autocommit:

@@ -73,8 +73,10 @@ class Admission:
             raise
 
     async def reversal(self, conn: Connection, approval: str) -> tuple[Approval, Ruling]:
-        """Return the approval and the ruling under which what it approved is taken back. Raises Refused."""
-        record = await approval_of(conn, approval)
+        """Return what was approved, and the ruling under which it is taken back. Raises Refused."""
+        record = await approvals.asked(conn, approval)
+        if record is None:
+            raise Refused("not_approved")
         ruling = self.policy.rule("revert", None, views.approval(record, {}))
         require(ruling)
         return record, ruling

@@ -182,6 +182,28 @@ async def load(conn: Connection, card: str) -> Approval | None:
     return await _recorded(conn, await erasing.opened(conn, row, "action")) if row else None
 
 
+async def asked(conn: Connection, card: str) -> Approval | None:
+    """Return what a card asked for, as the record has it: without its votes, and however it stands.
+
+    Only what the application's role cannot change is read, so that nothing that is written there meanwhile
+    keeps from its end what was granted.
+    """
+    cursor = await conn.execute(_ASKED, (card,))
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    row = await erasing.opened(conn, row, "action")
+    return await recorded.approval(conn, _approval(row), fresh=(), ours=False, kept=bool(row.get("kept")))
+
+
+_ASKED = (
+    "SELECT approval.tenant, approval.id, run, digest, action, card, approval.created_at, decide_by,"
+    " remind_at, replaces, workflow, requester, 'approved' AS status, NULL AS decided_at, NULL AS void,"
+    " NULL AS replaced, NULL AS former_clause, '{}'::jsonb[] AS votes FROM approval"
+    " JOIN run ON (run.tenant, run.id) = (approval.tenant, approval.run) WHERE approval.id = %s"
+)
+
+
 async def status(conn: Connection, card: str) -> ApprovalStatus:
     """Return where the approval stands."""
     found = await load(conn, card)

@@ -38,6 +38,10 @@ class NoSuchRun(Exception):
     """There is no run of that id."""
 
 
+class Unreadable(Exception):
+    """Somebody has written into the row of a run, or beside it, what cannot be read."""
+
+
 class TooManyOpen(Exception):
     """This person has as many open requests as anybody may have. Nothing was begun."""
 
@@ -133,7 +137,7 @@ async def exists(conn: Connection, keys: Sequence[str]) -> bool:
 
 
 async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
-    """Return the row of a run. Raises NoSuchRun."""
+    """Return the row of a run. Raises NoSuchRun and Unreadable."""
     cursor = await conn.execute(
         "SELECT run.*, ARRAY(SELECT author FROM edit WHERE edit.run = run.id AND NOT narrows ORDER BY at)"
         " AS authors, ARRAY(SELECT to_jsonb(step) FROM (SELECT key, at, facts FROM run_step"
@@ -143,6 +147,13 @@ async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
     row = await cursor.fetchone()
     if row is None:
         raise NoSuchRun(run)
+    try:
+        return _row(row, title)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Unreadable(run) from error
+
+
+def _row(row: Mapping[str, Any], title: Mapping[str, str]) -> Row:
     record = Run(
         id=row["id"],
         workflow=row["workflow"],
@@ -151,16 +162,22 @@ async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
         requester=Actor(**row["requester"]),
         authors=tuple(Actor(**author) for author in row["authors"]),
         origin=row["origin"],
-        values=row["slots"],
+        values=_texts(row["slots"]),
         missing=tuple(Field(**{**field, "options": tuple(field["options"])}) for field in row["missing"]),
-        problems=row["problems"],
+        problems=_texts(row["problems"]),
         steps=tuple(Step(**{**step, "at": datetime.fromisoformat(step["at"])}) for step in row["steps"]),
         reason=row["reason"],
-        facts=row["facts"],
+        facts=_texts(row["facts"]),
         due_at=row["due_at"],
         created_at=row["created_at"],
     )
     return Row(run=record, version=row["version"], submissions=row["submissions"], attempts=row["attempts"])
+
+
+def _texts(found: object) -> Mapping[str, str]:
+    """Return text by name, as we write it: what anybody else has written there is shown, not believed."""
+    known = found if isinstance(found, dict) else {}
+    return {name: value if isinstance(value, str) else str(value) for name, value in known.items()}
 
 
 async def take(conn: Connection, run: str, *, forgotten: timedelta) -> tuple[int, datetime]:

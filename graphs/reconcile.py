@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
+
 from graphs import audit, cases, recorded
 from graphs.audit import Event, reading
 from graphs.kit import Kit
@@ -52,6 +54,7 @@ class Reconciler:
         self._queued = queued
         self._seq = 0
         self._open: dict[str, Grant] = {}  # by approval
+        self._overdue: set[str] = set()  # approvals of what was overdue already when it last looked
         self._looked: datetime | None = None
 
     async def sweep(self) -> int:
@@ -69,10 +72,29 @@ class Reconciler:
         async with self._kit.pool.connection() as conn:
             now = await self._kit.clock.now(conn)
             count = await _wake(conn, self._kit)
-        for grant in [one for one in self._open.values() if one.ends_at + PATIENCE <= now]:
-            async with self._kit.pool.connection() as conn:
-                count += await _end(conn, self._kit, grant, now, self._queued)
+        overdue = [one for one in self._open.values() if one.ends_at + PATIENCE <= now]
+        for grant in overdue:
+            count += await self._see_to(grant, now)
+        self._overdue = {grant.approval for grant in overdue}
         return count
+
+    async def _see_to(self, grant: Grant, now: datetime) -> int:
+        """Have a grant ended. Whatever is wrong about one, the others are ended too.
+
+        What should have ended when it was last looked at, and has not, is said aloud.
+        """
+        begun = 0
+        try:
+            async with self._kit.pool.connection() as conn:
+                begun = await _end(conn, self._kit, grant, now, self._queued)
+        except psycopg.OperationalError:
+            raise
+        except Exception:
+            log.exception("What was granted under the approval %s cannot be ended", grant.approval)
+        if grant.approval in self._overdue:
+            async with self._kit.pool.connection() as conn:
+                await _say_late(conn, self._kit, grant)
+        return begun
 
     async def _read(self) -> None:
         """Go on reading what was done and taken back."""
@@ -123,10 +145,7 @@ async def _planned(conn: Connection, effect: str) -> Mapping[str, Any]:
 
 async def _end(conn: Connection, kit: Kit, grant: Grant, now: datetime, queued: Queued) -> int:
     """Have something ended that is overdue, unless somebody is at it. Returns 1 where nobody was."""
-    if any(
-        event.facts.get("act") == "undo" and event.kind == "effect.done"
-        for event in await audit.of_approval(conn, grant.approval, ("effect.done",))
-    ):
+    if await _undoing(conn, grant) in {"effect.done", "effect.unknown"}:  # of that a person has been asked
         return 0
     if not grant.end:
         log.error(
@@ -157,11 +176,34 @@ async def _end(conn: Connection, kit: Kit, grant: Grant, now: datetime, queued: 
     return 1
 
 
+async def _undoing(conn: Connection, grant: Grant) -> str:
+    """Return how the taking back stands: the kind of the last event that tells, or nothing."""
+    events = await audit.of_approval(
+        conn, grant.approval, ("effect.unknown", "effect.resolved", "effect.done")
+    )
+    kinds = [event.kind for event in events if event.facts["effect"] != grant.effect]
+    return kinds[-1] if kinds else ""
+
+
+async def _say_late(conn: Connection, kit: Kit, grant: Grant) -> None:
+    """Say aloud, once, that something has not ended although it has been seen to for an hour."""
+    if await _undoing(conn, grant) == "effect.done":
+        return
+    log.error(
+        "What was granted under the approval %s was to end at %s, and has not ended. What tries to end it"
+        " gets nowhere: see above, and countersign doctor.",
+        grant.approval,
+        grant.ends_at.isoformat(),
+    )
+    facts = {"at": grant.ends_at.isoformat(), "group": str(grant.end.get("values", {}).get("group", ""))}
+    await kit.notifier.alarm(conn, grant.run, "late", facts)
+
+
 async def _can_go_on(conn: Connection, kit: Kit, run: str) -> bool:
     """Whether the run that was to end it is open, and as it was planned."""
     try:
         row = await cases.load(conn, run, kit.titles)
-    except cases.NoSuchRun:
+    except (cases.NoSuchRun, cases.Unreadable):
         return False
     if not row.run.status.is_open or not await recorded.is_run(conn, row.run):
         return False
@@ -190,14 +232,11 @@ async def _anew(conn: Connection, kit: Kit, grant: Grant, now: datetime) -> str 
 
 
 async def _is_attended(conn: Connection, run: str) -> bool:
-    """Whether the run is looked at again within the hour by itself, or a person has been asked."""
+    """Whether the run is looked at again within the hour by itself."""
     cursor = await conn.execute(
-        "SELECT status = %s OR EXISTS (SELECT FROM timer WHERE timer.run = run.id"
-        " AND due_at <= moment() + %s::interval) AS attended FROM run WHERE id = %s",
-        (RunStatus.UNKNOWN.value, EVERY, run),
+        "SELECT FROM timer WHERE run = %s AND due_at <= moment() + %s::interval LIMIT 1", (run, EVERY)
     )
-    row = await cursor.fetchone()
-    return row is not None and bool(row["attended"])
+    return await cursor.fetchone() is not None
 
 
 async def _wake(conn: Connection, kit: Kit) -> int:

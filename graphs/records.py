@@ -311,7 +311,8 @@ class Run:
 
 Beside = Literal["reminder", "escalated", "not_ended"]  # what is said in the thread of an approval
 Emergency = Literal["asked", "granted", "ended", "not_ended", "not_in_order"]
-Alarm = Literal[Emergency, "overdue"]  # of what was granted for a time, when nothing was left to end it
+# Of what was granted for a time: nothing was left to end it, or what tries to end it gets nowhere.
+Alarm = Literal[Emergency, "overdue", "late"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

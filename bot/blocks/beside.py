@@ -72,7 +72,9 @@ def review_waits(review: Review, users: Sequence[str]) -> Message:
 def alarm(run: Run, key: Alarm, facts: Mapping[str, str], users: Mapping[str, str]) -> Message:
     """Say aloud what happens with emergency access, or with access that was not going to end."""
     if key == "overdue":
-        return _overdue(run, facts, users)
+        return _not_ended(run, *_OVERDUE, facts, users)
+    if key == "late":
+        return _not_ended(run, *_LATE, facts, users)
     who = approvals.person(run.requester, users)
     group = bold(safe(run.values.get("group", "?"), 150))
     lines = [join(bold(ours("Emergency access")), ours("\n"), _news(key, who, group, facts))]
@@ -98,23 +100,34 @@ def foreign(events: str) -> Message:
     return parts.message(text, [parts.section(text)])
 
 
-def _overdue(run: Run, facts: Mapping[str, str], users: Mapping[str, str]) -> Message:
+def _not_ended(
+    run: Run, title: str, what: str, facts: Mapping[str, str], users: Mapping[str, str]
+) -> Message:
     who, group = approvals.person(run.requester, users), bold(safe(facts.get("group") or "?", 150))
     line = join(
-        bold(ours("Access was not going to end")),
+        bold(ours(title)),
         ours("\nThe access of "),
         who,
         ours(" to "),
         group,
         ours(" was due to end "),
         date(datetime.fromisoformat(facts["at"])),
-        ours(
-            ", and what was to end it was gone from the database or changed there. The bot ends it now. Tell"
-            " whoever runs the bot: somebody may have the database's password."
-        ),
+        ours(what),
     )
-    summary = join(ours("Access was not going to end: "), group)
+    summary = join(ours(f"{title}: "), group)
     return parts.message(summary, [parts.section(line), parts.context(safe(f"Request {run.id}", 100))])
+
+
+_OVERDUE = (
+    "Access was not going to end",
+    ", and what was to end it was gone from the database or changed there. The bot ends it now. Tell"
+    " whoever runs the bot: somebody may have the database's password.",
+)
+_LATE = (
+    "Access has not ended",
+    ", and for an hour the bot could not end it, or cannot tell that it has. It goes on trying. Tell whoever"
+    " runs the bot: its log says why, and somebody may have to take the access away by hand.",
+)
 
 
 def _news(key: Emergency, who: Markup, group: Markup, facts: Mapping[str, str]) -> Markup:

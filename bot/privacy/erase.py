@@ -207,8 +207,7 @@ class Erasing:
     async def _conclude(self, tenant: str, traces: Traces, report: Report, known: Iterable[str]) -> None:
         """Erase them from the record, write there that it was done, and keep no more than is needed."""
         for subject in sorted(known):
-            async with self.database.pool.connection() as conn:
-                await keeping.erase(conn, subject, by=self.by)
+            await keeping.erase(self.database.pool, self.owner, subject, by=self.by)
         if report.is_complete:
             await self.owner.execute(
                 "DELETE FROM erasure WHERE tenant = %s AND pseudonym = %s", (tenant, report.person)

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
 from graphs.audit import chain, head, people
 from graphs.audit.chain import place
 from graphs.audit.events import canonical
@@ -30,21 +33,26 @@ class Held(Exception):
         self.traces = traces
 
 
-async def erase(conn: Connection, subject: str, *, by: str) -> bool:
+async def erase(
+    pool: AsyncConnectionPool[Connection], owner: AsyncConnection[Any], subject: str, *, by: str
+) -> bool:
     """Erase a person from the record: their key, and every value that it takes their key to read.
 
-    False where the record does not know them. Raises Held while a request that names them is under hold.
+    The record says so first, and then the owner's role deletes, in autocommit: called again after a crash, it
+    is said again and done. False where the record does not know them. Raises Held while a request that names
+    them is under hold.
     """
-    tenant = await head.hold(conn)
-    name = await people.pseudonym(conn, vault_of(conn), tenant, subject)
-    if name is None or subject == HOUSE:
-        return False
-    if traces := await _held_of(conn, name):
-        raise Held(traces)
-    await conn.execute("DELETE FROM audit_part WHERE owners @> ARRAY[%s]", (name,))
-    await conn.execute("DELETE FROM audit_subject WHERE pseudonym = %s", (name,))
-    facts = {"erased": name}
-    await chain.append(conn, "audit.erased", run=None, facts=facts, detail={"by": {"name": by}})
+    async with pool.connection() as conn:
+        tenant = await head.hold(conn)
+        name = await people.pseudonym(conn, vault_of(conn), tenant, subject)
+        if name is None or subject == HOUSE:
+            return False
+        if traces := await _held_of(conn, name):
+            raise Held(traces)
+        facts = {"erased": name}
+        await chain.append(conn, "audit.erased", run=None, facts=facts, detail={"by": {"name": by}})
+    await owner.execute("DELETE FROM audit_part WHERE tenant = %s AND owners @> ARRAY[%s]", (tenant, name))
+    await owner.execute("DELETE FROM audit_subject WHERE tenant = %s AND pseudonym = %s", (tenant, name))
     return True
 
 
@@ -94,13 +102,13 @@ async def release(conn: Connection, trace: str, *, by: str) -> bool:
 async def expire(conn: Connection, keep: timedelta) -> int:
     """Delete values whose time is over and that no hold keeps, in one transaction with its own event.
 
-    Returns of how many events; 0 when nothing is left to do.
+    What tells how something ends is kept until it has. Returns of how many events; 0 when nothing is left.
     """
     await head.hold(conn)
     cursor = await conn.execute(
         "WITH old AS (SELECT DISTINCT seq FROM audit_part JOIN audit_event AS event USING (tenant, seq)"
         f"  WHERE {_AT} <= to_char((moment() - %s::interval) AT TIME ZONE 'UTC', {_FORM})"
-        "  AND (event.trace = ANY(%s)) IS NOT TRUE ORDER BY seq LIMIT %s),"
+        "  AND (event.trace = ANY(%s)) IS NOT TRUE AND NOT ends_by(tenant, seq) ORDER BY seq LIMIT %s),"
         " gone AS (DELETE FROM audit_part USING old WHERE audit_part.seq = old.seq RETURNING audit_part.seq)"
         " SELECT count(DISTINCT seq) AS events, max(seq) AS through FROM gone",
         (keep, await held(conn), _PORTION),

@@ -12,7 +12,7 @@ from pathlib import Path
 from bot.audit import verifier
 from bot.audit.copies import Copies
 from bot.audit.export import End, export
-from bot.database import Database, open_database
+from bot.database import Database, open_database, open_owner
 from connectors.keys import Keys
 from graphs import audit
 from graphs.audit import Vault, checkpoints, head
@@ -114,8 +114,8 @@ async def erasing(home: Path) -> Figure:
             detail = {"by": ADA, "reason": "to close the canary quarter", "for": "Grace Canary"}
             async with database.pool.connection() as conn:
                 await audit.append(conn, "test.event", run=None, facts={"number": number}, detail=detail)
-        async with database.pool.connection() as conn:
-            assert await audit.erase(conn, ADA["subject"], by="clerk")
+        async with open_owner(home, None) as owner:
+            assert await audit.erase(database.pool, owner, ADA["subject"], by="clerk")
         async with database.pool.connection() as conn:
             await export(conn, lines.append, End())
     files, found = scan(home, [*ADA.values(), "c0ffee-ada", "canary quarter", "Grace Canary"])

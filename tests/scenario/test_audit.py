@@ -97,11 +97,13 @@ async def test_no_value_of_a_person_stands_readable_in_the_record(record: Databa
     ] * 3
 
 
-async def test_one_persons_events_are_linked_until_they_are_erased(record: Database) -> None:
+async def test_one_persons_events_are_linked_until_they_are_erased(
+    record: Database, database_home: Path
+) -> None:
     events = await read(record)
     assert len({event.actor for event in events}) == 1
-    async with record.pool.connection() as conn:
-        assert await audit.erase(conn, ADA["subject"], by="clerk")
+    async with open_owner(database_home, None) as owner:
+        assert await audit.erase(record.pool, owner, ADA["subject"], by="clerk")
     events = await read(record)
     assert [event.detail for event in events[:3]] == [None] * 3
     assert [event.erased for event in events] == [True, True, True, False]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.database import Database
+from bot.database import Database, open_owner
 from connectors.sandbox.process import Running
 from graphs import audit, delegations
 from graphs.delegations import NotDelegable
@@ -181,9 +181,9 @@ async def test_it_ends_by_itself_at_the_end_of_its_day(away: Away) -> None:
     assert made.ends_at == datetime.combine(away.day + timedelta(days=1), datetime.min.time(), UTC)
     await ask(office)
     (card,) = office.desk.cards
-    async with stopped(office.home) as clock, office.database.pool.connection() as conn:
-        await conn.execute("UPDATE approval SET decide_by = %s", (made.ends_at + timedelta(days=1),))
-        await conn.commit()
+    async with stopped(office.home) as clock:
+        async with open_owner(office.home, None) as owner:
+            await owner.execute("UPDATE approval SET decide_by = %s", (made.ends_at + timedelta(days=1),))
         await clock.stand(made.ends_at)
         assert await decide(office, card, TOMAS) is Answered.NOT_ALLOWED
         await clock.stand(made.ends_at, off=-timedelta(milliseconds=1))

@@ -46,7 +46,7 @@ ATTACKS: dict[str, dict[str, tuple[str, ...]]] = {
     "run_step": {"INSERT": ("INSERT INTO run_step (run, mark, key) VALUES (%(run)s, 'x', 'approved')",)},
     "timer": {
         "INSERT": ("INSERT INTO timer (run, due_at) SELECT id, moment() FROM run",),
-        "UPDATE": (f"UPDATE timer SET due_at = due_at + {YEARS}",),
+        "UPDATE": (f"UPDATE timer SET due_at = due_at + {YEARS}", f"UPDATE timer SET pace = {YEARS}"),
         "DELETE": ("DELETE FROM timer",),
     },
     "approval": {
@@ -64,6 +64,9 @@ ATTACKS: dict[str, dict[str, tuple[str, ...]]] = {
             "UPDATE approval SET action = jsonb_set(action, '{quorum}', '0') WHERE id = %(card)s",
             "UPDATE approval SET run = (SELECT min(id) FROM run) WHERE id = %(card)s",
             "UPDATE approval SET digest = 'x' WHERE id = %(card)s",
+            "UPDATE approval SET action = '{}' WHERE id = %(card)s",
+            "UPDATE approval SET card = '{}' WHERE id = %(card)s",
+            "UPDATE approval SET void = '{}', status = 'void' WHERE id = %(card)s",
         ),
     },
     "vote": {
@@ -119,6 +122,7 @@ ATTACKS: dict[str, dict[str, tuple[str, ...]]] = {
         "UPDATE": (
             f"UPDATE delegation SET ended_at = NULL, ends_at = moment() + {YEARS},"
             " stand_in = %(tomas)s::jsonb ->> 'human', stand_in_person = %(tomas)s",
+            f"UPDATE delegation SET ended_at = NULL, ends_at = moment() + {YEARS}",
         ),
     },
     "review": {
@@ -192,6 +196,8 @@ async def test_every_table_that_the_application_may_write_is_tried_or_named(data
         cursor = await conn.execute(
             "SELECT table_name AS name, privilege_type AS may FROM information_schema.role_table_grants"
             " WHERE grantee = current_user AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE')"
+            " UNION SELECT table_name, privilege_type FROM information_schema.column_privileges"
+            " WHERE grantee = current_user AND privilege_type = 'UPDATE'"
         )
         granted = {
             (row["name"], row["may"])
@@ -201,12 +207,6 @@ async def test_every_table_that_the_application_may_write_is_tried_or_named(data
     tried = {(name, may) for name, attacks in ATTACKS.items() for may in attacks}
     assert granted - tried == set(), "say in ATTACKS or OTHER what these can do"
     assert tried - granted == set(), "these are granted no longer"
-
-
-VALUES_GONE = {  # nothing proves then who was given what: it is not taken away, and an alarm says so
-    "DELETE FROM audit_part",
-    "DELETE FROM audit_subject",
-}
 
 
 async def write(office: Office, statement: str, run: str, card: str) -> None:
@@ -274,6 +274,7 @@ async def after_approval(office: Office, statement: str) -> None:
 async def after_effect(office: Office, statement: str) -> None:
     """Write only after a request was carried out: what was granted ends all the same."""
     office.desk.cards.clear()
+    office.desk.waiting.clear()
     run = await office.ask(WANTED)
     card = office.desk.cards[-1]
     assert await decide(office, card, GRACE) is Answered.RECORDED, statement
@@ -291,8 +292,7 @@ async def ends(office: Office, statement: str) -> None:
         await go_on(office)
         if "Ada Okafor" not in await office.members("billing-db"):
             return
-    assert statement in VALUES_GONE, statement
-    assert "overdue" in {alarm for _, alarm in office.desk.alarms}
+    raise AssertionError(statement)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

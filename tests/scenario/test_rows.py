@@ -3,12 +3,14 @@
 import json
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from bot.database import Database, open_database
 from bot.events import Events
@@ -17,6 +19,7 @@ from graphs import approvals, audit, delegations, ids, reviews
 from graphs.audit.vault import Unopened
 from graphs.records import Answered, RunStatus
 from tests.scenario.desk import Office, open_office
+from tests.scenario.town_hall import away
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
 ADA, GRACE, TOMAS = "ada.okafor", "grace.lindqvist", "tomas.varga"
@@ -138,7 +141,7 @@ GONE = (
     " SELECT DISTINCT run, moment() + interval '9 years' FROM gone",
     "UPDATE run SET due_at = moment() + interval '9 years' WHERE key LIKE 'end %'",
     "UPDATE run SET status = 'done' WHERE key LIKE 'end %'",
-    "UPDATE run SET key = 'x', slots = '{}' WHERE key LIKE 'end %'",
+    "UPDATE run SET slots = '{}' WHERE key LIKE 'end %'",
     "UPDATE run SET slots = slots || '{\"approval\": \"x\"}' WHERE key LIKE 'end %'",
     "UPDATE effect SET ends_at = moment() + interval '9 years'",
     "UPDATE effect SET state = 'failed'",
@@ -171,6 +174,36 @@ async def test_a_deleted_timer_is_raised_as_an_alarm(office: Office) -> None:
     assert (run, "overdue") in office.desk.alarms
     assert (await kinds(office)).count("effect.overdue") == 1
     assert "revoked" in office.desk.keys
+
+
+async def test_an_end_that_gets_nowhere_is_raised_as_an_alarm_once(office: Office, server: Running) -> None:
+    run = await granted(office)
+    await away(server, True)
+    for hours in (74, 2, 2, 2):
+        await office.later(timedelta(hours=hours))
+    assert office.desk.alarms.count((run, "late")) == 1
+    await away(server, False)
+    await office.later(timedelta(hours=2))
+    assert "Ada Okafor" not in await office.members("billing-db")
+
+
+async def test_a_row_of_a_vote_makes_nobody_an_approver_in_the_record(office: Office) -> None:
+    run = await office.ask(WANTED)
+    (card,) = office.desk.cards
+    person = Jsonb(asdict(approvals.actor(await office.person(TOMAS))))
+    await write(
+        office,
+        "INSERT INTO vote (approval, subject, human, holder, person, verdict) VALUES"
+        " (%s, %s ->> 'subject', %s ->> 'human', %s ->> 'human', %s, 'approve')",
+        *(card, person, person, person, person),
+    )
+    assert await click(office, card, GRACE) is Answered.RECORDED
+    async with office.database.pool.connection() as conn:
+        events = {event.kind: event async for event in audit.read(conn, run)}
+    approver = events["approval.decided"].actor
+    assert approver is not None
+    for kind in ("approval.decided", "effect.intended", "effect.done"):
+        assert events[kind].approvers == (approver,)
 
 
 async def test_nothing_ends_before_its_time(office: Office) -> None:

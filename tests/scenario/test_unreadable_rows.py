@@ -1,0 +1,60 @@
+"""Whatever any column is changed to after a grant, be it a value that cannot be read at all: the grant ends.
+
+The columns are asked of the database: all that the application's role may change in what an end passes by.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bot.database import Database
+from connectors.sandbox.process import Running
+from tests.scenario import test_every_grant as grants
+from tests.scenario.desk import Office, open_office
+
+TABLES = ("run", "approval", "effect", "timer")
+NASTY: Mapping[str, tuple[str, ...]] = {  # by type: wrong in shape, in size, or for Python
+    "jsonb": ("'5'", "'{}'", "'[5]'", "repeat('9', 9000)::jsonb",
+              "(repeat('[', 3000) || repeat(']', 3000))::jsonb"),
+    "timestamp with time zone": ("'infinity'", "'290000-01-01'"),
+    "interval": ("'9999999 years'",),
+    "text": ("'x'",),
+    "integer": ("2147483647",),
+    "bigint": ("9223372036854775807",),
+    "boolean": ("true",),
+}  # fmt: skip
+FORGED = (
+    "INSERT INTO vote (approval, subject, human, holder, person, verdict)"
+    " VALUES (%(card)s, 'x#1', 'x#1', 'x#1', '5', 'approve')",
+    "INSERT INTO edit (approval, run, subject, author, before, after, narrows)"
+    " SELECT %(card)s, id, 'x', '{}', '{}', '{}', false FROM run WHERE key LIKE 'end %%'",
+    "INSERT INTO run_step (run, mark, key, facts) SELECT id, 'x', 'x', '5' FROM run",
+)
+
+
+@pytest.fixture
+async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
+    async with open_office(database, database_home, server) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_what_was_granted_ends_whatever_a_column_is_changed_to(office: Office, table: str) -> None:
+    async with office.database.pool.connection() as conn:
+        cursor = await conn.execute(
+            "SELECT column_name AS name, data_type AS type FROM information_schema.columns"
+            " JOIN information_schema.column_privileges USING (table_schema, table_name, column_name)"
+            " WHERE grantee = current_user AND privilege_type = 'UPDATE' AND table_name = %s",
+            (table,),
+        )
+        columns = await cursor.fetchall()
+    assert columns
+    for column in columns:
+        for value in NASTY[column["type"]]:
+            await grants.after_effect(office, f"UPDATE {table} SET {column['name']} = {value}")
+
+
+@pytest.mark.parametrize("statement", FORGED)
+async def test_what_was_granted_ends_whatever_is_written_beside_it(office: Office, statement: str) -> None:
+    await grants.after_effect(office, statement)
