@@ -83,15 +83,15 @@ class Reconciler:
 
         What should have ended when it was last looked at, and has not, is said aloud.
         """
-        begun = 0
+        begun, late = 0, grant.approval in self._overdue
         try:
             async with self._kit.pool.connection() as conn:
-                begun = await _end(conn, self._kit, grant, now, self._queued)
+                begun = await _end(conn, self._kit, grant, now, self._queued, late=late)
         except psycopg.OperationalError:
             raise
         except Exception:
             log.exception("What was granted under the approval %s cannot be ended", grant.approval)
-        if grant.approval in self._overdue:
+        if late:
             async with self._kit.pool.connection() as conn:
                 await _say_late(conn, self._kit, grant)
         return begun
@@ -143,8 +143,11 @@ async def _planned(conn: Connection, effect: str) -> Mapping[str, Any]:
     return await cursor.fetchone() or {}
 
 
-async def _end(conn: Connection, kit: Kit, grant: Grant, now: datetime, queued: Queued) -> int:
-    """Have something ended that is overdue, unless somebody is at it. Returns 1 where nobody was."""
+async def _end(conn: Connection, kit: Kit, grant: Grant, now: datetime, queued: Queued, *, late: bool) -> int:
+    """Have something ended that is overdue. Returns 1 where nobody was at it.
+
+    What is late although somebody is at it begins anew: how far it had come may be what holds it up.
+    """
     if await _undoing(conn, grant) in {"effect.done", "effect.unknown"}:  # of that a person has been asked
         return 0
     if not grant.end:
@@ -154,9 +157,15 @@ async def _end(conn: Connection, kit: Kit, grant: Grant, now: datetime, queued: 
         return 0
     planned = str(grant.end["run"])
     run = planned if await _can_go_on(conn, kit, planned) else await _anew(conn, kit, grant, now)
-    if run is None or await _is_attended(conn, run) or await queued(conn, run):
+    if run is None:
         return 0
-    await kit.queue.advance(conn, run)
+    attended = await _is_attended(conn, run) or await queued(conn, run)
+    if late:
+        await kit.saver.forget(conn, run)
+    if late or not attended:
+        await kit.queue.advance(conn, run)
+    if attended:
+        return 0
     log.error(
         "What was granted under the approval %s was to end at %s, and nothing in the database was going to"
         " end it. Its end is tried now. Somebody has deleted or changed rows: see who has the database's"

@@ -30,6 +30,8 @@ FORGED = (
     "INSERT INTO edit (approval, run, subject, author, before, after, narrows)"
     " SELECT %(card)s, id, 'x', '{}', '{}', '{}', false FROM run WHERE key LIKE 'end %%'",
     "INSERT INTO run_step (run, mark, key, facts) SELECT id, 'x', 'x', '5' FROM run",
+    "INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, checkpoint, metadata)"
+    " SELECT id, '', 'x', '{}', '{}' FROM run WHERE key LIKE 'end %%'",
 )
 
 
