@@ -143,12 +143,14 @@ class Jobs:
         async with app.open_async():
             yield cls(app, database.pool, str(row["tenant"]), row["now"])
 
-    async def advance(self, conn: Connection, run: str) -> None:
+    async def advance(self, conn: Connection, run: str, *, anew: bool = False) -> None:
         """Have `run` advanced soon, if the caller's transaction commits: emergencies, then what is decided.
 
         Without a queueing lock: a job that is waiting now may be taken before this transaction commits, and
         would not see what it wrote.
         """
+        if anew:
+            await conn.execute("DELETE FROM procrastinate_jobs WHERE lock = %s", (f"run:{run}",))
         priority = _ADVANCE[await cases.rank(conn, run)]
         task = self._advance.configure(lock=f"run:{run}", connection=conn, priority=priority)
         await task.defer_async(run=run)
@@ -178,7 +180,7 @@ class Jobs:
 
     async def sync(self, conn: Connection) -> None:
         """Have due sources fetched, one worker at a time, if the caller's transaction commits."""
-        task = self._sync.configure(lock="sync", connection=conn, priority=_BACKGROUND)
+        task = self._sync.configure(lock=f"sync:{self._queue}", connection=conn, priority=_BACKGROUND)
         await task.defer_async()
 
     async def given_up(self) -> list[GivenUp]:
@@ -248,6 +250,7 @@ class Jobs:
             if not row["alone"]:
                 return
             await self._mend_times(conn)
+            await self._open_locks(conn)
             manager = self._app.job_manager
             stalled = [
                 job
@@ -277,6 +280,21 @@ class Jobs:
             "UPDATE procrastinate_workers SET last_heartbeat = clock_timestamp()"
             " WHERE last_heartbeat > clock_timestamp()"
         )
+
+    async def _open_locks(self, conn: Connection) -> None:
+        """Delete what somebody else has put before jobs of ours, in a queue that nobody works on."""
+        cursor = await conn.execute(
+            "DELETE FROM procrastinate_jobs WHERE queue_name <> ALL(%(ours)s) AND lock IN"
+            " (SELECT lock FROM procrastinate_jobs WHERE queue_name = ANY(%(ours)s) AND status = 'todo')"
+            " RETURNING lock",
+            {"ours": [self._queue, self._answers]},
+        )
+        for row in await cursor.fetchall():
+            logger.error(
+                "A job that is not ours held up %s, and was deleted. Somebody who has the database's password"
+                " has written there: see who does, and change it.",
+                row["lock"],
+            )
 
     def _tell_time(self, now: datetime) -> None:
         """Take the time from the database, by whose clock jobs are due: this machine's own may be wrong."""

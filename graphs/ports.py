@@ -29,8 +29,11 @@ class Clock(Protocol):
 class Queue(Protocol):
     """Where work waits to be run."""
 
-    async def advance(self, conn: Connection, run: str) -> None:
-        """Have `run` advanced soon, if the caller's transaction commits."""
+    async def advance(self, conn: Connection, run: str, *, anew: bool = False) -> None:
+        """Have `run` advanced soon, if the caller's transaction commits.
+
+        `anew`: whatever the queue holds about it is dropped, and the caller has fenced off who is at it.
+        """
 
 
 class Notifier(Protocol):

@@ -163,7 +163,7 @@ async def _end(conn: Connection, kit: Kit, grant: Grant, now: datetime, queued: 
     if late:
         await kit.saver.forget(conn, run)
     if late or not attended:
-        await kit.queue.advance(conn, run)
+        await kit.queue.advance(conn, run, anew=late)
     if attended:
         return 0
     log.error(

@@ -60,8 +60,8 @@ class Queued(desk.Desk):
 
     jobs: Jobs = field(kw_only=True)
 
-    async def advance(self, conn: Connection, run: str) -> None:
-        await self.jobs.advance(conn, run)
+    async def advance(self, conn: Connection, run: str, *, anew: bool = False) -> None:
+        await self.jobs.advance(conn, run, anew=anew)
 
 
 @dataclass(frozen=True, kw_only=True)

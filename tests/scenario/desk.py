@@ -53,7 +53,7 @@ class Desk:
     reviews: list[str] = field(default_factory=list)
     alarms: list[tuple[str, str]] = field(default_factory=list)
 
-    async def advance(self, conn: Connection, run: str) -> None:
+    async def advance(self, conn: Connection, run: str, *, anew: bool = False) -> None:
         self.waiting.append(run)
 
     async def card(self, conn: Connection, approval: str) -> None:

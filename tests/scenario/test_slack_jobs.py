@@ -137,6 +137,39 @@ async def test_the_job_of_a_worker_that_died_is_taken_over(database: Database, j
         await until(lambda: bench.done == ["advance r1"])
 
 
+@pytest.mark.parametrize("status", ["todo", "doing"])
+async def test_a_job_in_a_queue_that_nobody_works_on_holds_up_none_of_ours(
+    database: Database, jobs: Jobs, status: str
+) -> None:
+    async with database.pool.connection() as conn:
+        await conn.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, status)"
+            " VALUES ('nobody', 'advance', 2147483647, 'run:r1', %s)",
+            (status,),
+        )
+        await jobs.advance(conn, "r1")
+    bench = Bench()
+    async with working(jobs, bench):
+        await until(lambda: bench.done == ["advance r1"])
+
+
+async def test_what_begins_anew_waits_for_no_job_that_seems_to_be_at_work(
+    database: Database, jobs: Jobs
+) -> None:
+    bench = Bench()
+    async with working(jobs, bench):
+        await until(lambda: bench.looks > 0)
+        async with database.pool.connection() as conn:  # under the name of a worker that lives
+            await conn.execute(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, status, worker_id)"
+                " SELECT current_setting('countersign.tenant'), 'advance', 'run:r1', 'doing', max(id)"
+                " FROM procrastinate_workers"
+            )
+            await jobs.advance(conn, "r1")
+            await jobs.advance(conn, "r1", anew=True)
+        await until(lambda: bench.done == ["advance r1"])
+
+
 async def test_a_round_goes_on_after_it_failed_and_while_another_hangs(
     jobs: Jobs, caplog: pytest.LogCaptureFixture
 ) -> None:
