@@ -149,10 +149,11 @@ class Jobs:
         Without a queueing lock: a job that is waiting now may be taken before this transaction commits, and
         would not see what it wrote.
         """
+        lock = f"run:{run}"
         if anew:
-            await conn.execute("DELETE FROM procrastinate_jobs WHERE lock = %s", (f"run:{run}",))
+            await conn.execute("DELETE FROM procrastinate_jobs WHERE lock = %s", (lock,))
         priority = _ADVANCE[await cases.rank(conn, run)]
-        task = self._advance.configure(lock=f"run:{run}", connection=conn, priority=priority)
+        task = self._advance.configure(lock=lock, connection=conn, priority=priority)
         await task.defer_async(run=run)
 
     async def waits(self, conn: Connection, run: str) -> bool:

@@ -177,7 +177,7 @@ def _row(row: Mapping[str, Any], title: Mapping[str, str]) -> Row:
 def _texts(found: object) -> Mapping[str, str]:
     """Return text by name, as we write it: what anybody else has written there is shown, not believed."""
     known = found if isinstance(found, dict) else {}
-    return {name: value if isinstance(value, str) else str(value) for name, value in known.items()}
+    return {name: str(value) for name, value in known.items()}
 
 
 async def take(conn: Connection, run: str, *, forgotten: timedelta) -> tuple[int, datetime]:

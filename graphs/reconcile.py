@@ -45,6 +45,12 @@ class Grant:
     ends_at: datetime
     end: Mapping[str, Any]
 
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the sentences about it need."""
+        values = self.end.get("values", {})
+        return {"at": self.ends_at.isoformat(), "group": str(values.get("group", ""))}
+
 
 class Reconciler:
     """Looks for what is overdue. It keeps what it has read of the record, and trusts no row."""
@@ -175,13 +181,12 @@ async def _end(conn: Connection, kit: Kit, grant: Grant, now: datetime, queued: 
         grant.approval,
         grant.ends_at.isoformat(),
     )
-    facts = {"at": grant.ends_at.isoformat(), "group": str(grant.end["values"].get("group", ""))}
-    await kit.notifier.alarm(conn, grant.run, "overdue", facts)
+    await kit.notifier.alarm(conn, grant.run, "overdue", grant.facts)
     await audit.append(
         conn,
         "effect.overdue",
         run=run,
-        facts={"approval": grant.approval, "effect": grant.effect, "run": run, "due": facts["at"]},
+        facts={"approval": grant.approval, "effect": grant.effect, "run": run, "due": grant.facts["at"]},
         detail={},
     )
     return 1
@@ -206,8 +211,7 @@ async def _say_late(conn: Connection, kit: Kit, grant: Grant) -> None:
         grant.approval,
         grant.ends_at.isoformat(),
     )
-    facts = {"at": grant.ends_at.isoformat(), "group": str(grant.end.get("values", {}).get("group", ""))}
-    await kit.notifier.alarm(conn, grant.run, "late", facts)
+    await kit.notifier.alarm(conn, grant.run, "late", grant.facts)
 
 
 async def _can_go_on(conn: Connection, kit: Kit, run: str) -> bool:

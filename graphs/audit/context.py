@@ -1,6 +1,5 @@
 """What the records say around an event: the request it belongs to, its approval, and who is concerned."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -123,7 +122,7 @@ async def _approved_by(conn: Connection, voted: Sequence[Mapping[str, Any]]) -> 
     bodies = [
         json.loads(row["body"])
         for row, ours in zip(voted, await keyed.own(conn, voted), strict=True)
-        if ours and hashlib.sha256(row["body"].encode()).hexdigest() == row["hash"]
+        if ours and keyed.is_whole(row["body"], row["hash"])
     ]
     return tuple(
         one["actor"]
@@ -136,7 +135,7 @@ _HOLD = (
     f"SELECT {head.HOLD}, around.*, ARRAY(SELECT to_jsonb(told) FROM"
     f"  (SELECT tenant, seq, hash, body, {keyed.MAC} FROM audit_event AS event"
     "   WHERE kind IN ('approval.voted', 'approval.decided')"
-    '   AND substring(body from \'"approval":"([^"]+)"\') = %(approval)s ORDER BY seq) AS told) AS voted'
+    f"   AND {keyed.APPROVAL} = %(approval)s ORDER BY seq) AS told) AS voted"
     " FROM (SELECT 1) AS one LEFT JOIN"
     " (SELECT to_jsonb(run) || jsonb_build_object('trace', coalesce(slots ->> 'run', id)) AS run,"
     "   (SELECT jsonb_agg(to_jsonb(approval) || jsonb_build_object('votes',"

@@ -18,6 +18,7 @@ MAC = (  # of an `event`, as a column of a query over it
     "coalesce(event.mac, (SELECT adopted.mac FROM audit_adopted AS adopted"
     " WHERE (adopted.tenant, adopted.seq) = (event.tenant, event.seq))) AS mac"
 )
+APPROVAL = 'substring(body from \'"approval":"([^"]+)"\')'  # of an event, as the index of its kinds has it
 _PURPOSE = "event"
 _PORTION = 1_000  # events
 
@@ -27,6 +28,11 @@ Row = Mapping[str, Any]  # with tenant, seq, hash and mac
 def mac(vault: Vault, tenant: str, seq: int, digest: str) -> str:
     """Return the HMAC of an event, at its place in one record."""
     return vault.mac(_PURPOSE, f"{tenant}\0{seq}\0{digest}")
+
+
+def is_whole(body: str, digest: str) -> bool:
+    """Whether the body of an event has its hash."""
+    return hashlib.sha256(body.encode()).hexdigest() == digest
 
 
 async def own(conn: Connection, rows: Sequence[Row]) -> list[bool]:
@@ -113,5 +119,5 @@ def _follows(row: Row, last: tuple[int, str]) -> bool:
         place = said["seq"], said["previous"]
     except (ValueError, KeyError, TypeError):
         return False
-    whole = hashlib.sha256(row["body"].encode()).hexdigest() == row["hash"]
+    whole = is_whole(row["body"], row["hash"])
     return whole and row["seq"] == last[0] + 1 and place == (row["seq"], last[1])

@@ -1,6 +1,5 @@
 """Reading the record back, with the personal values beside it as far as they have not been erased."""
 
-import hashlib
 import json
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
@@ -106,7 +105,7 @@ async def of_approval(conn: Connection, approval: str, kinds: Collection[str]) -
 
     These are kinds of the index `audit_event_approval`. The oldest is first.
     """
-    condition = f'{_of(kinds)} AND substring(body from \'"approval":"([^"]+)"\') = %(approval)s'
+    condition = f"{_of(kinds)} AND {keyed.APPROVAL} = %(approval)s"
     about = {"kinds": list(kinds), "approval": approval}
     return (await _found(conn, condition, about, {"approval": approval}, one=False))[::-1]
 
@@ -308,7 +307,7 @@ def commitments(body: Mapping[str, Any]) -> list[str]:
 def _check(kept: Kept, body: Mapping[str, Any], last: tuple[int, str] | None) -> None:
     committed = commitments(body)
     intact = (
-        hashlib.sha256(kept.body.encode()).hexdigest() == kept.hash
+        keyed.is_whole(kept.body, kept.hash)
         and body["seq"] == kept.seq
         and (last is None or (body["seq"], body["previous"]) == (last[0] + 1, last[1]))
         and all(
