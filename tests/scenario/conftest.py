@@ -8,9 +8,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from bot.database import Database
 from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from knowledge import embedder
+from tests.scenario.desk import Office, open_office
 from tests.scenario.slack_office import write_handbook
 
 
@@ -67,3 +69,10 @@ async def server(directory_server: Running) -> Running:
         )
     answer.raise_for_status()
     return directory_server
+
+
+@pytest.fixture
+async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
+    """The runs over a real database and directory, worked on by hand."""
+    async with open_office(database, database_home, server) as opened:
+        yield opened

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,22 +27,15 @@ from bot.cli import app
 from bot.database import Database, open_owner
 from bot.storage.embedded import Embedded
 from connectors.keys import Keys
-from connectors.sandbox.process import Running
 from graphs import audit
 from graphs.audit import Vault, checkpoints, head, keeping, vault_of
 from graphs.audit.events import GENESIS, canonical, commit
 from graphs.records import Verdict
 from tests.figures import audit as figures
-from tests.scenario.desk import Office, open_office
+from tests.scenario.desk import Office
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
 ADA = {"subject": "larkfield#ada-1", "name": "Ada Okafor", "email": "ada@larkfield.example"}
-
-
-@pytest.fixture
-async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
-    async with open_office(database, database_home, server) as opened:
-        yield opened
 
 
 async def test_a_worker_that_stops_before_it_commits_an_event_keeps_the_record_from_nobody(

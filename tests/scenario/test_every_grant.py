@@ -5,21 +5,18 @@ that is tried.
 """
 
 import logging
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from bot.database import Database
-from connectors.sandbox.process import Running
 from graphs import approvals
 from graphs.records import Answered, Verdict
-from tests.scenario.desk import Office, open_office
+from tests.scenario.desk import Office
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
 ADA, GRACE, TOMAS = "ada.okafor", "grace.lindqvist", "tomas.varga"
@@ -183,12 +180,6 @@ LIBRARIES = ("procrastinate_", "checkpoint")  # jobs carry ids; checkpoints are 
 def statements(name: str) -> list[str]:
     """Return all that is tried on a table."""
     return [one for attacks in ATTACKS[name].values() for one in attacks]
-
-
-@pytest.fixture
-async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
-    async with open_office(database, database_home, server) as opened:
-        yield opened
 
 
 async def test_every_table_that_the_application_may_write_is_tried_or_named(database: Database) -> None:

@@ -20,7 +20,6 @@ from bot.render import safe
 from bot.shares import share_of
 from bot.workspace.client import WorkspaceClient
 from bot.workspace.server import running
-from connectors.sandbox.process import Running
 from graphs.cases import TooManyOpen
 from graphs.ports import Connection
 from tests.scenario import desk
@@ -142,12 +141,6 @@ async def test_what_waits_for_its_turn_is_no_failed_attempt_and_is_looked_at_sel
         )
         assert [row["id"] for row in await cursor.fetchall()] == ["card:ada-1", "card:ada-2"]
     assert set(post.wanted) == {"card:ada-1"}
-
-
-@pytest.fixture
-async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[desk.Office]:
-    async with desk.open_office(database, database_home, server) as opened:
-        yield opened
 
 
 async def asks(office: desk.Office, number: int, who: str = "ada.okafor") -> str:

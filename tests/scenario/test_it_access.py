@@ -2,25 +2,15 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from bot.database import Database
-from connectors.sandbox.process import Running
 from graphs import audit
 from graphs.records import Answered, ApprovalStatus, Clause, RunStatus, Verdict
-from tests.scenario.desk import Office, open_office
+from tests.scenario.desk import Office
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
-
-
-@pytest.fixture
-async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
-    async with open_office(database, database_home, server) as opened:
-        yield opened
 
 
 async def ask(office: Office, values: dict[str, str], who: str = "ada.okafor") -> str:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import date, time, timedelta
 from pathlib import Path
@@ -18,17 +17,11 @@ from connectors.sandbox.process import Running
 from graphs import approvals, audit, delegations, ids, reviews
 from graphs.audit.vault import Unopened
 from graphs.records import Answered, RunStatus
-from tests.scenario.desk import Office, open_office
+from tests.scenario.desk import Office
 from tests.scenario.town_hall import away
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
 ADA, GRACE, TOMAS = "ada.okafor", "grace.lindqvist", "tomas.varga"
-
-
-@pytest.fixture
-async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
-    async with open_office(database, database_home, server) as opened:
-        yield opened
 
 
 async def write(office: Office, statement: str, *values: Any) -> int:

@@ -7,24 +7,21 @@ member in the real directory. Then the fault is lifted, and the run goes on to i
 
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot import sentences
 from bot.blocks import progress
-from bot.database import Database
 from connectors import scim
 from connectors.errors import ConnectorError, NotFound
-from connectors.sandbox.process import Running
 from graphs import cases, drive
 from graphs.records import Answered, ApprovalStatus, RunStatus, Verdict
-from tests.scenario.desk import Office, open_office
+from tests.scenario.desk import Office
 from tests.unit.bot.test_truth import OF_OTHERS, PATIENCE, SILENT, is_silent, passes_by_itself
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
@@ -67,12 +64,6 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     monkeypatch.setattr(scim._Client, "request", request)
     monkeypatch.setattr(drive, "MOST", 4)
     return plan
-
-
-@pytest.fixture
-async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
-    async with open_office(database, database_home, server) as opened:
-        yield opened
 
 
 async def asked(office: Office, plan: Planted, error: ConnectorError, since: int | None) -> str:

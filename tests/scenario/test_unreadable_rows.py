@@ -3,15 +3,12 @@
 The columns are asked of the database: all that the application's role may change in what an end passes by.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
-from bot.database import Database
-from connectors.sandbox.process import Running
 from tests.scenario import test_every_grant as grants
-from tests.scenario.desk import Office, open_office
+from tests.scenario.desk import Office
 
 TABLES = ("run", "approval", "effect", "timer")
 NASTY: Mapping[str, tuple[str, ...]] = {  # by type: wrong in shape, in size, or for Python
@@ -33,12 +30,6 @@ FORGED = (
     "INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, checkpoint, metadata)"
     " SELECT id, '', 'x', '{}', '{}' FROM run WHERE key LIKE 'end %%'",
 )
-
-
-@pytest.fixture
-async def office(database: Database, database_home: Path, server: Running) -> AsyncIterator[Office]:
-    async with open_office(database, database_home, server) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("table", TABLES)
