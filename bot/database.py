@@ -84,6 +84,7 @@ async def open_owner(
         application, owner = await _places(stack, home, url, owner_url)
         conn = await stack.enter_async_context(external.connection(owner, _OPTIONS))
         await external.prepare(conn, _user(application, conn))
+        set_json_loads(_plain, conn)
         yield conn
 
 

@@ -143,9 +143,7 @@ async def _by_row(conn: Connection, event: Event) -> datetime | None:
 async def _planned(conn: Connection, effect: str) -> Mapping[str, Any]:
     """Return how something was to end that such a release granted, or whose values have been erased."""
     cursor = await conn.execute(
-        "SELECT id AS run, workflow, version, requester, origin,"
-        " CASE jsonb_typeof(slots) WHEN 'object' THEN slots ELSE '{}' END AS \"values\""
-        " FROM run WHERE key = %s",
+        'SELECT id AS run, workflow, version, requester, origin, slots AS "values" FROM run WHERE key = %s',
         (f"end {effect}",),
     )
     return await cursor.fetchone() or {}

@@ -1,6 +1,6 @@
 -- What is written once can be changed by nobody but the owner: the application's role may update the columns
--- that it does update, and no others. Times and spans are such as every reader of them can hold, and the token
--- that fences workers off goes up by one.
+-- that it does update, and no others. Times, spans and the shape of values are such as every reader of them can
+-- hold, and the token that fences workers off goes up by one.
 
 DO $$
 DECLARE may record;
@@ -24,15 +24,16 @@ DO $$
 DECLARE kept record;
 BEGIN
     FOR kept IN
-        SELECT attrelid::regclass AS name, attname AS "column", atttypid = 'interval'::regtype AS is_span
+        SELECT attrelid::regclass AS name, attname AS "column", CASE
+            WHEN atttypid = 'timestamptz'::regtype THEN '%I BETWEEN ''1970-01-01 UTC'' AND ''9000-01-01 UTC'''
+            WHEN atttypid = 'interval'::regtype THEN '%I BETWEEN ''0'' AND ''100 years'''
+            WHEN attname = 'missing' THEN 'jsonb_typeof(%I) = ''array'''
+            ELSE 'jsonb_typeof(%I) = ''object''' END AS is_such
         FROM pg_attribute WHERE attrelid = ANY (ARRAY['run', 'run_step', 'timer', 'approval', 'vote', 'edit',
-            'effect', 'doubt', 'delegation', 'review']::regclass[])
-            AND attnum > 0 AND NOT attisdropped AND atttypid IN ('timestamptz'::regtype, 'interval'::regtype)
+            'effect', 'doubt', 'delegation', 'review']::regclass[]) AND attnum > 0 AND NOT attisdropped
+            AND atttypid IN ('timestamptz'::regtype, 'interval'::regtype, 'jsonb'::regtype)
     LOOP
-        EXECUTE format(
-            CASE WHEN kept.is_span THEN 'ALTER TABLE %s ADD CHECK (%I BETWEEN ''0'' AND ''100 years'') NOT VALID'
-            ELSE 'ALTER TABLE %s ADD CHECK (%I BETWEEN ''1970-01-01 UTC'' AND ''9000-01-01 UTC'') NOT VALID' END,
-            kept.name, kept.column);
+        EXECUTE format('ALTER TABLE %s ADD CHECK (' || kept.is_such || ') NOT VALID', kept.name, kept.column);
     END LOOP;
 END $$;
 
