@@ -291,7 +291,7 @@ async def the_effect_is_said_to_be_done(arena: Arena) -> int:
 async def _forge_intent(arena: Arena, asked: Asked, state: str, changed: Mapping[str, str]) -> None:
     ((action, tenant),) = await arena.rows("SELECT action, tenant FROM approval WHERE id = %s", asked.card)
     payload = {**action["parameters"], **changed}
-    result = {"group": "g", "person": "p", "changed": True} if state == "done" else None
+    result = Jsonb({"group": "g", "person": "p", "changed": True}) if state == "done" else None
     await arena.owner(
         "INSERT INTO effect (tenant, id, approval, run, act, operation, key, payload, state, result, token,"
         " settled_at, ends_at)"
@@ -304,7 +304,7 @@ async def _forge_intent(arena: Arena, asked: Asked, state: str, changed: Mapping
         f"forged-{asked.card}",
         Jsonb(payload),
         state,
-        Jsonb(result),
+        result,
     )
 
 
