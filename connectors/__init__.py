@@ -1,1 +1,1 @@
-"""One module per outside system."""
+"""A folder for each outside system, and what they share."""

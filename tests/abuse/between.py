@@ -14,8 +14,8 @@ from typing import Any
 
 import httpx
 
+from connectors.directory.scim import Scim
 from connectors.sandbox import company
-from connectors.scim import Scim
 from graphs import rights
 from graphs.flows import it_access
 from tests.abuse.anything import APPROVERS

@@ -8,10 +8,10 @@ import pytest
 
 from connectors.base import Mint, Payload
 from connectors.directory import Directory, Membership, open_directory
+from connectors.directory.scim import Scim
 from connectors.errors import Ambiguous, Conflict, ConnectorError, Invalid, Mismatch, NotFound, Unavailable
 from connectors.registry import Connectors, connect
 from connectors.sandbox import company
-from connectors.scim import Scim
 
 Connected = tuple[Connectors, Mint]
 

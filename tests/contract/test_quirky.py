@@ -410,7 +410,7 @@ async def test_an_answer_that_is_too_large_is_not_read_beyond_its_bound(
     async with opened(world) as directory:
         with pytest.raises(Unsupported, match="ignores a filter on members"):
             await directory.person("ada")
-        monkeypatch.setattr("connectors.scim.LARGEST", 100_000)
+        monkeypatch.setattr("connectors.directory.scim.LARGEST", 100_000)
         with pytest.raises(ConnectorError, match="more than"):
             await directory.person("ada")
         assert await directory.some_members("id-everyone", 9) == Some(ids=(), every=False)

@@ -13,10 +13,10 @@ import pytest
 
 from bot.database import Database
 from connectors.directory import AddToGroup
+from connectors.directory.records import GroupRecord
+from connectors.directory.scim import Scim
 from connectors.errors import Ambiguous, Conflict, Denied, Invalid, NotFound, Unavailable
-from connectors.records import GroupRecord
 from connectors.sandbox import company, process
-from connectors.scim import Scim
 from graphs import audit
 from graphs.drive import MOST
 from graphs.flows import break_glass, break_glass_end
@@ -242,7 +242,7 @@ async def test_a_group_made_anew_is_another_and_who_is_in_it_is_told_of(
 async def test_who_was_a_member_before_it_was_given_is_not_said_to_have_lost_it(office: Office) -> None:
     run = await office.ask(WANTED)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("connectors.memberships.Change.add", _was_there)
+        patch.setattr("connectors.directory.memberships.Change.add", _was_there)
         await office.click(office.desk.cards[0], "grace.lindqvist")
     assert (await office.runs.run(run)).status is RunStatus.DONE
     await office.later(timedelta(days=3, hours=1))

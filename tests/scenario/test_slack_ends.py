@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.database import Database
-from connectors.records import GroupRecord
+from connectors.directory.records import GroupRecord
+from connectors.directory.scim import Scim
 from connectors.sandbox.process import Running
-from connectors.scim import Scim
 from tests.scenario.slack_office import ADA, APPROVERS, GRACE, Office, open_office, texts
 
 ASK = "I need billing-db for 3 days to close the quarter"
@@ -26,7 +26,7 @@ async def office(
     server: Running,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Office]:
-    monkeypatch.setattr("connectors.memberships.LOOKS", (0.0,))
+    monkeypatch.setattr("connectors.directory.memberships.LOOKS", (0.0,))
     async with open_office(database, database_home, slack_home, server) as opened:
         yield opened
 

@@ -17,7 +17,7 @@ import pytest
 
 from bot import sentences
 from bot.blocks import progress
-from connectors import scim
+from connectors.directory import scim
 from connectors.errors import ConnectorError, NotFound
 from graphs import cases, drive
 from graphs.records import Answered, ApprovalStatus, RunStatus, Verdict

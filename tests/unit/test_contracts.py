@@ -51,7 +51,7 @@ def test_the_house_keeps_its_rules(copy: Path) -> None:
             "Workflows do not know each other",
         ),
         (
-            "connectors/directory.py",
+            "connectors/directory/operations.py",
             "import connectors.sandbox.company",
             "Outside systems do not know each other",
         ),

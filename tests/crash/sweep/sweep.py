@@ -40,7 +40,7 @@ How = Literal["killed", "stopped", "full disk", "clock an hour off", "error afte
 PRELOADED = [  # so that a process starts in no time
     "tests.crash.sweep.sweep",
     "anyio._backends._asyncio",
-    "connectors.scim",
+    "connectors.directory.scim",
     "httpcore",
     "procrastinate.builtin_tasks",
     "procrastinate.worker",

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors import records
 from connectors.base import Payload
-from connectors.directory import Directory
+from connectors.directory import Directory, records
+from connectors.directory.scim import Scim, _Client
 from connectors.errors import (
     Ambiguous,
     Conflict,
@@ -23,7 +23,6 @@ from connectors.errors import (
     Unavailable,
 )
 from connectors.permits import Grant, Mint, act_under
-from connectors.scim import Scim, _Client
 
 Answer = Callable[[httpx.Request], httpx.Response]
 

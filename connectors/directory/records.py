@@ -4,6 +4,7 @@ A record that is not of the kind that was asked for, or that cannot be understoo
 its user name), is refused with `Mismatch`, which says what is wrong with it.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -62,6 +63,11 @@ class GroupRecord(_Record):
     def people(self) -> tuple[str, ...]:
         """The ids of the people in the list."""
         return tuple(one.value for one in self.members or () if one.type.casefold() != "group")
+
+
+def quoted(text: str) -> str:
+    """A string as a SCIM filter writes it (RFC 7644, section 3.4.2.2: as in JSON)."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def user(data: Any) -> UserRecord:

@@ -6,7 +6,6 @@ answer holds as many groups as there are.
 """
 
 import asyncio
-import json
 import ssl
 import time
 import uuid
@@ -20,8 +19,10 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from connectors import parsing, records
+from connectors import parsing
 from connectors.breaker import Breaker
+from connectors.directory import records
+from connectors.directory.records import GroupRecord, UserRecord, quoted
 from connectors.errors import (
     Ambiguous,
     Conflict,
@@ -34,7 +35,6 @@ from connectors.errors import (
     Unsupported,
 )
 from connectors.permits import running_act
-from connectors.records import GroupRecord, UserRecord
 
 PAGE = 100
 MOST: Mapping[type, int] = {
@@ -230,11 +230,6 @@ class Scim:
     async def _get(self, path: str, make: Callable[[Any], FirstT], question: Mapping[str, Any]) -> FirstT:
         answer = await self._client.request("GET", path, params=question)
         return await _json(answer, make, without=frozenset({"members"}))
-
-
-def quoted(text: str) -> str:
-    """A string as a SCIM filter writes it (RFC 7644, section 3.4.2.2: as in JSON)."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 @cache

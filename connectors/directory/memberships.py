@@ -22,8 +22,8 @@ from connectors.errors import (
 )
 
 if TYPE_CHECKING:
-    from connectors.records import GroupRecord
-    from connectors.scim import Scim
+    from connectors.directory.records import GroupRecord
+    from connectors.directory.scim import Scim
 
 ATTEMPTS = 3  # at a change that somebody else's change got in the way of
 LOOKS = (0.2, 0.4, 0.8, 1.6)  # seconds before each further look at a change that does not show yet

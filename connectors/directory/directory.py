@@ -1,4 +1,4 @@
-"""The company directory: people, groups, and who is in which group (SCIM 2.0)."""
+"""The company directory as the rest of Countersign knows it: people, groups, and who is in which group."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from connectors import examination, memberships
-from connectors.base import Change, Finding, Health, Operation, Payload, Result, Sight
+from connectors.base import Finding, Health, Sight
+from connectors.directory import examination, memberships
+from connectors.directory.records import quoted
 from connectors.errors import (
     Conflict,
     Denied,
@@ -23,10 +24,8 @@ from connectors.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connectors.records import GroupRecord, UserRecord
-    from connectors.scim import Scim
-
-SYSTEM = "directory"
+    from connectors.directory.records import GroupRecord, UserRecord
+    from connectors.directory.scim import Scim
 
 
 class Person(BaseModel):
@@ -143,7 +142,7 @@ class Directory:
         A name is for people. Resolve it once, and go on with the id: another group may be given it later.
         """
         async with _within(within):
-            found = await self._scim.groups(f"displayName eq {_quoted(_wanted(name))}")
+            found = await self._scim.groups(f"displayName eq {quoted(_wanted(name))}")
             if not all(_is_named(record, name) for record in found):
                 raise Mismatch("the directory answered with groups of another name")
             found = [record for record in found if record.display_name == name.strip()] or found
@@ -223,10 +222,10 @@ class Directory:
 
     async def _with_address(self, email: str) -> "list[UserRecord]":
         try:
-            found = await self._scim.users(f"emails.value eq {_quoted(email)}")
+            found = await self._scim.users(f"emails.value eq {quoted(email)}")
         except Invalid:  # the directory does not filter by it
             found = []
-        found = found or await self._scim.users(f"userName eq {_quoted(email)}")
+        found = found or await self._scim.users(f"userName eq {quoted(email)}")
         if not all(_has_address(record, email) or _same(record.user_name, email) for record in found):
             raise Mismatch("the directory answered with people of another e-mail address")
         return [record for record in found if _has_address(record, email)]
@@ -257,7 +256,7 @@ async def open_directory(
 
     `issuer` names the directory in every subject; it outlives a change of address. By default the URL.
     """
-    from connectors.scim import open_scim  # noqa: PLC0415  # httpx is slow to import; models need it not
+    from connectors.directory.scim import open_scim  # noqa: PLC0415  # httpx is slow to import; models need it not
 
     async with open_scim(url, token, within=within) as scim:
         if write_token is None:
@@ -265,157 +264,6 @@ async def open_directory(
             return
         async with open_scim(url, write_token, within=within) as writer:
             yield Directory(scim, issuer or url, writer=writer)
-
-
-class Membership(Payload):
-    """One person in one group: `group_id` says in which, `group` what people and policies call it."""
-
-    group: str
-    person: str  # SCIM user id
-    group_id: str = ""  # empty in what was approved by an earlier release: there the name says which
-
-
-class Added(Result):
-    """A person is in a group. `changed` is False when they were before; then there is nothing to undo.
-
-    Who made a membership cannot be seen afterwards, so what `find` finds counts as changed: look for an
-    effect only after it was attempted.
-    """
-
-    group: str  # id
-    person: str
-    changed: bool
-
-
-class Removed(Result):
-    """A person is not in a group. `changed` is False when they were not seen in it before. See `Added`."""
-
-    group: str  # id
-    person: str
-    changed: bool
-
-
-class AddToGroup(Operation[Membership, Added]):
-    """Add a person to a group. A member already is left as is."""
-
-    name = "directory.add_to_group"
-    effect = "write"
-    repeat = "findable"
-    scopes = frozenset({"groups:write"})
-    undo_again = True  # a removal can be sent twice, and must not be left out
-
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-
-    async def preview(self, data: Membership) -> Change:
-        """From not a member to a member, or no change needed."""
-        return await _preview(self._directory, data, member=True)
-
-    async def find(self, data: Membership, key: str) -> Added | None:
-        """The membership, when it is seen, whatever the key: the directory keeps none."""
-        group = await _group_of(self._directory, data)
-        if not await self._directory.is_shown(group, data.person):
-            return None
-        return Added(group=group, person=data.person, changed=True)
-
-    async def sight(self, data: Membership, key: str, result: Added | None = None) -> Sight:
-        """Whether the membership is seen, whatever the key."""
-        group = await _group_of(self._directory, data, result)
-        return await self._directory.sight(group, data.person)
-
-    async def apply(self, data: Membership, key: str) -> Added:
-        """Add the person, unless they are a member."""
-        group = await _group_of(self._directory, data)
-        changed = await self._directory.set_member(group, data.person, member=True)
-        return Added(group=group, person=data.person, changed=changed)
-
-    async def undo(self, data: Membership, result: Added, key: str) -> None:
-        """Remove the person again, when it was this that added them. A group that is deleted has nobody."""
-        if result.changed:
-            await self._directory.set_member(result.group, data.person, member=False)
-
-    async def ping(self) -> Health:
-        """A sign of life from the directory."""
-        return await self._directory.ping()
-
-
-class RemoveFromGroup(Operation[Membership, Removed]):
-    """Remove a person from a group. The removal is sent also where the directory does not show them in it."""
-
-    name = "directory.remove_from_group"
-    effect = "write"
-    repeat = "findable"
-    scopes = frozenset({"groups:write"})
-
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-
-    async def preview(self, data: Membership) -> Change:
-        """From a member to not a member, or no change needed."""
-        return await _preview(self._directory, data, member=False)
-
-    async def find(self, data: Membership, key: str) -> Removed | None:
-        """The absence, when a positive sign shows it, whatever the key: the directory keeps none."""
-        group = await _group_of(self._directory, data)
-        if await self._directory.sight(group, data.person) is not Sight.GONE:
-            return None
-        return Removed(group=group, person=data.person, changed=True)
-
-    async def sight(self, data: Membership, key: str, result: Removed | None = None) -> Sight:
-        """Whether the absence is seen: GONE is a member."""
-        group = await _group_of(self._directory, data, result)
-        seen = await self._directory.sight(group, data.person)
-        return {Sight.GONE: Sight.THERE, Sight.THERE: Sight.GONE}.get(seen, seen)
-
-    async def apply(self, data: Membership, key: str) -> Removed:
-        """Remove the person."""
-        group = await _group_of(self._directory, data)
-        changed = await self._directory.set_member(group, data.person, member=False)
-        return Removed(group=group, person=data.person, changed=changed)
-
-    async def undo(self, data: Membership, result: Removed, key: str) -> None:
-        """Add the person again, when it was this that removed them."""
-        if result.changed:
-            await self._directory.set_member(result.group, data.person, member=True)
-
-    async def ping(self) -> Health:
-        """A sign of life from the directory."""
-        return await self._directory.ping()
-
-
-async def _preview(directory: Directory, data: Membership, *, member: bool) -> Change:
-    person = await directory.person(data.person)
-    group = await directory.named(await _group_of(directory, data))
-    if group.id in person.groups:
-        seen = Sight.THERE
-    else:
-        seen = Sight.GONE if member else await directory.sight(group.id, person.id)
-    wanted = Sight.THERE if member else Sight.GONE
-    return Change(
-        target=f"{person.name} in {data.group}",
-        before=_SAYS[seen].format(person.name, data.group),
-        after=_SAYS[wanted].format(person.name, data.group),
-        needed=seen is not wanted,
-        basis=(
-            ("group", group.id),
-            ("person", person.subject),
-            ("active", "yes" if person.active else "no"),
-            ("member", "yes" if seen is Sight.THERE else "no"),
-        ),
-    )
-
-
-_SAYS = {
-    Sight.THERE: "{} is a member of {}",
-    Sight.GONE: "{} is not a member of {}",
-    Sight.NOT_SEEN: "{} is not seen in {}",
-}
-
-
-async def _group_of(directory: Directory, data: Membership, result: Added | Removed | None = None) -> str:
-    if data.group_id:
-        return data.group_id
-    return result.group if result else (await directory.find_group(data.group)).id
 
 
 @asynccontextmanager
@@ -434,12 +282,6 @@ def _wanted(text: str) -> str:
     if not wanted:
         raise Invalid("an e-mail address or a name is needed")
     return wanted
-
-
-def _quoted(text: str) -> str:
-    from connectors.scim import quoted  # noqa: PLC0415  # see open_directory
-
-    return quoted(text)
 
 
 def _only(found: "list[UserRecord] | list[GroupRecord]", what: str) -> str:

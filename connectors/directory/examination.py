@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import Finding
+from connectors.directory.records import GroupRecord, UserRecord, quoted
 from connectors.errors import ConnectorError, Denied, Invalid, Mismatch, Unavailable, Unsupported
-from connectors.records import GroupRecord, UserRecord
 
 if TYPE_CHECKING:
-    from connectors.scim import Scim
+    from connectors.directory.scim import Scim
 
 _MENDS: dict[type[ConnectorError], str] = {
     Denied: "Make a token that may read Users and Groups, and give it with `countersign secrets set "
@@ -50,8 +50,6 @@ async def _of_people(scim: "Scim", person: UserRecord) -> AsyncIterator[Finding]
 
 
 async def _by_address(scim: "Scim", person: UserRecord, address: str) -> str:
-    from connectors.scim import quoted  # noqa: PLC0415  # httpx is slow to import
-
     if not address:
         raise Unsupported("a person has neither an e-mail address nor a user name")
     for attribute in ("emails.value", "userName"):
@@ -87,8 +85,6 @@ async def _of_groups(scim: "Scim", group: GroupRecord) -> AsyncIterator[Finding]
 
 
 async def _by_name(scim: "Scim", group: GroupRecord) -> str:
-    from connectors.scim import quoted  # noqa: PLC0415  # httpx is slow to import
-
     found = await scim.groups(f"displayName eq {quoted(group.display_name)}")
     if any(one.display_name.casefold() != group.display_name.casefold() for one in found):
         raise Unsupported("the directory ignores a filter on displayName")
