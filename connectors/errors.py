@@ -90,6 +90,14 @@ class TooLarge(Mismatch):
     """The answer is larger than we read, so it was not read to its end."""
 
 
+class Unreadable(Mismatch):
+    """The answer is no document of the kind that was expected. What it holds is not repeated."""
+
+
+class Incomplete(Mismatch):
+    """A list may go on beyond what was read of it: what is not in it may be there all the same."""
+
+
 class Unsupported(Mismatch):
     """The outside system answers, and lacks something that is needed; the message names it.
 

@@ -6,15 +6,15 @@ gives nobody a right changes nothing, and holds up nobody.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-import httpx
-
 from connectors.directory.scim import Scim
+from connectors.http import Answer
 from connectors.sandbox import company
 from graphs import rights
 from graphs.flows import it_access
@@ -55,9 +55,9 @@ async def watched(arena: Arena) -> AsyncIterator[Watch]:
     requests = [client.request for client in clients]
 
     def counted(
-        request: Callable[..., Awaitable[httpx.Response]],
-    ) -> Callable[..., Awaitable[httpx.Response]]:
-        async def counting(method: str, path: str, **kwargs: Any) -> httpx.Response:
+        request: Callable[..., Awaitable[Answer]],
+    ) -> Callable[..., Awaitable[Answer]]:
+        async def counting(method: str, path: str, **kwargs: Any) -> Answer:
             if method == "GET":
                 await watch.before()
             answer = await request(method, path, **kwargs)
@@ -197,13 +197,13 @@ async def attempt(arena: Arena, scene: Scene, change: Change, at: int) -> Tried:
 
 # What the directory shows.
 
-Shows = Callable[[str, httpx.Response, bool], httpx.Response]  # question, answer, whether the time has come
+Shows = Callable[[str, Answer, bool], Answer]  # question, answer, whether the time has come
 
 
 def _without_members() -> Shows:
     """Groups are shown without the requester among their members: a list that was cut short."""
 
-    def shows(question: str, answer: httpx.Response, come: bool) -> httpx.Response:
+    def shows(question: str, answer: Answer, come: bool) -> Answer:
         return _with(answer, _cut) if come and "/Groups" in question else answer
 
     return shows
@@ -214,7 +214,7 @@ def _without_groups() -> Shows:
 
     nothing = {"Resources": [], "totalResults": 0}
 
-    def shows(question: str, answer: httpx.Response, come: bool) -> httpx.Response:
+    def shows(question: str, answer: Answer, come: bool) -> Answer:
         searched = come and question.startswith("/Groups ") and "members" in question
         return _with(answer, lambda data: {**data, **nothing}) if searched else answer
 
@@ -223,9 +223,9 @@ def _without_groups() -> Shows:
 
 def _as_before() -> Shows:
     """Every question has the answer that it had before: a replica that lags behind."""
-    earlier: dict[str, httpx.Response] = {}
+    earlier: dict[str, Answer] = {}
 
-    def shows(question: str, answer: httpx.Response, come: bool) -> httpx.Response:
+    def shows(question: str, answer: Answer, come: bool) -> Answer:
         return earlier.setdefault(question, answer) if come else earlier.update({question: answer}) or answer
 
     return shows
@@ -297,10 +297,8 @@ def _cut(data: Any) -> Any:
     return kept
 
 
-def _with(answer: httpx.Response, change: Callable[[Any], Any]) -> httpx.Response:
-    return httpx.Response(
-        answer.status_code, json=change(answer.json()), headers={"ETag": answer.headers.get("ETag", "")}
-    )
+def _with(answer: Answer, change: Callable[[Any], Any]) -> Answer:
+    return replace(answer, body=json.dumps(change(json.loads(answer.body))).encode())
 
 
 async def _put_right(arena: Arena) -> None:

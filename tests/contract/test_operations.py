@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from connectors.base import Health, Mint, Operation, Payload, Permit, Result
 from connectors.directory import Added, AddToGroup, Membership, RemoveFromGroup
-from connectors.errors import Ambiguous, ConnectorError, Denied, Mismatch, NotPermitted, Unavailable
+from connectors.errors import Ambiguous, ConnectorError, Denied, NotPermitted, Unavailable, Unreadable
 from connectors.registry import Connectors, DirectorySettings, connect
 from connectors.sandbox import company
 
@@ -240,7 +240,7 @@ async def test_every_method_says_why_it_cannot(
         ({"kind": "denied"}, Denied),
         ({"kind": "drop_before"}, Unavailable),
         ({"kind": "delay_before", "seconds": 3}, Unavailable),
-        ({"kind": "garbage"}, Mismatch),
+        ({"kind": "garbage"}, Unreadable),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else value.__name__,
 )

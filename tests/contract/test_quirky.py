@@ -10,6 +10,7 @@ import pytest
 from connectors.base import Mint, Sight
 from connectors.directory import Directory, Membership, Some, open_directory
 from connectors.errors import Ambiguous, ConnectorError, Denied, Invalid, NotFound, Unavailable, Unsupported
+from connectors.http import Limits
 from connectors.permits import Grant, act_under
 from tests.contract.quirky import EVERY, Quirks, World, http_date, serving
 
@@ -410,7 +411,7 @@ async def test_an_answer_that_is_too_large_is_not_read_beyond_its_bound(
     async with opened(world) as directory:
         with pytest.raises(Unsupported, match="ignores a filter on members"):
             await directory.person("ada")
-        monkeypatch.setattr("connectors.directory.scim.LARGEST", 100_000)
+        monkeypatch.setattr(directory._scim._client, "limits", Limits(largest=100_000))
         with pytest.raises(ConnectorError, match="more than"):
             await directory.person("ada")
         assert await directory.some_members("id-everyone", 9) == Some(ids=(), every=False)

@@ -17,7 +17,7 @@ import pytest
 
 from bot import sentences
 from bot.blocks import progress
-from connectors.directory import scim
+from connectors import http
 from connectors.errors import ConnectorError, NotFound
 from graphs import cases, drive
 from graphs.records import Answered, ApprovalStatus, RunStatus, Verdict
@@ -28,6 +28,7 @@ WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
 NONE = ConnectorError("none is planted")
 ADA, GRACE = "ada.okafor", "grace.lindqvist"
 MEMBER = ("and not taken it back", "Done: access to")
+NAMED = ("company directory", "such group", "nobody who may approve")  # what an answer may stop a request for
 NOT_MEMBER = ("I have changed nothing", "have taken it back", "to* has ended", "I have ended")
 
 
@@ -55,13 +56,13 @@ class Planted:
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     plan = Planted()
-    real: Callable[..., Any] = scim._Client.request
+    real: Callable[..., Any] = http.Client.request
 
     async def request(self: object, method: str, url: str, **kwargs: object) -> Any:
         plan.check()
         return await real(self, method, url, **kwargs)
 
-    monkeypatch.setattr(scim._Client, "request", request)
+    monkeypatch.setattr(http.Client, "request", request)
     monkeypatch.setattr(drive, "MOST", 4)
     return plan
 
@@ -150,7 +151,7 @@ async def test_what_people_read_is_so_whatever_the_directory_answers(
         shown, heard = await said(office, run)
         is_true(shown, error, member=member)
         is_true(heard, error, member=member)
-        assert "company directory" in shown or "such group" in shown, (error.key, since, shown)
+        assert any(named in shown for named in NAMED), (error.key, since, shown)
         await recover(office, run)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.base import Payload
 from connectors.directory import Directory, records
-from connectors.directory.scim import Scim, _Client
+from connectors.directory.scim import Scim
 from connectors.errors import (
     Ambiguous,
     Conflict,
@@ -22,6 +22,7 @@ from connectors.errors import (
     NotPermitted,
     Unavailable,
 )
+from connectors.http import open_http
 from connectors.permits import Grant, Mint, act_under
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -52,8 +53,8 @@ def group(**values: Any) -> dict[str, Any]:
 @asynccontextmanager
 async def answered_by(answer: Answer) -> AsyncIterator[Directory]:
     transport = httpx.MockTransport(answer)
-    async with httpx.AsyncClient(transport=transport, base_url="https://directory.example/scim/v2") as http:
-        scim = Scim(_Client(http, 5.0))
+    async with open_http("directory", "https://directory.example/scim/v2", {}, transport=transport) as client:
+        scim = Scim(client)
         yield Directory(scim, "https://directory.example", writer=scim)
 
 
