@@ -25,7 +25,7 @@ from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from socket import gaierror
 from typing import Any, TypeVar, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
@@ -85,6 +85,7 @@ class Answer:
     status: int
     headers: httpx.Headers = field(repr=False)
     body: bytes = field(repr=False)
+    url: str = field(default="", repr=False)  # what was asked
     called: str = "the system"  # who answered
     wrote: bool = False  # whether the request was one that writes
 
@@ -100,9 +101,11 @@ class Answer:
 
     @property
     def next(self) -> str:
-        """The address of the next page as the Link header has it (RFC 8288); empty where there is none."""
-        links = httpx.Response(self.status, headers=self.headers).links
-        return str(links.get("next", {}).get("url", ""))
+        """The address of the next page, from the Link header (RFC 8288); empty where it names none."""
+        link = str(httpx.Response(self.status, headers=self.headers).links.get("next", {}).get("url", ""))
+        with suppress(ValueError):  # no address: whoever asks for it is told so
+            return urljoin(self.url, link) if link else ""
+        return link
 
     async def json(self, make: Callable[[Any], BuiltT], *, without: frozenset[str] = frozenset()) -> BuiltT:
         """What `make` makes of the JSON in this answer; what stands under the names `without` is left out.
@@ -235,8 +238,14 @@ class Client:
             async with asyncio.timeout(self.limits.within):
                 async with aclosing(await self._http.send(asked, stream=True)) as response:
                     body = await self._body(response)
-                status, headers = response.status_code, response.headers
-                return Answer(status=status, headers=headers, body=body, called=self._called, wrote=writes)
+                return Answer(
+                    status=response.status_code,
+                    headers=response.headers,
+                    body=body,
+                    url=str(asked.url),
+                    called=self._called,
+                    wrote=writes,
+                )
         except TooLarge as error:
             failure: ConnectorError = error
         except (TimeoutError, httpx.TransportError, httpx.DecodingError) as error:

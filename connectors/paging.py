@@ -10,7 +10,7 @@ RecordT = TypeVar("RecordT")
 PlaceT = TypeVar("PlaceT", bound=Hashable)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Page(Generic[RecordT, PlaceT]):
     """Some records of a list: where the next ones begin (None behind the last), and how many there are."""
 
