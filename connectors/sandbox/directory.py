@@ -6,6 +6,7 @@
 import argparse
 import asyncio
 import hmac
+import json
 import re
 import signal
 import socket
@@ -13,6 +14,8 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -45,6 +48,9 @@ _STATUS_FAULTS = {
     "denied": HTTPStatus.FORBIDDEN,
     "unsupported": HTTPStatus.NOT_IMPLEMENTED,
 }
+
+
+_JSON = [(b"content-type", b"application/scim+json")]
 
 
 class Sandbox:
@@ -141,8 +147,11 @@ class Sandbox:
     async def _misbehave(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         match fault.kind:
             case "down" | "rate_limited" | "denied" | "unsupported":
-                headers = [(b"retry-after", str(int(fault.seconds)).encode())] if fault.seconds else []
+                headers = [(b"retry-after", _until(fault).encode())] if fault.seconds else []
                 await _answer(send, _STATUS_FAULTS[fault.kind], b"", headers)
+            case "elsewhere":
+                to = [(b"location", fault.to.encode())]
+                await _answer(send, HTTPStatus.TEMPORARY_REDIRECT, b"", to)
             case "garbage":
                 await _answer(send, HTTPStatus.OK, b"<html>Welcome to the wireless network</html>", [])
             case "drop_before":
@@ -158,7 +167,7 @@ class Sandbox:
                 await self._scim({**scope, "path": self._another(scope["path"])}, receive, send)
             case "stale":
                 await self._then(scope, receive, send)
-            case "delay_after" | "error_after" | "drop_after":
+            case _:
                 await self._answer_badly(fault, scope, receive, send)
 
     async def _answer_badly(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
@@ -168,14 +177,30 @@ class Sandbox:
             answer.append(message)
 
         await self._scim(scope, receive, keep)
-        if fault.kind == "drop_after":
-            await _drop(scope, receive)
-        elif fault.kind == "error_after":
-            await _answer(send, HTTPStatus.INTERNAL_SERVER_ERROR, b"", [])
-        else:
-            await asyncio.sleep(fault.seconds)
-            for message in answer:
-                await send(message)
+        body = answer[-1].get("body", b"")
+        match fault.kind:
+            case "error_after":
+                await _answer(send, HTTPStatus.INTERNAL_SERVER_ERROR, b"", [])
+            case "delay_after":
+                await asyncio.sleep(fault.seconds)
+                for message in answer:
+                    await send(message)
+            case "mistyped_after":
+                await _answer(send, HTTPStatus.OK, body, [(b"content-type", b"text/plain")])
+            case "cut":
+                await _answer(send, HTTPStatus.OK, _cut(body), _JSON)
+            case "endless_after":
+                await send({"type": "http.response.start", "status": 200, "headers": _JSON})
+                for _ in range(40):
+                    await send({"type": "http.response.body", "body": b" " * 500_000, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+            case "half_after":
+                length = [(b"content-length", str(len(body) + 10).encode())]
+                await send({"type": "http.response.start", "status": 200, "headers": [*_JSON, *length]})
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                await _drop(scope, receive)
+            case _:
+                await _drop(scope, receive)
 
     def _another(self, path: str) -> str:
         prefix, _, asked = path.rpartition("/")
@@ -204,6 +229,17 @@ async def _body(receive: Receive) -> bytes:
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return body
+
+
+def _until(fault: Fault) -> str:
+    """How long to wait, as a number of seconds or as a date."""
+    then = datetime.now(UTC) + timedelta(seconds=fault.seconds)
+    return format_datetime(then, usegmt=True) if fault.dated else str(int(fault.seconds))
+
+
+def _cut(body: bytes) -> bytes:
+    found = json.loads(body)
+    return json.dumps({**found, "Resources": (found.get("Resources") or [])[:-1]}).encode()
 
 
 async def _answer(send: Send, status: HTTPStatus, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -11,10 +11,15 @@ Kind = Literal[
     "error_after",  # do it, answer 500
     "drop_before",  # close the connection, do nothing
     "drop_after",  # do it, close the connection without an answer
+    "half_after",  # do it, close the connection in the middle of the answer
+    "mistyped_after",  # do it, call the answer plain text
+    "endless_after",  # do it, answer with many millions of bytes
+    "cut",  # a search that announces its records and leaves the last one out
     "down",  # 503, do nothing
     "rate_limited",  # 429, do nothing
     "denied",  # 403, do nothing
     "unsupported",  # 501, do nothing
+    "elsewhere",  # 307 to the address `to`, do nothing
     "garbage",  # 200 and a page of HTML
     "everybody",  # a search that ignores its filter
     "another",  # the record of another id
@@ -33,6 +38,8 @@ class Fault(BaseModel):
     resource: Literal["Users", "Groups"] | None = None
     times: int = 1
     seconds: float = 0.0
+    dated: bool = False  # say until when to wait, and not for how long
+    to: str = ""
 
     def hits(self, method: str, path: str) -> bool:
         """Whether a request to this path (`/Users`, `/Users/ID`) is one that the fault is meant for."""

@@ -13,6 +13,7 @@ from connectors.base import Mint
 from connectors.registry import Connectors, DirectorySettings, connect
 from connectors.sandbox import company
 from connectors.sandbox.process import Running, directory
+from tests.contract.worlds import NAMES, WORLDS, Bench
 
 GROUP_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
 
@@ -87,3 +88,14 @@ def server(running: Running) -> Iterator[Server]:
 async def connected(server: Server) -> AsyncIterator[tuple[Connectors, Mint]]:
     async with connect(directory=server.settings) as both:
         yield both
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def bench(name: str, connected: tuple[Connectors, Mint], server: Any) -> Bench:
+    connectors, mint = connected
+    return Bench(operation=connectors.registry.operation(name), world=WORLDS[name](server=server), mint=mint)
