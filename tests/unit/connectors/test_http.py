@@ -2,9 +2,9 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,9 +23,11 @@ from connectors.errors import (
     TooLarge,
     Unavailable,
 )
-from connectors.http import LONGEST_WAIT, Client, Limits, retry_after, segment
-from connectors.paging import Page, paged
-from tests.wire import DROP, NOWHERE, QUICK, SILENCE, TOKEN, failing, opened, said, wire
+from connectors.http import LONGEST_WAIT, Limits, retry_after, segment
+from tests.unit.connectors.tickets import Tickets
+from tests.wire import DROP, NOWHERE, QUICK, SILENCE, TOKEN, acting, failing, opened, said, wire
+
+ROOT = Path(__file__).parents[3]
 
 # Whether a request left this machine.
 
@@ -272,18 +274,23 @@ def test_a_number_and_a_date_say_for_how_long_to_wait(seconds: int, ahead: int) 
 # Lists.
 
 
-async def test_a_list_goes_on_at_the_address_that_the_answer_names() -> None:
-    first = said(200, [1, 2], Link='<?at=2>; rel="next"')
-    async with wire(first, said(200, [3])) as server, opened(server.url) as client:
-        found = [one async for one in issues(client)]
-    assert found == [1, 2, 3]
-    assert server.asked[1].startswith(b"GET /api/issues?at=2 ")
-
-
-async def issues(client: Client) -> AsyncIterator[int]:
-    async def ask(address: str) -> Page[int, str]:
-        answer = await client.request("GET", address)
-        return Page(records=await answer.json(list), then=answer.next or None)
-
-    async for one in paged(ask, "/issues", most=1000):
-        yield one
+async def test_the_connector_that_the_documents_show_works() -> None:
+    first, second = ({"id": name, "title": name, "version": "1"} for name in "ab")
+    pages = [
+        said(200, {"tickets": [first]}, Link='<?at=2>; rel="next"'),
+        said(200, {"tickets": [second]}),
+        said(204),
+    ]
+    async with wire(*pages) as server, opened(server.url) as client:
+        found = await Tickets(client).of("a/da")
+        with acting():
+            await Tickets(client).close(found[1])
+    assert [ticket.id for ticket in found] == ["a", "b"]
+    assert [one.split()[1] for one in server.asked] == [
+        b"/api/people/a%2Fda/tickets",
+        b"/api/people/a%2Fda/tickets?at=2",
+        b"/api/tickets/b",
+    ]
+    document = (ROOT / "docs" / "add-a-connector.md").read_text(encoding="utf-8")
+    shown = (ROOT / "tests/unit/connectors/tickets.py").read_text(encoding="utf-8")
+    assert shown[shown.index("class Tickets:") :].strip() in document
