@@ -29,11 +29,11 @@ from bot.database import open_database, open_owner
 from bot.demo import home as demo
 from bot.demo import reading
 from bot.demo.stage import HANDBOOK
-from bot.demo.supervisor import Part, python
 from bot.demo.world import APPROVALS, user
 from bot.workspace.client import WorkspaceClient
 from connectors.sandbox import company
 from connectors.sandbox.process import READ_TOKEN, TOKEN
+from connectors.sandbox.supervision import Part, python
 
 Json = Mapping[str, Any]
 Seen = TypeVar("Seen")

@@ -19,11 +19,11 @@ from bot.blocks import delegation as lending
 from bot.blocks.reason import REASON
 from bot.database import open_owner
 from bot.demo.stage import HANDBOOK
-from bot.demo.supervisor import python
 from bot.demo.world import BOT
 from bot.listeners import delegation
 from bot.privacy import stores
 from connectors.sandbox import company
+from connectors.sandbox.supervision import python
 from tests.town import ADA, ASK_POLICY, BEN, GRACE, INES, TOMAS, Asked, Town, until
 
 Json = dict[str, Any]

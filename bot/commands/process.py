@@ -26,7 +26,7 @@ def demo(
     """
     from bot.demo.home import NotADemo  # noqa: PLC0415  # --help is quick
     from bot.demo.stage import PortTaken  # noqa: PLC0415
-    from bot.demo.supervisor import PartFailed  # noqa: PLC0415
+    from connectors.sandbox.supervision import PartFailed  # noqa: PLC0415
 
     with failing(NotADemo, PortTaken, PartFailed):
         code = asyncio.run(_demo(home_from(home), port, tour=tour))

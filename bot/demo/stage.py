@@ -9,9 +9,9 @@ from pathlib import Path
 
 from bot import serving
 from bot.demo import home as demo
-from bot.demo.supervisor import Part, PartFailed, last_line, python, supervised
 from bot.storage.embedded import stop_unused
 from connectors.sandbox.process import READ_TOKEN, TOKEN
+from connectors.sandbox.supervision import Part, PartFailed, last_line, python, supervised
 from knowledge.edition import open_current
 from knowledge.errors import KnowledgeError
 

@@ -143,3 +143,7 @@ GROUPS: tuple[Team, ...] = (
 
 REQUESTABLE: tuple[str, ...] = ("billing-db", "crm-readers", "prod-logs")
 APPROVERS = "data-owners"
+
+TICKET_KEYWORDS: tuple[str, ...] = ("access", "hardware", "software", "building", "people")
+RETRACTED = "retracted"
+"""The status of a ticket that was opened and taken back."""

@@ -1,33 +1,26 @@
-"""Start the sandbox directory as a process of its own, for the demo and for tests."""
+"""Start servers of the sandbox as processes of their own, for tests."""
 
 import asyncio
-import secrets
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TOKEN, READ_TOKEN = "token", "token.read"  # files in the server's folder
-READY_WITHIN = 30.0  # seconds
-GONE_WITHIN = 5.0
+from connectors.sandbox import environment
+from connectors.sandbox.catalogue import DIRECTORY, READ_TOKEN, TICKETS, TOKEN, Server
+from connectors.sandbox.supervision import Part
 
-
-class SandboxFailed(Exception):
-    """The sandbox did not start. The message is what it said, `code` its exit code (None: it hung)."""
-
-    def __init__(self, message: str, code: int | None) -> None:
-        super().__init__(message)
-        self.code = code
+__all__ = ["READ_TOKEN", "TOKEN", "Running", "directory", "tickets"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Running:
-    """A directory server that is ready."""
+    """A server that is ready."""
 
-    url: str  # of its SCIM endpoint
-    token: str = field(repr=False)  # to everything
+    url: str  # of its interface
+    token: str = field(repr=False)  # to everything that the service account may do
     read_token: str = field(repr=False)
     process: Process
 
@@ -41,66 +34,39 @@ class Running:
 async def directory(state: Path, *, port: int = 0, faults: bool = False) -> AsyncIterator[Running]:
     """Run a directory server on what `state` holds, for as long as the block lasts.
 
-    The tokens live in `state` and are made at the first start. Raises `SandboxFailed`.
+    The tokens live in `state` and are made at the first start. Raises `PartFailed`.
     """
-    token, read_token = (_token_file(state, name) for name in (TOKEN, READ_TOKEN))
-    arguments = ["--port", str(port), "--state", str(state)]
-    arguments += ["--token-file", str(token), "--read-token-file", str(read_token)]
-    log = state / "directory.log"
-    with log.open("w") as errors:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "connectors.sandbox.directory",
-            *arguments,
-            *(["--faults"] if faults else []),
-            stdout=PIPE,
-            stderr=errors,
-        )
+    more = ("--faults",) if faults else ()
+    async with _running(DIRECTORY, sys.executable, state, port, *more) as running:
+        yield running
+
+
+@asynccontextmanager
+async def tickets(state: Path, *, port: int = 0) -> AsyncIterator[Running]:
+    """Run a ticket system on what `state` holds, for as long as the block lasts.
+
+    The environment that it runs in is made if it is missing. Raises `PartFailed` and `EnvironmentFailed`.
+    """
+    where = environment.folder(state)
+    python = await asyncio.to_thread(environment.ensure, where, lambda _: None)
+    async with _running(TICKETS, str(python), state, port) as running:
+        yield running
+
+
+@asynccontextmanager
+async def _running(server: Server, python: str, state: Path, port: int, *more: str) -> AsyncIterator[Running]:
+    server.prepare(state)
+    command = (*server.command(python, state, port), *more)
+    part = Part(name=server.name, command=command, log=state / f"{server.name}.log")
+    await part.start()
+    assert part.process is not None
     try:
-        url = await _ready(process, log)
+        await part.until_ready()
         yield Running(
-            url=url,
-            token=token.read_text().strip(),
-            read_token=read_token.read_text().strip(),
-            process=process,
+            url=part.said.split(" ready on ")[1].strip(),
+            token=(state / TOKEN).read_text().strip(),
+            read_token=(state / READ_TOKEN).read_text().strip(),
+            process=part.process,
         )
     finally:
-        await _stop(process)
-
-
-def _token_file(state: Path, name: str) -> Path:
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = state / name
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32))
-    return path
-
-
-async def _ready(process: Process, log: Path) -> str:
-    if process.stdout is None:
-        raise SandboxFailed("the sandbox has no output to read", None)
-    try:
-        line = (await asyncio.wait_for(process.stdout.readline(), READY_WITHIN)).decode()
-    except TimeoutError:
-        raise SandboxFailed("the sandbox did not become ready", None) from None
-    if " ready on " not in line:
-        code = await process.wait()
-        raise SandboxFailed(_said(log), code)
-    return line.split(" ready on ")[1].strip()
-
-
-def _said(log: Path) -> str:
-    return log.read_text().strip() or "the sandbox ended at once"
-
-
-async def _stop(process: Process) -> None:
-    """Ask it to leave, then make it leave. One that is gone already is fine."""
-    if process.returncode is None:
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.communicate(), GONE_WITHIN)
-        except TimeoutError:
-            process.kill()
-    await process.communicate()
+        await part.stop()

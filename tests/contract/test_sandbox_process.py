@@ -14,7 +14,8 @@ import pytest
 from connectors.registry import DirectorySettings, connect
 from connectors.sandbox import company
 from connectors.sandbox.directory import PORT_TAKEN, STATE_UNUSABLE, TOKEN_UNUSABLE
-from connectors.sandbox.process import Running, SandboxFailed, directory
+from connectors.sandbox.process import Running, directory
+from connectors.sandbox.supervision import PartFailed
 
 
 def as_administrator(running: Running) -> httpx.AsyncClient:
@@ -132,7 +133,7 @@ async def test_only_this_machine_can_connect(tmp_path: Path) -> None:
 async def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SandboxFailed, match=f"port {port} on 127.0.0.1 cannot be used") as caught:
+        with pytest.raises(PartFailed, match=f"port {port} on 127.0.0.1 cannot be used") as caught:
             async with directory(tmp_path, port=port):
                 pass
     assert caught.value.code == PORT_TAKEN
@@ -140,7 +141,7 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 async def test_a_state_in_use_is_named(tmp_path: Path) -> None:
     async with directory(tmp_path):
-        with pytest.raises(SandboxFailed, match="another directory server uses") as caught:
+        with pytest.raises(PartFailed, match="another directory server uses") as caught:
             async with directory(tmp_path):
                 pass
     assert caught.value.code == STATE_UNUSABLE
@@ -148,7 +149,7 @@ async def test_a_state_in_use_is_named(tmp_path: Path) -> None:
 
 async def test_a_damaged_state_is_named(tmp_path: Path) -> None:
     (tmp_path / "directory.sqlite").write_bytes(b"this is no database" * 100)
-    with pytest.raises(SandboxFailed, match="cannot keep the directory in") as caught:
+    with pytest.raises(PartFailed, match="cannot keep the directory in") as caught:
         async with directory(tmp_path):
             pass
     assert caught.value.code == STATE_UNUSABLE

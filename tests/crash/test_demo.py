@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot import serving
-from bot.demo.supervisor import python
+from connectors.sandbox.supervision import python
 from knowledge.edition import open_current
 from tests.town import copied, free_port, nothing_left, processes, until
 

@@ -13,7 +13,7 @@ import pytest
 from bot.blocks import approval, request
 from bot.blocks.reason import REASON
 from bot.demo import home as demo
-from bot.demo.supervisor import python
+from connectors.sandbox.supervision import python
 from tests.town import (
     ADA,
     APPROVERS,

@@ -10,8 +10,8 @@ import pytest
 from bot.blocks import answer, approval, progress, request
 from bot.blocks.reason import REASON
 from bot.demo import reading
-from bot.demo.supervisor import python
 from connectors.sandbox import company
+from connectors.sandbox.supervision import python
 from tests.town import ADA, APPROVERS, ASK_POLICY, BEN, GRACE, PATIENCE, Town, button, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -1,4 +1,7 @@
-"""Starts the demo's processes, keeps them running, and leaves none behind."""
+"""Starts processes, keeps them running, and leaves none behind: the demo's, and the servers of tests.
+
+A server that goes on after whoever started it is in `connectors.sandbox.detached`.
+"""
 
 import asyncio
 import contextlib
@@ -19,12 +22,17 @@ PAUSE = 1.0  # before something that died is started again
 
 
 class PartFailed(Exception):
-    """A process of the demo did not start. The message is what it said last."""
+    """A process did not start. `said` is what it said last, `code` its exit code (None: it hung)."""
+
+    def __init__(self, message: str, *, said: str = "", code: int | None = None) -> None:
+        super().__init__(message)
+        self.said = said
+        self.code = code
 
 
 @dataclass(kw_only=True)
 class Part:
-    """One process of the demo: what starts it, and the line with which it says that it is ready."""
+    """One process: what starts it, and the line with which it says that it is ready."""
 
     name: str
     command: Sequence[str]
@@ -32,11 +40,13 @@ class Part:
     process: Process | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     said: str = ""
+    _logged: int = 0  # bytes of the log that were there before it started
 
     async def start(self) -> None:
         """Start the process. It is ready once `ready` is set."""
         self.ready.clear()
         with self.log.open("ab") as log:
+            self._logged = log.tell()
             self.process = await _start(self.command, log)
         self._listening = asyncio.create_task(self._listen(self.process))
 
@@ -49,7 +59,7 @@ class Part:
         ended.cancel()
         ready.cancel()
         if not self.ready.is_set():
-            raise PartFailed(f"The {self.name} did not start: {last_line(self.log)} (see {self.log})")
+            raise failed(self.name, self.log, code=self.process.returncode, after=self._logged)
 
     async def stop(self) -> None:
         """Ask the process to end, then make it end."""
@@ -108,9 +118,17 @@ async def _keep(part: Part) -> None:
             await part.until_ready()
 
 
-def last_line(log: Path) -> str:
+def failed(name: str, log: Path, *, code: int | None, after: int = 0) -> PartFailed:
+    """Return the error of a process that did not start. What it said stands in its log, `after` bytes on."""
+    said = last_line(log, after=after)
+    return PartFailed(f"The {name} did not start: {said} (see {log})", said=said, code=code)
+
+
+def last_line(log: Path, *, after: int = 0) -> str:
     """Return the last thing a process wrote into its log."""
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    with log.open("rb") as written:
+        written.seek(after)
+        lines = written.read().decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
 
 
