@@ -1,14 +1,15 @@
-# `make` alone lists what there is. Everything that is needed goes into .venv and the Countersign home.
+# `make` alone lists what there is. Everything that is needed goes into .venv, .venv-sandbox and the Countersign home.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+SANDBOX := .venv-sandbox/.ready
 
 # Compiled modules make every start after the first one several seconds quicker.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo tour test figures evaluate check lint crash-sweep bench-knowledge setup run lock clean
+.PHONY: help demo tour sandbox test figures evaluate check lint crash-sweep bench-knowledge setup run lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -19,7 +20,10 @@ demo: $(READY) ## try it: a workspace in your browser, a directory server, the b
 tour: $(READY) ## let the demo play its five steps by itself
 	@$(BIN)/countersign demo --tour
 
-test: $(READY) ## run every test that this machine can run
+sandbox: $(READY) $(SANDBOX) ## start real servers to try workflows on: a directory, a ticket system (countersign sandbox stop)
+	@$(BIN)/countersign sandbox start
+
+test: $(READY) $(SANDBOX) ## run every test that this machine can run
 	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 figures: $(READY) ## measure every promise of docs/governance.md, a line of JSON each (QUICK=1: a sample in two minutes)
@@ -51,9 +55,11 @@ run: $(READY) ## connect to the Slack workspace whose tokens are set (docs/slack
 lock: $(READY) ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --upgrade --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --upgrade connectors/sandbox/requirements.in -o connectors/sandbox/requirements.lock
 
-clean: ## remove the environment and the caches; homes stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## remove the environments and the caches; homes stay
+	rm -rf .venv .venv-sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The installer is pinned by the same lock, and brought by pip.
 $(READY): requirements.lock pyproject.toml
@@ -66,3 +72,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $(READY)
+
+# The sandbox's servers are programs of their own: Countersign talks to them, and imports none of what they need.
+$(SANDBOX): connectors/sandbox/requirements.lock | $(READY)
+	@$(BIN)/python -m connectors.sandbox.environment
+	@touch $(SANDBOX)

@@ -18,6 +18,7 @@ from bot.commands import (
     process,
     readers,
     reviews,
+    sandbox,
     secrets,
     sources,
 )
@@ -47,6 +48,7 @@ app.add_typer(outbox.app, name="outbox")
 app.add_typer(groups.app, name="groups")
 app.add_typer(policy.app, name="policy")
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(secrets.app, name="secrets")
 
 
