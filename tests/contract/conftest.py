@@ -12,7 +12,8 @@ import pytest_asyncio
 from connectors.base import Mint
 from connectors.registry import Connectors, DirectorySettings, connect
 from connectors.sandbox import company
-from connectors.sandbox.process import Running, directory
+from connectors.sandbox.process import Running, directory, tickets
+from tests.contract.tracker import Desk, Tracker, as_account, desk, keys
 from tests.contract.worlds import NAMES, WORLDS, Bench
 
 GROUP_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -99,3 +100,22 @@ def name(request: pytest.FixtureRequest) -> str:
 def bench(name: str, connected: tuple[Connectors, Mint], server: Any) -> Bench:
     connectors, mint = connected
     return Bench(operation=connectors.registry.operation(name), world=WORLDS[name](server=server), mint=mint)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def tracker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tracker]:
+    state: Path = tmp_path_factory.mktemp("tickets")
+    async with tickets(state) as running:
+        with as_account(running.url, running.token) as http:
+            yield Tracker(running=running, state=state, http=http)
+
+
+@pytest_asyncio.fixture
+async def at_desk(tracker: Tracker) -> AsyncIterator[Desk]:
+    async with desk(tracker.running) as opened:
+        yield opened
+
+
+@pytest.fixture
+def key() -> str:
+    return next(keys())
