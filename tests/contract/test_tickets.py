@@ -18,6 +18,7 @@ from connectors.errors import (
     Unavailable,
 )
 from connectors.sandbox import company
+from connectors.tickets.changing import mark
 from connectors.tickets.operations import (
     RETRACTED_TEXT,
     Assign,
@@ -215,6 +216,7 @@ async def test_a_write_without_an_answer_is_ambiguous_and_found_by_looking(
             again = await well.apply(scene.kind, data, key)
             assert await well.operation(scene.kind).find(data, key) is not None
             assert again.ticket in {str(row[0]) for row in tracker.tickets()}
+        assert len(await well.tickets.marked(mark(key))) == (scene.kind is not Assign)  # nothing lies about
         once = tracker.tickets(), tracker.writes()
         if not result:
             await well.apply(scene.kind, data, key)
