@@ -112,7 +112,11 @@ class OpenTicket(OnTickets[NewTicket, Opened]):
     scopes = frozenset({"tickets:write"})
 
     async def preview(self, data: NewTicket) -> Change:
-        """From no ticket to one. Raises `Invalid` for a priority, keyword or person that is unknown."""
+        """From no ticket to one. Raises `Invalid` for a priority, keyword or person that is unknown.
+
+        And for the status that an undo would set: what could not be undone is not offered.
+        """
+        await self._tickets.require("status", self._retracted)
         if data.priority:
             await self._tickets.require("priority", data.priority)
         for keyword in data.keywords:
