@@ -246,6 +246,8 @@ async def test_a_ticket_or_name_that_is_not_there_is_said_to_be(at_desk: Desk) -
     for wrong in ({"priority": "huge"}, {"keywords": ("nonsense",)}, {"about": ("nobody.here",)}):
         with pytest.raises(Invalid, match="knows no such"):
             await at_desk.operation(OpenTicket).preview(NewTicket(title="x", text="x", **wrong))  # type: ignore[arg-type]  # one of them
+    with pytest.raises(Invalid, match="knows no such status"):  # it could not be taken back
+        await OpenTicket(at_desk.tickets, retracted="gone").preview(NewTicket(title="x", text="x"))
     with pytest.raises(Invalid, match="knows no such user"):  # somebody who has left
         await at_desk.operation(Assign).preview(Assignment(ticket="1", to="jun.park"))
 
