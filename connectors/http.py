@@ -127,6 +127,9 @@ class Answer:
         raise failure
 
 
+Meaning = Callable[[Answer], ConnectorError | None]
+
+
 class Client:
     """A connection to one outside system, with one credential.
 
@@ -144,6 +147,7 @@ class Client:
         kind: str = "application/json",
         searches: Collection[str] = (),
         limits: Limits | None = None,
+        meaning: Meaning | None = None,
     ) -> None:
         self.system = system
         self.limits = limits or Limits()
@@ -151,6 +155,7 @@ class Client:
         self._called = called or f"the {system}"
         self._kind = kind
         self._searches = frozenset(searches)
+        self._meaning = meaning
         self._breaker = Breaker(system)
         self._pace = Pace(self._called)
 
@@ -268,6 +273,8 @@ class Client:
         status, wait = answer.status, retry_after(answer.headers)
         if 200 <= status < 300:
             return
+        if self._meaning is not None and (known := self._meaning(answer)) is not None:
+            raise known
         if status == 429:
             self._pace.pause(wait or 0.0)
             raise Unavailable(f"{self._called} asks us to wait", retry_after=wait, why="busy")
@@ -292,12 +299,14 @@ async def open_http(
     kind: str = "application/json",
     searches: Collection[str] = (),
     limits: Limits | None = None,
+    meaning: Meaning | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[Client]:
     """Connect to the system at `url`; `credential` are the headers that let us in.
 
     `called` is what errors call it ("the directory"), `kind` the kind of JSON that it speaks. A POST to one
-    of the paths `searches` only asks; every other one writes. Raises `Invalid` for an address that would send
+    of the paths `searches` only asks; every other one writes. `meaning` is asked first what an answer means
+    that is no success; None: what its status says. Raises `Invalid` for an address that would send
     the credential in clear text over a network or that holds one itself, and for a credential that cannot be
     sent.
     """
@@ -317,7 +326,7 @@ async def open_http(
         transport=transport,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none are kept
     ) as http:
-        yield Client(http, system, called=named, kind=kind, searches=searches, limits=limits)
+        yield Client(http, system, called=named, kind=kind, searches=searches, limits=limits, meaning=meaning)
 
 
 def segment(text: str) -> str:
