@@ -26,6 +26,7 @@ from connectors.sandbox.catalogue import Server
 from connectors.sandbox.supervision import GONE_WITHIN, READY_WITHIN, PartFailed, failed
 
 ANSWERS_WITHIN = 2.0  # seconds for a sign of life
+PATIENCE = 15.0  # the same, before a server that runs is started again: the machine may be busy
 PORT_TAKEN = 3  # the exit code with which every server says so
 LARGEST_LOG = 5_000_000  # bytes; then another is begun
 _LOOK = 0.05  # seconds between two looks at a process
@@ -68,14 +69,14 @@ class Detached:
         self._state = self._folder / "state"
         self._log = self._folder / "server.log"
 
-    def status(self) -> Status:
-        """How it stands now."""
+    def status(self, *, within: float = ANSWERS_WITHIN) -> Status:
+        """How it stands now; it has so many seconds to answer."""
         record = self._running()
         return Status(
             name=self.server.name,
             title=self.server.title,
             running=record is not None,
-            healthy=record is not None and self._answers(record.url),
+            healthy=record is not None and self._answers(record.url, within),
             pid=record.pid if record else None,
             url=(record.url or None) if record else None,
             since=record.since if record else None,
@@ -85,7 +86,7 @@ class Detached:
     def start(self, progress: Progress) -> Status:
         """Start it, unless it runs and answers. Raises PartFailed and EnvironmentFailed."""
         with self._alone():
-            now = self.status()
+            now = self.status(within=PATIENCE)
             if now.healthy:
                 progress(f"{self.server.name}: runs already on {now.url}")
                 return now
@@ -93,7 +94,7 @@ class Detached:
                 progress(f"{self.server.name}: does not answer; starting it again")
                 self._end()
             self._begin(progress)
-        return self.status()
+            return self.status(within=PATIENCE)
 
     def stop(self, progress: Progress) -> Status:
         """Stop it. One that does not run is fine; a process that is not ours is left alone."""
@@ -108,7 +109,7 @@ class Detached:
             shutil.rmtree(self._state, ignore_errors=True)
             progress(f"{self.server.name}: emptied")
             self._begin(progress)
-        return self.status()
+            return self.status(within=PATIENCE)
 
     def _begin(self, progress: Progress) -> None:
         python = sys.executable
@@ -193,11 +194,11 @@ class Detached:
         record = self._read()
         return record.port if record else 0
 
-    def _answers(self, url: str) -> bool:
+    def _answers(self, url: str, within: float) -> bool:
         parts = urlsplit(url)
         if not parts.hostname:
             return False
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=ANSWERS_WITHIN)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=within)
         try:
             connection.request("GET", parts.path + self.server.alive)
             return connection.getresponse().status < 500
