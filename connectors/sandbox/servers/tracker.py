@@ -174,7 +174,8 @@ def main() -> int:
         _write(options.token_file, mint(home, WRITER, "writer"))
         _write(options.read_token_file, mint(home, READER, "reader"))
         application = RequestDispatcher(str(home))
-        signal.signal(signal.SIGTERM, _leave)
+        for number in (signal.SIGTERM, signal.SIGINT):  # the second may have come to us ignored
+            signal.signal(number, _leave)
         server = waitress.create_server(application, sockets=[listener], threads=4, ident=None)
     except Unusable as error:
         return _fail(STATE_UNUSABLE, str(error))
