@@ -90,13 +90,6 @@ LEDGER_KINDS = {  # the kind of operation of each of the ledger's requests
     "keyed-cut-after-call": "keyed",
     "findable-cut-before-call": "findable",
     "findable-cut-after-call": "findable",
-    "first-waiting": "findable",
-    "second-waiting": "findable",
-    "second-retrying": "findable",
-    "undoing-cut-before-call": "findable",
-    "undoing-cut-after-call": "findable",
-    "undoing-two-cut-after-call": "findable",
-    "undoing-in-doubt": "blind",
 }
 
 RULES = Rules(

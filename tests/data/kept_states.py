@@ -59,17 +59,6 @@ STATES = {
     "blind-cut-after-call": "executing; approved 1/1; apply intended; post",
     "keyed-cut-before-call": "executing; approved 1/1; apply intended; post",
     "keyed-cut-after-call": "executing; approved 1/1; apply intended; post",
-    "first-waiting": "waiting; pending; ; approve",
-    "second-waiting": "waiting; approved 1/1, pending; apply done; approve",
-    "second-retrying": "retrying; approved 1/1, approved 1/1; apply done, apply intended; post",
-    "undoing-cut-before-call": "waiting; approved 1/1, denied 1/1; apply done, undo intended; refused",
-    "undoing-cut-after-call": "waiting; approved 1/1, denied 1/1; apply done, undo intended; refused",
-    "undoing-two-cut-after-call": (
-        "waiting; approved 1/1, approved 1/1, denied 1/1; apply done, apply done, undo intended; refused"
-    ),
-    "undoing-in-doubt": (
-        "unknown unknown_effect; approved 1/1, denied 1/1; apply done, undo unknown; refused"
-    ),
 }
 
 _STATE = """

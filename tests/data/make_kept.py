@@ -57,9 +57,6 @@ CUTS = {
     "findable-cut-before-call": (system.Post, "apply", False),
     "findable-cut-after-call": (system.Post, "apply", True),
     "blind-cut-after-call": (system.Post, "apply", True),
-    "undoing-cut-before-call": (system.Post, "undo", False),
-    "undoing-cut-after-call": (system.Post, "undo", True),
-    "undoing-two-cut-after-call": (system.Post, "undo", True),
 }
 
 
@@ -205,8 +202,8 @@ class Making:
                 )
 
     async def ledger_waits(self) -> None:
-        """Entries of which people have to say what happened, and a second one that waits for its approval."""
-        async with self.place.open("second-waiting") as office:
+        """Entries of which people have to say what happened."""
+        async with self.place.open("blind-in-doubt") as office:
             for name in ("blind-in-doubt", "blind-to-take-back", "blind-answered"):
                 await self.enter(office, name)
                 await self.ledger_fault("apply", name, "a", "error")
@@ -214,14 +211,6 @@ class Making:
             grace, doubt = await office.person("grace"), office.desk.doubts[-1]
             assert await office.runs.resolve(doubt, Resolution.HAPPENED, by=grace) is Answered.RECORDED
             office.desk.waiting.clear()
-            await self.enter(office, "undoing-in-doubt", "ab")
-            await office.click((await office.pending(self.runs["undoing-in-doubt"])).id, "grace")
-            await self.ledger_fault("undo", "undoing-in-doubt", "a", "error")
-            card = (await office.pending(self.runs["undoing-in-doubt"])).id
-            await office.click(card, "ben", Verdict.DENY, "one is enough")
-            await self.enter(office, "first-waiting", "ab")
-            await self.enter(office, "second-waiting", "ab")
-            await office.click((await office.pending(self.runs["second-waiting"])).id, "grace")
 
     async def at_work(self) -> None:
         """What was approved, and how far the work on it has come; ends that the directory keeps back."""
@@ -244,19 +233,10 @@ class Making:
             await self.find_end(office, "cut-before-confirmed")
 
     async def ledger_at_work(self) -> None:
-        """Entries that are being made or taken back."""
-        async with self.place.open("second-retrying") as office:
-            await self.enter(office, "second-retrying", "ab")
-            await office.click((await office.pending(self.runs["second-retrying"])).id, "grace")
-            await self.ledger_fault("apply", "second-retrying", "b", "down")
-            await office.click((await office.pending(self.runs["second-retrying"])).id, "grace")
+        """Entries that are being made."""
+        async with self.place.open("blind-in-doubt") as office:
             for name in kept_home.LEDGER_KINDS:
-                if name.startswith("undoing") and name in CUTS:
-                    await self.enter(office, name, "abc" if "two" in name else "ab")
-                    for _ in range(2 if "two" in name else 1):
-                        await office.click((await office.pending(self.runs[name])).id, "grace")
-                    await self.decide(office, name, "ben", Verdict.DENY)
-                elif name in CUTS:
+                if name in CUTS:
                     await self.enter(office, name)
                     await self.decide(office, name, "grace")
         for name in kept_home.LEDGER_KINDS:
@@ -398,7 +378,7 @@ class Making:
     async def look(self) -> dict[str, dict[str, str]]:
         """Return how every run stands, and make sure that it is as its name says."""
         found: dict[str, dict[str, str]] = {}
-        for one in ("", "second-waiting"):
+        for one in ("", "blind-in-doubt"):
             async with self.place.open(one) as office:
                 for name, run in self.runs.items():
                     if (name in kept_home.LEDGER_KINDS) == bool(one):

@@ -221,15 +221,6 @@ async def it_is_asked_for_again(house: House, name: str) -> str:
     return run
 
 
-async def grace_approves_both(house: House, name: str) -> None:
-    for _ in range(2):
-        assert await house.click(name, "grace") is Answered.RECORDED
-
-
-async def grace_approves_the_second(house: House, name: str) -> None:
-    assert await house.click(name, "grace") is Answered.RECORDED
-
-
 async def it_happened(house: House, name: str) -> None:
     await house.say(name, Resolution.HAPPENED)
 
@@ -281,17 +272,10 @@ FINISH: dict[str, Finisher] = {
     "findable-cut-after-call": a_worker_goes_on,
     "keyed-cut-before-call": a_worker_goes_on,
     "keyed-cut-after-call": a_worker_goes_on,
-    "first-waiting": grace_approves_both,
-    "second-waiting": grace_approves_the_second,
-    "second-retrying": it_is_tried_again,
-    "undoing-cut-before-call": a_worker_goes_on,
-    "undoing-cut-after-call": a_worker_goes_on,
-    "undoing-two-cut-after-call": a_worker_goes_on,
-    "undoing-in-doubt": it_happened,
 }
 
 GRANTED, ENDED = ["added"], ["added", "removed"]
-BOTH, UNDONE = ["apply a", "apply b"], ["apply a", "undo a"]
+UNDONE = ["apply a", "undo a"]
 
 # How each ends: its outcome, how often it has asked for an approval, and what has happened outside.
 ENDS: dict[str, tuple[str, int, list[str]]] = {
@@ -311,17 +295,11 @@ ENDS: dict[str, tuple[str, int, list[str]]] = {
         ),
         ("done", 1, ENDED),
     ),
-    **dict.fromkeys(("first-waiting", "second-waiting", "second-retrying"), ("done", 2, BOTH)),
-    **dict.fromkeys(
-        ("undoing-cut-before-call", "undoing-cut-after-call", "undoing-in-doubt"),
-        ("refused denied", 2, UNDONE),
-    ),
     "dead": ("refused window_passed", 1, []),
     "denied-next": ("refused denied", 1, []),
     "expired": ("refused expired", 1, []),
     "failed": ("failed read_back_failed", 1, ENDED),  # somebody took her out again at once
     "blind-to-take-back": ("refused taken_back", 1, UNDONE),
-    "undoing-two-cut-after-call": ("refused denied", 3, [*UNDONE, "apply b", "undo b"]),
 }
 
 
