@@ -15,7 +15,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import model, policies, sentences, workflows
+from bot import mishaps, model, policies, workflows
 from bot.accounts import Ours
 from bot.answering import Answering
 from bot.audit.keys import unlock
@@ -258,7 +258,7 @@ class Rounds:
             elif job.task == "advance":
                 async with self.parts.pool.connection() as conn:
                     await self.parts.outbox.tell(conn, job.of, Notice(key="stuck"))
-                await self.parts.outbox.alert(job.of, words.said(sentences.alert(job.name)))
+                await self.parts.outbox.alert(job.of, words.said(mishaps.alert(job.name)))
             await self.parts.jobs.forget(job)
 
     async def _give_untaken(self) -> None:

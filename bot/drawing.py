@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
-from bot import undelivered
+from bot import courses, undelivered
 from bot.blocks import approval as approvals
 from bot.blocks import beside, progress, refused
 from bot.blocks import doubt as doubts
@@ -16,7 +16,7 @@ from bot.messages import Messages, Row
 from bot.outbox import Letter, NoChannel, NoLongerTrue, Nowhere
 from bot.render import Markup
 from bot.shares import share_of
-from graphs.records import Alarm, Approval, ApprovalStatus, Beside, Doubt, Notice, Review, Run
+from graphs.records import Actor, Alarm, Approval, ApprovalStatus, Beside, Doubt, Notice, Review, Run
 from graphs.runs import Runs
 
 
@@ -62,10 +62,12 @@ class RecordDrawing:
         async with self._messages.writing() as conn:
             trouble = await undelivered.trouble(conn, run.id)
             unseen = await undelivered.unseen(conn, run.id) if run.reason == "expired" else None
+            course = await courses.of_run(conn, run)
         drawn = progress.progress(
             run,
             trouble=None if trouble is None else refused.standing(trouble),
             why=None if unseen is None else refused.unseen(unseen),
+            course=course,
         )
         return self._of(run, Letter(channel=channel, thread=thread, message=drawn))
 
@@ -73,7 +75,9 @@ class RecordDrawing:
         approval = await self._approval_of(row.ref)
         users = await self._identity.users(_subjects(approval))
         editable = bool(self._runs.editable(approval.workflow))
-        drawn = approvals.card(approval, users=users, editable=editable)
+        async with self._messages.writing() as conn:
+            course = await courses.of_card(conn, approval)
+        drawn = approvals.card(approval, users=users, editable=editable, course=course)
         return self._of(approval, Letter(channel=self._channel(approval), thread=None, message=drawn))
 
     async def _doubt(self, row: Row) -> Letter:
@@ -95,7 +99,10 @@ class RecordDrawing:
         run = await self._runs.run(row.ref)
         payload = row.payload or {}
         news = Notice(key=str(payload["key"]), facts=payload["facts"])
-        message = progress.notice(news, requester=run.origin.get("user"), said=await self._special(news, run))
+        async with self._messages.writing() as conn:
+            course = await courses.of_run(conn, run)
+        said = await self._special(news, run)
+        message = progress.notice(news, requester=run.origin.get("user"), said=said, course=course)
         channel, thread = _origin(run, row)
         root = await self._messages.place(f"progress:{run.id}")
         if root is not None and (thread is None or root.channel != channel):
@@ -207,7 +214,8 @@ def _reply(row: Row) -> Letter:
 def _subjects(approval: Approval) -> set[str]:
     """Return everybody whom a card names."""
     held = (vote.stands_for for vote in approval.votes if vote.stands_for is not None)
-    people = (approval.requester, approval.beneficiary, *(vote.by for vote in approval.votes), *held)
+    gets = (approval.beneficiary,) if isinstance(approval.beneficiary, Actor) else ()
+    people = (approval.requester, *gets, *(vote.by for vote in approval.votes), *held)
     return {person.subject for person in people}
 
 

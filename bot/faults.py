@@ -178,5 +178,9 @@ _FAULTS: Mapping[str, tuple[str, Mends]] = {
     "database.failed": ("{} refuses what I ask of it", "operator"),
     "policies.unreadable": ("{} cannot be read", "operator"),
     "policies.question": ("{} has no answer to a question of this form", "nobody"),
+    "plan.held": (
+        "the plan can only go forward, and its next step cannot be finished at the moment",
+        "time",
+    ),
     INTERNAL: ("something went wrong in me", "operator"),
 }

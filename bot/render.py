@@ -4,6 +4,7 @@ Text from outside is a `str`. `Markup` is text that is safe to show as Slack's m
 it, so the type checker finds whoever forgets. Sizes are counted in UTF-16 units, as Slack's clients do.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,6 +26,20 @@ def plain(text: str, limit: int) -> str:
 def safe(text: str, limit: int = 2900) -> Markup:
     """Return the text to be read: escaped, without invisible characters, cut at a word within `limit`."""
     return Markup(_escape(_cut(clean(text), limit, escaped=True)))
+
+
+def line(text: str, limit: int) -> Markup:
+    """Return the text as `safe` does, on one line: a name must not look like two lines of a card."""
+    return safe(" ".join(text.split()), limit)
+
+
+def code(text: str, limit: int = 1200) -> list[Markup]:
+    """Return the whole text set as code, in pieces of about `limit`: as it is, and apart from our own words.
+
+    Written out is whatever cannot be seen, or seen to be there: spaces in a row or at an end, and backticks.
+    """
+    shown = _SPACES.sub(r"\\u0020", text.translate(_CODE))
+    return [Markup(f"`{piece}`") for piece in pieces(shown, limit)]
 
 
 def clean(text: str) -> str:
@@ -138,9 +153,33 @@ class _Table(dict[int, str | int]):
         return self[code]
 
 
+def _is_blank(code: int) -> bool:
+    """Whether a character that is none of the invisible ones looks like nothing, or like a plain space."""
+    return (
+        code in _BLANK
+        or chr(code) in _JOINERS
+        or (code != ord(" ") and unicodedata.category(chr(code)) == "Zs")
+    )
+
+
+class _Code(_Table):
+    """What becomes of each character of what is set as code."""
+
+    def __missing__(self, code: int) -> str | int:
+        self[code] = self._invisible(code) if _is_blank(code) else _EXACT[code]
+        return self[code]
+
+
 _CLEAN = _Table(lambda _: "")
 _EXACT = _Table(lambda code: f"\\u{code:04x}")
 _EXACT.update({ord("\n"): "\\n", ord("\t"): "\\t"})  # a value must not look like two lines of a card
+_BLANK = frozenset(  # fillers and selectors that Unicode counts among letters and marks
+    {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0}
+    | {*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
+)
+_CODE = _Code(lambda code: f"\\u{code:04x}")
+_CODE[ord("`")] = r"\u0060"
+_SPACES = re.compile(r" (?= )|^ | $")
 
 
 def _escape(text: str) -> str:

@@ -10,7 +10,7 @@ import psycopg
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import sentences, troubles
+from bot import mishaps, sentences, troubles
 from bot.answering import Answering, Reply
 from bot.blocks import help as words
 from bot.blocks.parts import Message
@@ -111,9 +111,9 @@ class Replies:
     async def _fail(self, saying: Saying) -> None:
         """Tell the person, and in the log the operator, that something went wrong with what was said."""
         logger.error("The message of event %s was not dealt with", saying.event, exc_info=True)
-        said = words.said(sentences.unanswered(saying.event))
+        said = words.said(mishaps.unanswered(saying.event))
         await self._say(saying, Reply(message=said, private=not saying.direct))
-        await self._outbox.alert(saying.event, words.said(sentences.alert(saying.event)))
+        await self._outbox.alert(saying.event, words.said(mishaps.alert(saying.event)))
 
     async def _answered(self, saying: Saying) -> Reply | None:
         if await self._events.has_newer(saying.event, channel=saying.channel, ts=saying.ts):
@@ -135,7 +135,7 @@ class Replies:
     async def _understood(self, saying: Saying, person: Person) -> Reply | None:
         understood = await self._understanding.message(saying.text)
         if understood.is_cut:
-            return _public(words.said(sentences.too_long(understood.length)))
+            return _public(words.said(mishaps.too_long(understood.length)))
         found = understood.route
         if not found.text and saying.more:
             return _public(words.said(ours(sentences.NO_WORDS)))
@@ -149,7 +149,7 @@ class Replies:
                 try:
                     await self._start(saying, found, person)
                 except TooManyOpen as error:
-                    return _public(words.said(ours(sentences.too_many(error.most))))
+                    return _public(words.said(ours(mishaps.too_many(error.most))))
                 return None  # the run speaks for itself
             case Kind.QUESTION:
                 await self._look_busy(saying)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from bot import faults
+from bot.differences import VOID, difference, void
 from bot.faults import Fault, capital
-from bot.render import Markup, bold, date, join, ours, safe
-from bot.understanding import LONGEST
+from bot.render import Markup, bold, date, join, line, ours, safe
 from graphs.records import Answered, RunStatus
 
 REFUSALS: Mapping[str, str] = {
@@ -106,7 +106,18 @@ _REASONS: Mapping[str, str] = {
     "nothing_to_reverse": "there is nothing to take back",
     "connector_refused": "the system that has to carry it out refuses",
     "approval_used": "one approval is for one action, and that had been carried out",
-    "taken_back": "nobody could tell whether it had been carried out, so it was taken back",
+    "taken_back": "nobody could tell whether it had been carried out, so a person had it taken back",
+    "plan_invalid": "what would have to be done for it is planned in a way that nobody can approve; whoever "
+    "operates me can mend that",
+    "not_found": "a system that I need has no record of somebody or something that this is about",
+    "nothing_to_do": "everything that was asked for is so already",
+    "not_its_turn": "a step of it was about to be done before the one that it rests on, and was stopped",
+    "changed": "something changed after it was approved, so what was approved no longer fits",
+    "clause": "the policy section that governs it has changed since it was approved",
+    "voter_lost": "somebody who had approved it may not approve it any more",
+    "edited": "an approver changed what is asked for",
+    "narrowed": "an approver took something away from what is asked for",
+    "person_erased": "somebody who had approved or changed it has been erased",
     "nobody_may_approve": "there is nobody who may approve it",
     "still_there": "the company directory still shows the access, although I took it away; somebody who "
     "looks after the directory has to take it away there",
@@ -115,6 +126,7 @@ _REASONS: Mapping[str, str] = {
 }
 _SEEN: Mapping[str, tuple[str, str]] = {  # around the name of the system
     "read_back_failed": ("", " does not show what I was told to do there; a person has to look"),
+    "not_found": ("", " has no record of somebody or something that this is about"),
     "cannot_be_undone": ("it cannot be taken back in ", " by me; a person has to"),
 }
 
@@ -125,10 +137,10 @@ _STEPS: Mapping[str, str] = {
     "planned": "Sent for approval",
     "approved": "Approved",
     "granted": "Access granted",
-    "confirmed": "Confirmed in the directory",
+    "confirmed": "Carried out",
     "scheduled_end": "End scheduled",
     "revoked": "Access ended",
-    "refused": "Closed without being carried out",
+    "refused": "Closed",
     "failed": "Went wrong",
     "unknown": "Needs a person: I cannot tell whether it was carried out",
     "retrying": "Something went wrong; I try again",
@@ -136,59 +148,12 @@ _STEPS: Mapping[str, str] = {
     "undone": "Taken back",
     "kept": "Could not be taken back; a person has to look",
 }
-
-
-def unanswered(reference: str) -> Markup:
-    """Say that something went wrong with a message, under which name the operator finds it."""
-    return join(
-        ours(
-            "Something went wrong on my side, so I could not deal with your message. Nothing was done. "
-            "Please try again later. Whoever runs me finds what happened in my log under "
-        ),
-        safe(reference, 100),
-        ours("."),
-    )
-
-
-def too_many(most: int) -> str:
-    """Say that somebody has asked for as much as can be open at a time."""
-    return (
-        f"You have {most} requests open, and nobody can have more at a time. Nothing was asked for. "
-        "Please wait until one of them is decided or its time is over, then ask again."
-    )
-
-
-def alert(reference: str) -> Markup:
-    """Tell those who run the bot that something failed which nobody had foreseen."""
-    return join(
-        ours(
-            "Something failed that I had not foreseen, and whoever waited for it was told. My log has it "
-            "under "
-        ),
-        safe(reference, 100),
-        ours("."),
-    )
-
-
-def unfinished(reference: str) -> Markup:
-    """Say that something went wrong with a click, a command or a window."""
-    return join(
-        ours(
-            "Something went wrong on my side, so I cannot say that this worked. What I have posted shows "
-            "what stands. Please look there, and try again. Whoever runs me finds what happened in my log "
-            "under "
-        ),
-        safe(reference, 100),
-        ours("."),
-    )
-
-
-def too_long(length: int) -> Markup:
-    """Say of a message how much of it was read, and what to do instead."""
-    return ours(
-        f"Your message has {length:,} characters. I read the first {LONGEST:,} and not the rest, so I did "
-        "nothing with it. Please ask in at most 3,000 characters; for a request you can use `/request`."
-    )
+_DETAILS: Mapping[str, tuple[str, str, str]] = {  # which fact is said, and what stands around it
+    "planned": ("approvers", " to ", ""),
+    "approved": ("by", " by ", ""),
+    "undone": ("operation", " (", ")"),
+    "kept": ("operation", " (", ")"),
+}
 
 
 def standing(status: RunStatus, facts: Mapping[str, str]) -> Markup:
@@ -198,7 +163,9 @@ def standing(status: RunStatus, facts: Mapping[str, str]) -> Markup:
     if status is RunStatus.DEAD and "error" in facts:
         return join(ours("Stopped: "), faults.of_facts(facts).said())
     if status is RunStatus.REFUSED and facts.get("stands", "nothing") not in {"nothing", "undone"}:
-        return ours("Closed, and not everything could be taken back")
+        return ours("Closed, and not everything is taken back")
+    if status is RunStatus.REFUSED and facts.get("stands") == "undone":
+        return ours("Closed, and what had been done is taken back")
     return ours(_STANDINGS[status])
 
 
@@ -215,7 +182,7 @@ def problem(key: str) -> str:
 def reason(key: str | None, facts: Mapping[str, str]) -> Markup:
     """Say why a run ended, in half a sentence."""
     key = key or ""
-    said = _of_system(key, facts) or _of_facts(key, facts)
+    said = _of_system(key, facts) or _of_change(key, facts) or _of_facts(key, facts)
     return said or ours(_REASONS.get(key, "it could not be carried out"))
 
 
@@ -223,8 +190,18 @@ def _of_system(key: str, facts: Mapping[str, str]) -> Markup | None:
     """Name the system that is the reason."""
     if key == "connector_refused" and facts.get("error"):
         return faults.of_facts(facts).said()
-    if key in _SEEN:
+    if key in _SEEN and (facts.get("system") or key != "not_found"):
         return join(ours(_SEEN[key][0]), faults.name(facts.get("system", "")), ours(_SEEN[key][1]))
+    return None
+
+
+def _of_change(key: str, facts: Mapping[str, str]) -> Markup | None:
+    """Say what has changed under a plan that has begun."""
+    if key == "voter_lost" and facts.get("by"):
+        return join(ours(_REASONS[key]), ours(" ("), line(facts["by"], 300), ours(")"))
+    if key == "changed" and facts.get("changed"):
+        changed = ", ".join(difference(name) for name in facts["changed"].split("\n"))
+        return join(ours(_REASONS[key]), ours(" ("), line(changed, 400), ours(")"))
     return None
 
 
@@ -254,47 +231,25 @@ def step(key: str, facts: Mapping[str, str]) -> Markup:
     if key in {"dead", "retrying"} and "error" in facts:
         return standing(RunStatus(key), facts)
     said = ours(_STEPS.get(key, "")) or safe(key.replace("_", " ").capitalize(), 100)
-    details = {
-        "planned": ("approvers", " to "),
-        "approved": ("by", " by "),
-    }.get(key)
-    if details is not None and facts.get(details[0]):
-        said = join(said, ours(details[1]), safe(facts[details[0]], 200))
+    name, before, after = _DETAILS.get(key, ("", "", ""))
+    if facts.get(name):
+        said = join(said, ours(before), line(facts[name], 200), ours(after))
     until = _moment(facts.get("until"))
     return said if until is None else join(said, ours(", until "), date(until))
 
 
-def void(key: str, facts: Mapping[str, str]) -> Markup:
-    """Say why an approval counts no more."""
-    by = facts.get("by")
-    if key == "voter_lost" and by:
-        return join(ours("Had approved this, and may not any more: "), safe(by, 300), ours("."))
-    if key in {"edited", "narrowed"} and by:
-        changes = safe(facts.get("changes", ""), 600)
-        counts = " That only takes away, so it is their approval." if key == "narrowed" else ""
-        return join(safe(by, 200), ours(" changed it: "), changes, ours(f".{counts}"))
-    return ours(_VOID.get(key, _VOID["changed"]))
-
-
-def difference(name: str) -> str:
-    """Name a part of what an approval is bound to, as people call it."""
-    known = _PARTS.get(name) or _PARTS.get(name.partition(".")[0])
-    detail = name.rpartition(".")[2].replace("_", " ")
-    return (known or detail).format(detail)
-
-
-def notice(key: str, facts: Mapping[str, str]) -> Markup:
-    """Say something new in a run's thread."""
+def notice(key: str, facts: Mapping[str, str], *, stand: Markup | None = None) -> Markup:
+    """Say something new in a run's thread. `stand`: what stands of a plan of several steps."""
     kind = key.partition(":")[0]
     if key in _TOLD:
         return _TOLD[key](facts)
-    if kind in _VOID:
+    if kind in VOID:
         return join(void(kind, facts), ours(" The approvers see a new card."))
     if key in _ENDINGS:
         said = join(ours(_ENDINGS[key]), reason(facts.get("key"), facts), ours("."))
-        return _also(said, stands(facts))
+        return _also(said, stands(facts) if stand is None else stand)
     if key in {"retrying", "dead"}:
-        return _trouble(key, facts)
+        return _trouble(key, facts, stand)
     return ours(_NOTICES.get(kind, "There is news about this request."))
 
 
@@ -304,6 +259,18 @@ def _granted(facts: Mapping[str, str]) -> Markup:
     by = facts.get("by")
     who = ours("") if not by else join(ours(" Approved by "), safe(by, 200), ours("."))
     return join(ours("Done: access to "), _group(facts), end, ours("."), who)
+
+
+def _done(facts: Mapping[str, str]) -> Markup:
+    until = _moment(facts.get("until"))
+    ends = (
+        ours("")
+        if until is None
+        else join(ours(" What is for a time ends by itself, the last of it "), date(until), ours("."))
+    )
+    by = facts.get("by")
+    who = ours("") if not by else join(ours(" Approved by "), line(by, 200), ours("."))
+    return join(ours("Done: everything that was approved has been carried out."), ends, who)
 
 
 def _revoked(facts: Mapping[str, str]) -> Markup:
@@ -329,14 +296,14 @@ def _group(facts: Mapping[str, str]) -> Markup:
     return bold(safe(facts.get("group", "the group"), 150))
 
 
-def _trouble(key: str, facts: Mapping[str, str]) -> Markup:
+def _trouble(key: str, facts: Mapping[str, str], stand: Markup | None) -> Markup:
     """Say what keeps a run from going on, what stands meanwhile, and who does something about it."""
     fault = faults.of_facts(facts)
     if facts.get("ends"):
         return _not_ended(key, facts, fault)
     if key == "retrying" and (facts.get("sent") == "maybe" or fault.key == "connector.ambiguous"):
         return join(capital(faults.name(fault.system)), ours(_UNCONFIRMED))
-    said = _also(join(capital(fault.said()), ours(".")), stands(facts))
+    said = _also(join(capital(fault.said()), ours(".")), stands(facts) if stand is None else stand)
     if key == "dead":
         return join(said, ours(" I have stopped trying. Whoever operates me can have it tried again."))
     if fault.mends == "time":
@@ -356,6 +323,7 @@ def _not_ended(key: str, facts: Mapping[str, str], fault: Fault) -> Markup:
 
 
 _TOLD: Mapping[str, Callable[[Mapping[str, str]], Markup]] = {
+    "done": _done,
     "granted": _granted,
     "revoked": _revoked,
     "group_deleted": _group_deleted,
@@ -370,32 +338,6 @@ _NOTICES: Mapping[str, str] = {
     "what stands. I look at it again every ten minutes; whoever runs me finds what happened in my log.",
     "late": "This may have been carried out twice: a call was answered after another worker had taken over. "
     "A person has to look.",
-}
-_PARTS: Mapping[str, str] = {
-    "parameters": "What is sent, {}",
-    "terms": "Agreed, {}",
-    "preconditions": "What was found, {}",
-    "preconditions.approvers_id": "The approvers' group itself",
-    "approvers": "Who may decide",
-    "authors": "Who changed the request",
-    "quorum": "Approvals needed",
-    "clause": "The policy section",
-    "level": "The level of authority",
-    "target": "What it is about",
-    "execute_within": "Seconds to carry it out",
-    "version": "The version of the workflow",
-    "operation": "What is done",
-    "requester": "Who asks",
-    "beneficiary": "Who gets it",
-}
-_VOID: Mapping[str, str] = {
-    "changed": "Something changed after the request was checked.",
-    "edited": "An approver changed what is asked for; others have to approve it.",
-    "narrowed": "An approver took something away from what is asked for, and so approved the rest.",
-    "clause": "The policy section that governs it has changed.",
-    "voter_lost": "Somebody who had approved this may not approve it any more.",
-    "person_erased": "Somebody who had approved or changed this has been erased.",
-    "withdrawn": "Withdrawn: the data of whoever asked for it are erased. Nothing was done.",
 }
 _ENDINGS: Mapping[str, str] = {
     "refused": "This cannot be done: ",

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from bot import courses
 from bot.blocks.parts import Message
 from bot.messages import Kind, Messages, Row
 from bot.render import Markup
@@ -30,9 +31,15 @@ class Wanting:
         await self._defer(conn, f"doubt:{doubt}")
 
     async def progress(self, conn: Connection, run: str) -> None:
-        """Have the run's own message in its thread posted, or drawn again as the record now stands."""
+        """Have the run's own message in its thread posted, or drawn again as the record now stands.
+
+        So is the card of a plan of several steps, once it is approved: both say how far each step has come.
+        """
         await self._messages.want(conn, name=f"progress:{run}", kind="progress", ref=run)
         await self._defer(conn, f"progress:{run}")
+        card = await courses.card_of(conn, run)
+        if card is not None:
+            await self.card(conn, card)
 
     async def tell(self, conn: Connection, run: str, notice: Notice) -> None:
         """Have something new said in the run's thread, once."""

@@ -6,12 +6,15 @@ from bot.drawing import Channels
 from bot.language import vocabulary
 from bot.router import WorkflowHints
 from bot.settings import AccessSettings, EmergencySettings, Settings, TimeSettings
-from graphs.flows import break_glass, break_glass_end, it_access, it_access_end
-from graphs.kit import Workflow
-from graphs.memberships import Deadlines
+from graphs.engine import machine
+from graphs.kit import Kind
+from graphs.plans import Deadlines
+from graphs.workflows import break_glass, break_glass_end, it_access, it_access_end
+from graphs.workflows.break_glass import BreakGlass
+from graphs.workflows.it_access import ItAccess
 
 
-def workflows(settings: Settings) -> Iterable[Workflow]:
+def workflows(settings: Settings) -> Iterable[Kind]:
     """Yield what the settings switch on, and what ends what was once granted."""
     if settings.workflows.it_access is not None:
         yield _access(settings.workflows.it_access)
@@ -24,7 +27,7 @@ def workflows(settings: Settings) -> Iterable[Workflow]:
 def hints(settings: Settings) -> Mapping[str, WorkflowHints]:
     """Return the words by which a workflow is asked for. Emergency access has a form alone."""
     access = settings.workflows.it_access
-    return {} if access is None else {it_access.NAME: vocabulary.it_access(access.groups)}
+    return {} if access is None else {ItAccess.name: vocabulary.it_access(access.groups)}
 
 
 def groups(settings: Settings) -> frozenset[str]:
@@ -44,17 +47,17 @@ def groups(settings: Settings) -> frozenset[str]:
 def channels(settings: Settings) -> Channels:
     """Return where cards, reviews and alarms are posted."""
     access, emergency = settings.workflows.it_access, settings.workflows.break_glass
-    cards = {} if access is None else {it_access.NAME: access.channel}
+    cards = {} if access is None else {ItAccess.name: access.channel}
     if emergency is None:
         return Channels(cards=cards, reviews={}, alarms={})
     return Channels(
-        cards={**cards, break_glass.NAME: emergency.channel},
-        reviews={break_glass.NAME: emergency.review_channel},
-        alarms={break_glass.NAME: emergency.alarm_channel},
+        cards={**cards, BreakGlass.name: emergency.channel},
+        reviews={BreakGlass.name: emergency.review_channel},
+        alarms={BreakGlass.name: emergency.alarm_channel},
     )
 
 
-def _access(access: AccessSettings) -> Workflow:
+def _access(access: AccessSettings) -> Kind:
     groups = {
         name: it_access.RequestableGroup(
             approvers=group.approvers,
@@ -70,10 +73,10 @@ def _access(access: AccessSettings) -> Workflow:
         clause_anchor=access.clause.anchor,
         deadlines=_deadlines(access.times),
     )
-    return it_access.workflow(rules)
+    return machine.kind(ItAccess(rules))
 
 
-def _emergency(emergency: EmergencySettings) -> Workflow:
+def _emergency(emergency: EmergencySettings) -> Kind:
     groups = {
         name: break_glass.EmergencyGroup(approvers=(group.approvers,), max_minutes=group.max_minutes)
         for name, group in emergency.groups.items()
@@ -86,7 +89,7 @@ def _emergency(emergency: EmergencySettings) -> Workflow:
         review_every=emergency.review_every,
         deadlines=_deadlines(emergency.times),
     )
-    return break_glass.workflow(rules)
+    return machine.kind(BreakGlass(rules))
 
 
 def _deadlines(times: TimeSettings) -> Deadlines:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from connectors.errors import Invalid, naming
 from connectors.permits import Act, Grant, Mint, Permit, act_under, canonical, digest
+from connectors.references import Ref, Referable
 
 __all__ = [
     "Act",
@@ -23,6 +24,8 @@ __all__ = [
     "Operation",
     "Payload",
     "Permit",
+    "Ref",
+    "Referable",
     "Repeat",
     "Result",
     "Sight",
@@ -39,7 +42,11 @@ class _Frozen(BaseModel):
 
 
 class Payload(_Frozen):
-    """What one effect needs to know. ASCII keys, strings and integers; decimals as strings."""
+    """What one effect needs to know. ASCII keys; strings, integers, decimals, and lists and records of them.
+
+    A field that a step may fill from what an earlier step left behind is declared `Annotated[str, Referable(
+    pattern=..., most=...)]`. Never declare so who or where: a person, group, recipient, address or amount.
+    """
 
 
 class Result(_Frozen):
@@ -104,7 +111,7 @@ class Operation(ABC, Generic[DataT, ResultT]):
     name: ClassVar[str]
     effect: ClassVar[Effect]
     repeat: ClassVar[Repeat]
-    scopes: ClassVar[frozenset[str]]
+    scope: ClassVar[str]  # of the credential that it acts with: one for each connector and scope
     reversible: ClassVar[bool] = True  # whether `undo` can restore what `apply` changed
     undo_again: ClassVar[bool] = False  # an undo that may have landed is sent again, whatever can be seen
     within: ClassVar[float] = 30.0  # seconds for one call of any method; then it counts as unanswered
@@ -208,8 +215,8 @@ def _check_declaration(cls: type[Operation[Any, Any]]) -> None:
         raise TypeError(f"{cls.__name__} needs an effect: {', '.join(get_args(Effect))}")
     if getattr(cls, "repeat", None) not in get_args(Repeat):
         raise TypeError(f"{cls.__name__} says how it may be repeated: {', '.join(get_args(Repeat))}")
-    if not isinstance(getattr(cls, "scopes", None), frozenset):
-        raise TypeError(f"{cls.__name__} needs a frozenset of scopes")
+    if not getattr(cls, "scope", ""):
+        raise TypeError(f"{cls.__name__} names the scope of its credential, such as 'groups:write'")
     if not hasattr(cls, "payload"):
         raise TypeError(f"{cls.__name__} names its payload and result: Operation[Payload, Result]")
 

@@ -20,6 +20,7 @@ import rfc8785
 from pydantic import BaseModel
 
 from connectors.errors import Ambiguous, Invalid, NotPermitted, Unavailable
+from connectors.references import Ref
 
 Act = Literal["apply", "undo"]
 LEASE = 5.0  # seconds; less than it takes until the run of a worker that fell silent is given to another
@@ -44,7 +45,7 @@ def digest(data: BaseModel) -> str:
 
 
 def _refuse_formless(value: Any) -> None:
-    if isinstance(value, float | set | frozenset | bytes):
+    if isinstance(value, float | set | frozenset | bytes | Ref):
         raise Invalid(f"a {type(value).__name__} has no canonical form")
     if isinstance(value, dict):
         for key, inner in value.items():

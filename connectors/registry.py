@@ -10,6 +10,8 @@ from connectors.base import Mint, Operation
 from connectors.directory import AddToGroup, Directory, RemoveFromGroup, open_directory
 from connectors.errors import Invalid
 
+SHIPPED: tuple[type[Operation[Any, Any]], ...] = (AddToGroup, RemoveFromGroup)  # what this package can do
+
 
 class Registry:
     """Operations by name. Each is registered explicitly; a name is taken once."""

@@ -1,17 +1,17 @@
 """Approvals: who decided what about which exact action. One row is one card, at one version."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from connectors.base import Change, Payload
 from connectors.directory import Person
 from graphs import authority, erasing, ids, recorded
 from graphs.authority import Level
 from graphs.digests import differences, digest
+from graphs.plans import Proposal, Proposed, comparable, upgraded
 from graphs.ports import Connection
 from graphs.records import (
     Actor,
@@ -20,6 +20,8 @@ from graphs.records import (
     Clause,
     Difference,
     Escalation,
+    Party,
+    PlanStep,
     Run,
     Shown,
     Verdict,
@@ -27,94 +29,31 @@ from graphs.records import (
     Vote,
 )
 
-Plain = str | int
+
+async def latest(conn: Connection, run: str) -> str | None:
+    """Return the approval that a run asked for last, or None where it has asked for none."""
+    cursor = await conn.execute("SELECT id FROM approval WHERE run = %s ORDER BY round DESC LIMIT 1", (run,))
+    row = await cursor.fetchone()
+    return None if row is None else str(row["id"])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Proposal:
-    """What a workflow wants done, with everything that was read to arrive at it. It decides nothing."""
-
-    operation: str
-    payload: Payload
-    terms: Mapping[str, Plain]  # what was agreed besides the payload, such as a duration
-    change: Change
-    clause: Clause
-    beneficiary: Actor
-    approvers: Mapping[str, str]  # the groups whose members may decide, by name, each with the directory's id
-    quorum: int  # how many distinct people have to approve
-    lines: tuple[Shown, ...]
-    reason: str
-    decide_within: timedelta
-    execute_within: timedelta
-    remind_after: timedelta | None = None  # from when it is asked, as the next one is
-    escalate_after: timedelta = timedelta(0)
-    escalation: Mapping[str, str] = field(default_factory=dict)  # who may decide as well from then on
-
-    def __post_init__(self) -> None:
-        names = self.terms.keys() & type(self.payload).model_fields.keys()
-        assert not names, f"{names} are both sent and agreed: the policies could not tell which is which"
-
-    def action(self, run: Run, *, version: int, level: int, decide_by: datetime) -> dict[str, Any]:
-        """Return exactly what an approval of this is bound to, as plain JSON."""
-        asked_at = decide_by - self.decide_within
-        second = {
-            "groups": sorted(self.escalation),
-            "ids": _ids(self.escalation),
-            "at": _text(asked_at + self.escalate_after),
-        }
-        return {
-            "workflow": run.workflow,
-            "version": version,
-            "operation": self.operation,
-            "parameters": self.payload.model_dump(mode="json"),
-            "terms": dict(self.terms),
-            "target": self.change.target,
-            "requester": run.requester.subject,
-            "beneficiary": self.beneficiary.subject,
-            "authors": sorted(author.subject for author in run.authors),
-            "approvers": sorted(self.approvers),
-            "quorum": self.quorum,
-            "escalation": second if self.escalation else {},
-            "clause": self.clause.hash,
-            "level": level,
-            "preconditions": {**dict(self.change.basis), "approvers_id": _ids(self.approvers)},
-            "decide_by": _text(decide_by),
-            "execute_within": int(self.execute_within.total_seconds()),
-        }
-
-
-def _ids(groups: Mapping[str, str]) -> str:
-    """Name groups by their ids: another group of the same name is another one."""
-    return ", ".join(groups[name] for name in sorted(groups))
-
-
-def _text(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds")
-
-
-async def propose(
-    conn: Connection, run: Run, proposal: Proposal, *, round_: int, version: int, level: int
-) -> str:
-    """Store the approval of one round of a run and return its id; the same round gives the same approval.
+async def propose(conn: Connection, run: Run, proposal: Proposal, *, version: int, level: int) -> str:
+    """Store the approval of a run's next round and return its id.
 
     What an earlier round asked for has been made void before: of one run, one approval can be pending.
     """
-    cursor = await conn.execute("SELECT id FROM approval WHERE run = %s AND round = %s", (run.id, round_))
-    if row := await cursor.fetchone():
-        return str(row["id"])
-    former = await _former(conn, run.id)
+    round_, former = await _former(conn, run.id)
     cursor = await conn.execute("SELECT moment() AS now, current_setting('countersign.tenant') AS tenant")
     here = await cursor.fetchone()
     assert here is not None
-    decide_by = here["now"] + proposal.decide_within
+    decide_by = here["now"] + proposal.deadlines.decide_within
     action = proposal.action(run, version=version, level=level, decide_by=decide_by)
     card = {
         "title": run.title,
         "lines": [asdict(line) for line in proposal.lines],
-        "before": proposal.change.before,
-        "after": proposal.change.after,
+        "steps": [_seen(one) for one in proposal.steps],
         "clause": asdict(proposal.clause),
-        "beneficiary": asdict(proposal.beneficiary),
+        "beneficiary": asdict(proposal.beneficiary) if proposal.beneficiary else None,
         "authors": [asdict(author) for author in run.authors],
         "reason": proposal.reason,
         "differences": [asdict(one) for one in _changed(former, action)],
@@ -133,7 +72,7 @@ async def propose(
             Jsonb(card),
             former["id"] if former else None,
             decide_by,
-            here["now"] + proposal.remind_after if proposal.remind_after else None,
+            here["now"] + proposal.deadlines.remind_after if proposal.deadlines.remind_after else None,
             action["escalation"].get("at"),
             proposal.clause.document,
             proposal.clause.anchor,
@@ -144,22 +83,36 @@ async def propose(
     return card_id
 
 
-async def _former(conn: Connection, run: str) -> Mapping[str, Any] | None:
-    """Return the approval of the round before, unless it was carried out: then nothing replaces it."""
+def _seen(proposed: Proposed) -> dict[str, str]:
+    """Return what a card says of a step besides what the digest covers."""
+    change = proposed.change
+    seen = {"before": "", "after": ""} if change is None else {"before": change.before, "after": change.after}
+    return {"name": proposed.step.name, **seen}
+
+
+async def _former(conn: Connection, run: str) -> tuple[int, Mapping[str, Any] | None]:
+    """Return the number of the next round, and the approval of the one before.
+
+    None where there is none, and where it was carried out: then nothing replaces it.
+    """
     cursor = await conn.execute(
-        "SELECT id, action, EXISTS (SELECT 1 FROM effect WHERE approval = approval.id AND state = 'done')"
-        " AS carried_out FROM approval WHERE run = %s ORDER BY round DESC LIMIT 1",
+        "SELECT id, round, action, EXISTS"
+        " (SELECT FROM effect WHERE approval = approval.id AND state = 'done') AS carried_out"
+        " FROM approval WHERE run = %s ORDER BY round DESC LIMIT 1",
         (run,),
     )
     former = await cursor.fetchone()
-    return None if former is None or former["carried_out"] else former
+    if former is None:
+        return 1, None
+    return former["round"] + 1, None if former["carried_out"] else former
 
 
 def _changed(former: Mapping[str, Any] | None, action: Mapping[str, Any]) -> Iterable[Difference]:
     if former is None:
         return ()
     moved = {"decide_by", "escalation.at"}  # with the time at which it is asked
-    return (one for one in differences(former["action"], action) if one.name not in moved)
+    before, after = comparable(upgraded(former["action"]), action)
+    return (one for one in differences(before, after) if one.name not in moved)
 
 
 _APPROVALS = (  # with room for `more` columns
@@ -216,9 +169,8 @@ class Standing:
     """An approval at this moment, with what it is measured by before anything is done under it."""
 
     approval: Approval
-    action: Mapping[str, Any]  # what its digest covers
-    tenant: str
-    level: Level
+    action: Mapping[str, Any]  # what its digest covers, in today's form
+    level: Level  # that its operations have now
     now: datetime
 
 
@@ -231,9 +183,10 @@ async def stand(conn: Connection, card: str) -> Standing | None:
     row = await erasing.opened(conn, row, "action")
     return Standing(
         approval=await _recorded(conn, row),
-        action=row["action"],
-        tenant=row["tenant"],
-        level=authority.written(row["level"]),
+        action=upgraded(row["action"]),
+        level=authority.lowest(
+            row["levels"], of=len({one["operation"] for one in upgraded(row["action"])["steps"]})
+        ),
         now=row["now"],
     )
 
@@ -241,8 +194,9 @@ async def stand(conn: Connection, card: str) -> Standing | None:
 _ONE = f"{_APPROVALS.format(more='')} WHERE approval.id = %s"
 _STANDING = (
     _APPROVALS.format(
-        more=", moment() AS now, (SELECT level FROM authority_level"
-        " WHERE operation = approval.action->>'operation') AS level"
+        more=", moment() AS now, ARRAY(SELECT level FROM authority_level WHERE operation IN"
+        " (SELECT step->>'operation' FROM jsonb_array_elements(approval.action->'steps') AS step"
+        "  UNION SELECT approval.action->>'operation')) AS levels"
     )
     + " WHERE approval.id = %s"
 )
@@ -305,34 +259,32 @@ def _vote(row: Mapping[str, Any]) -> Vote:
 
 
 def _approval(row: Mapping[str, Any]) -> Approval:
-    action, card = row["action"], row["card"]
+    action, card = upgraded(row["action"]), row["card"]
+    seen = {one["name"]: one for one in card.get("steps", ())} or {action["steps"][0]["name"]: card}
     return Approval(
         id=row["id"],
         run=row["run"],
         workflow=row["workflow"],
         title=card["title"],
-        operation=action["operation"],
         status=ApprovalStatus(row["status"]),
         requester=Actor(**{**row["requester"], "subject": action["requester"]}),
-        beneficiary=Actor(**{**card["beneficiary"], "subject": action["beneficiary"]}),
+        beneficiary=_beneficiary(card["beneficiary"], action["beneficiary"]),
         lines=tuple(Shown(**line) for line in card["lines"]),
-        sends=action["parameters"],
-        terms=action["terms"],
+        steps=tuple(_step(one, seen.get(one["name"], {})) for one in action["steps"]),
+        then=action.get("then", ""),
         level=action["level"],
-        before=card["before"],
-        after=card["after"],
         clause=Clause(**card["clause"]),
-        approvers=_groups(action["approvers"], action["preconditions"]["approvers_id"]),
-        quorum=action.get("quorum", 1),
+        approvers=_groups(action["approvers"]),
+        quorum=action["quorum"],
         authors=tuple(Actor(**author) for author in card.get("authors", ())),
         reason=card["reason"],
         digest=row["digest"],
-        intact=digest(row["tenant"], action) == row["digest"],
+        intact=digest(row["tenant"], row["action"]) == row["digest"],
         created_at=row["created_at"],
         decide_by=row["decide_by"],
         execute_within=action["execute_within"],
         remind_at=row["remind_at"],
-        escalation=_escalation(action.get("escalation")),
+        escalation=_escalation(action["escalation"]),
         votes=tuple(map(_vote, row["votes"])),
         decided_at=row["decided_at"],
         void=Void(**row["void"]) if row["void"] else None,
@@ -343,18 +295,35 @@ def _approval(row: Mapping[str, Any]) -> Approval:
     )
 
 
-def _escalation(second: Mapping[str, Any] | None) -> Escalation | None:
+def _step(action: Mapping[str, Any], seen: Mapping[str, Any]) -> PlanStep:
+    """Return a step: what the digest covers, and what the card says it changes."""
+    told = ("name", "operation", "target", "undo", "lasts", "effect", "scope", "reversible")
+    return PlanStep(
+        **{name: action[name] for name in told if name in action},
+        sends=action["parameters"],
+        basis=action["preconditions"],
+        before=seen.get("before", ""),
+        after=seen.get("after", ""),
+    )
+
+
+def _beneficiary(shown: Mapping[str, Any] | None, bound: Mapping[str, str]) -> Actor | Party | None:
+    """Return who gets it: whom the digest names, under the name that the card has for them."""
+    if not bound:
+        return None
+    if "person" in bound:
+        return Actor(**{**(shown or {}), "subject": bound["person"]})
+    return Party(name=str((shown or {}).get("name", "")), system=bound["system"], id=bound["id"])
+
+
+def _escalation(second: Mapping[str, Any]) -> Escalation | None:
     if not second:
         return None
-    groups = _groups(second["groups"], second["ids"])
-    return Escalation(groups=groups, at=datetime.fromisoformat(second["at"]))
+    return Escalation(groups=_groups(second["groups"]), at=datetime.fromisoformat(second["at"]))
 
 
-def _groups(names: str | Sequence[str], ids: str) -> Mapping[str, str]:
-    """Return the groups with their ids, as `_ids` had joined them."""
-    # before there were quorums, an action named one group as a string
-    known = [names] if isinstance(names, str) else names
-    return dict(zip(known, ids.split(", "), strict=False))  # a row that was tampered with is not intact
+def _groups(known: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
+    return {one["name"]: one["id"] for one in known}
 
 
 async def vote(

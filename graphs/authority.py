@@ -1,5 +1,6 @@
 """How much each operation may do on its own. People write the levels; the bot can only read them."""
 
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 
 from graphs.ports import Connection
@@ -15,13 +16,14 @@ class Level(IntEnum):
     WITHIN_LIMITS = 4
 
 
-async def level(conn: Connection, operation: str) -> Level:
-    """Return the operation's level: acting after approval, unless people have written another one."""
-    cursor = await conn.execute("SELECT level FROM authority_level WHERE operation = %s", (operation,))
-    row = await cursor.fetchone()
-    return written(row["level"] if row else None)
+async def level(conn: Connection, operations: Collection[str]) -> Level:
+    """Return the level of a plan: each of its operations acts after approval, unless people say otherwise."""
+    wanted = sorted(set(operations))
+    cursor = await conn.execute("SELECT level FROM authority_level WHERE operation = ANY(%s)", (wanted,))
+    return lowest([row["level"] for row in await cursor.fetchall()], of=len(wanted))
 
 
-def written(level: int | None) -> Level:
-    """Return the level that people have written, or have not."""
-    return Level.AFTER_APPROVAL if level is None else Level(level)
+def lowest(written: Sequence[int], *, of: int) -> Level:
+    """Return the level of a plan of so many operations: the lowest of what people have written of each."""
+    unwritten = [Level.AFTER_APPROVAL] if len(written) < of else []
+    return min([*(Level(one) for one in written), *unwritten])

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from graphs import ids
 from graphs.ports import Connection, Queue
-from graphs.records import Actor, Field, Run, RunStatus, Step
+from graphs.records import Actor, Field, Milestone, Run, RunStatus
 
 CLOSED = tuple(status.value for status in RunStatus if not status.is_open)
 KEPT = timedelta(days=7)  # for which the checkpoints of a run that has ended are kept
@@ -141,7 +141,7 @@ async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
     cursor = await conn.execute(
         "SELECT run.*, ARRAY(SELECT author FROM edit WHERE edit.run = run.id AND NOT narrows ORDER BY at)"
         " AS authors, ARRAY(SELECT to_jsonb(step) FROM (SELECT key, at, facts FROM run_step"
-        "  WHERE run_step.run = run.id ORDER BY seq) AS step) AS steps FROM run WHERE id = %s",
+        "  WHERE run_step.run = run.id ORDER BY seq) AS step) AS milestones FROM run WHERE id = %s",
         (run,),
     )
     row = await cursor.fetchone()
@@ -165,7 +165,9 @@ def _row(row: Mapping[str, Any], title: Mapping[str, str]) -> Row:
         values=_texts(row["slots"]),
         missing=tuple(Field(**{**field, "options": tuple(field["options"])}) for field in row["missing"]),
         problems=_texts(row["problems"]),
-        steps=tuple(Step(**{**step, "at": datetime.fromisoformat(step["at"])}) for step in row["steps"]),
+        milestones=tuple(
+            Milestone(**{**one, "at": datetime.fromisoformat(one["at"])}) for one in row["milestones"]
+        ),
         reason=row["reason"],
         facts=_texts(row["facts"]),
         due_at=row["due_at"],
@@ -255,6 +257,20 @@ async def move(
         await conn.execute(
             "INSERT INTO timer (run, due_at) VALUES (%s, moment() + %s) ON CONFLICT DO NOTHING", (run, KEPT)
         )
+
+
+def end_key(effect: str) -> str:
+    """Return the key of the run that ends an effect."""
+    return f"end {effect}"
+
+
+async def call_off_end(conn: Connection, approval: str, step: str) -> None:
+    """End the run that was to end a step of a plan: the step has been taken back already."""
+    await conn.execute(
+        "UPDATE run SET status = %s, reason = 'taken_back' WHERE status = %s AND key IN"
+        " (SELECT 'end ' || id FROM effect WHERE approval = %s AND step = %s AND act = 'apply')",
+        (RunStatus.DONE.value, RunStatus.SCHEDULED.value, approval, step),
+    )
 
 
 async def note(conn: Connection, run: str, key: str, *, mark: str | None = None, **facts: str) -> None:

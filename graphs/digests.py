@@ -1,7 +1,7 @@
 """What an approval is bound to, as one number, and what differs between two of them. Pure."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import rfc8785
@@ -28,7 +28,20 @@ def _leaves(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str
     for key, inner in value.items():
         if isinstance(inner, Mapping):
             yield from _leaves(inner, f"{path}{key}.")
+        elif isinstance(inner, list) and any(isinstance(one, Mapping) for one in inner):
+            yield from _leaves(_named(inner), f"{path}{key}.")
         elif isinstance(inner, list):
             yield f"{path}{key}", ", ".join(str(one) for one in inner)
         else:
             yield f"{path}{key}", str(inner)
+
+
+def _named(records: Sequence[Any]) -> Mapping[str, Any]:
+    """Return a list of records by their names or, where they have none, by their places from 1 on.
+
+    What has a name has its place too, so that records in another order are another list.
+    """
+    names = [one.get("name", "") if isinstance(one, Mapping) else "" for one in records]
+    if all(names) and len({*names}) == len(names):
+        return {**dict(zip(names, records, strict=True)), "order": names}
+    return {str(place): one for place, one in enumerate(records, start=1)}

@@ -6,6 +6,7 @@ A checkpoint is an aid to resume and never an authority: a node that is resumed 
 import hashlib
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +15,10 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
 
 from connectors.errors import Ambiguous, ConnectorError, Resting, Unavailable
-from graphs import approvals, audit, cases, doubts, effects, reminders, reviews, steps
+from graphs import approvals, audit, cases, doubts, effects, reminders, reviews
 from graphs.admission import Refused
 from graphs.effects import Fenced, Late, Unknown
+from graphs.engine import nodes
 from graphs.kit import Case, Kit
 from graphs.pools import reading
 from graphs.ports import Connection
@@ -25,13 +27,21 @@ from graphs.sealed import FENCE
 
 log = logging.getLogger(__name__)
 
-Machine = CompiledStateGraph[Any, Case, Any, Any]
+Graph = CompiledStateGraph[Any, Case, Any, Any]
 LONGEST_WAIT = timedelta(minutes=1)
 MOST = 12  # attempts, in about seven minutes; after that the run rests
 HOURLY = timedelta(hours=1)  # how often what must end is tried all the same
 FORGOTTEN = timedelta(
     minutes=10
 )  # after which a run is looked at again whose worker failed in an unknown way
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """A workflow's machine, and what stands for its nodes."""
+
+    graph: Graph
+    shape: str
 
 
 async def advance(kit: Kit, machines: Mapping[tuple[str, int], Machine], run: str) -> None:
@@ -46,48 +56,63 @@ async def advance(kit: Kit, machines: Mapping[tuple[str, int], Machine], run: st
             await cases.renew(conn, run)
             return
         token, look_again = await cases.take(conn, run, forgotten=FORGOTTEN)
-    case = Case(kit=kit, id=run, token=token)
-    await _attend(case, machines[row.run.workflow, row.version])
+    machine = machines[row.run.workflow, row.version]
+    case, snapshot = await _found(Case(kit=kit, id=run, token=token), machine)
+    await _attend(case, machine, snapshot)
     async with kit.pool.connection() as conn:
         await cases.release(conn, run, look_again=look_again)
 
 
-async def _attend(case: Case, machine: Machine) -> None:
+async def _found(case: Case, machine: Machine) -> tuple[Case, StateSnapshot]:
+    """Return what the checkpoint has. One of another shape is forgotten: the rows say where the run is."""
+    snapshot = await machine.graph.aget_state(_config(case))
+    if snapshot.created_at is None or snapshot.values.get("shape", "") == machine.shape:
+        return case, snapshot
+    async with case.kit.pool.connection() as conn:
+        case = replace(case, token=await case.kit.saver.forget(conn, case.id))
+    return case, await machine.graph.aget_state(_config(case))
+
+
+def _config(case: Case) -> RunnableConfig:
+    return {"configurable": {"thread_id": case.id, FENCE: case.token}}
+
+
+async def _attend(case: Case, machine: Machine, snapshot: StateSnapshot) -> None:
     """Work, and answer for whatever can be foreseen to go wrong."""
     try:
-        await _answered(case, machine)
+        await _answered(case, machine, snapshot)
     except Late as late:
         await _raise(case, late)
     except Fenced:
         log.warning("run %s has been taken by another worker", case.id)
 
 
-async def _answered(case: Case, machine: Machine) -> None:
+async def _answered(case: Case, machine: Machine, snapshot: StateSnapshot) -> None:
     try:
-        await _work(case, machine)
+        await _work(case, machine, snapshot)
     except Unknown as unknown:
         await _ask(case, unknown.effect)
     except Refused as refusal:
         log.warning("run %s is refused: %s", case.id, refusal.key)
-        await steps.end(case, RunStatus.FAILED, refusal.key, refusal.facts)
+        await nodes.end(case, RunStatus.FAILED, refusal.key, refusal.facts)
     except ConnectorError as error:
         await _retry(case, error)
 
 
-async def _work(case: Case, machine: Machine) -> None:
-    config: RunnableConfig = {"configurable": {"thread_id": case.id, FENCE: case.token}}
+async def _work(case: Case, machine: Machine, snapshot: StateSnapshot) -> None:
+    graph, start = machine.graph, {"run": case.id, "shape": machine.shape}
     while True:
-        snapshot = await machine.aget_state(config)
-        go, given = await _next(case, snapshot)
+        go, given = await _next(case, snapshot, start)
         if not go:
             return
-        await machine.ainvoke(given, config, context=case, durability="sync")
+        await graph.ainvoke(given, _config(case), context=case, durability="sync")
+        snapshot = await graph.aget_state(_config(case))
 
 
-async def _next(case: Case, snapshot: StateSnapshot) -> tuple[bool, Any]:
+async def _next(case: Case, snapshot: StateSnapshot, start: Mapping[str, str]) -> tuple[bool, Any]:
     """Return whether there is anything to do, and what the machine is given to do it."""
     if snapshot.created_at is None:
-        return (await case.row()).run.status.is_open, {"run": case.id}
+        return (await case.row()).run.status.is_open, start
     for waiting in snapshot.interrupts:
         if await _ready(case, waiting.value):
             return True, Command(resume={waiting.id: "look"})

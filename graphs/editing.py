@@ -83,7 +83,7 @@ async def _can_do_without(kit: Kit, approval: Approval, author: Actor, people: P
         await quorum.require(
             kit.directory,
             kit.policy,
-            (views.approval(without, people), views.context(without)),
+            views.steps(without, people),
             groups=approval.approvers.values(),
             quorum=approval.quorum,
         )

@@ -101,11 +101,12 @@ async def narrowed(conn: Connection, run: str) -> tuple[Edit | None, list[Delega
     return edit, await delegations.lent_to(conn, edit.author.human)
 
 
-def carries(edit: Edit, approval: Approval) -> bool:
+def carries(edit: Edit, approval: Approval, fields: Iterable[Field]) -> bool:
     """Whether a new card shows the edit and nothing else: whoever made the edit has seen nothing else.
 
     That it only takes away is judged by what the two cards bind, and not by what the edit's row says.
     """
+    bound = {field.name: field.binds or field.name for field in fields}
     changed = {one.name.rpartition(".")[2] for one in approval.differences}
     less = all(_is_less(one.before, one.after) for one in approval.differences)
-    return approval.replaces == edit.approval and changed == set(edit.after) and less
+    return approval.replaces == edit.approval and changed == {bound.get(name) for name in edit.after} and less

@@ -1,8 +1,8 @@
 """The effect ledger: what has been done in the outside world.
 
-One row for each approval and act. It is written before the call as an intent and settled after it; a row
-that is still an intent says that the call may have landed, a cleared one that it has not. Of an unknown one
-a person has to say what happened: that is a doubt, one for each time.
+One row for each step of an approved plan, and act. It is written before the call as an intent and settled
+after it; a row that is still an intent says that the call may have landed, a cleared one that it has not. Of
+an unknown one a person has to say what happened: that is a doubt, one for each time.
 
 Whoever works on a run holds its token, and every new worker raises it; what a worker with an older token
 would write is refused, in the transaction that writes. There is no expiring lease on the row beside it: a
@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 
 from connectors.base import Act
 from graphs import erasing, ids
+from graphs.plans import ONLY
 from graphs.ports import Connection
 from graphs.records import Resolution, Run
 
@@ -76,7 +77,7 @@ class Effect:
     settled_at: datetime | None
     ends_at: datetime | None
     resolved: Resolution | None  # what a person said of it while it was unknown
-    step: str = ""  # the node that carries it out; empty where an earlier release wrote it, and of an undo
+    step: str  # of the plan
     # Whether what it writes is what the record has, and not the row alone: where it is from, not what it is.
     recorded: bool = field(default=False, compare=False)
 
@@ -94,13 +95,21 @@ _COLUMNS = (
 )
 
 
-async def find(conn: Connection, approval: str, act: Act) -> Effect | None:
-    """Return the effect of an approval, or None where none was ever intended."""
+async def find(conn: Connection, approval: str, step: str, act: Act) -> Effect | None:
+    """Return the effect of a step of an approved plan, or None where none was ever intended."""
     cursor = await conn.execute(
-        f"SELECT {_COLUMNS} FROM effect WHERE approval = %s AND act = %s", (approval, act)
+        f"SELECT {_COLUMNS} FROM effect WHERE approval = %s AND step = %s AND act = %s", (approval, step, act)
     )
     row = await cursor.fetchone()
     return await _read(conn, row) if row else None
+
+
+async def of_approval(conn: Connection, approval: str) -> list[Effect]:
+    """Return the effects under an approval, oldest first."""
+    cursor = await conn.execute(
+        f"SELECT {_COLUMNS} FROM effect WHERE approval = %s ORDER BY intended_at, act", (approval,)
+    )
+    return [await _read(conn, row) for row in await cursor.fetchall()]
 
 
 async def of_run(conn: Connection, run: str) -> list[Effect]:
@@ -120,11 +129,13 @@ async def by_id(conn: Connection, effect: str) -> Effect:
 async def standing(conn: Connection, run: str) -> list[Effect]:
     """Return what the run has done and not undone, the latest first."""
     found = await of_run(conn, run)
-    undone = {one.approval for one in found if one.act == "undo" and one.state in {"done", "failed"}}
+    undone = {
+        (one.approval, one.step) for one in found if one.act == "undo" and one.state in {"done", "failed"}
+    }
     return [
         one
         for one in reversed(found)
-        if one.act == "apply" and one.state == "done" and one.approval not in undone
+        if one.act == "apply" and one.state == "done" and (one.approval, one.step) not in undone
     ]
 
 
@@ -140,18 +151,19 @@ async def stands(conn: Connection, run: Run) -> Stands:
     found = await of_run(conn, run.id)
     ended = run.values.get("approval", "")
     if ended and not any(one.act == "apply" for one in found):
-        granted = await find(conn, ended, "apply")
-        undone = await find(conn, ended, "undo")
+        step = run.values.get("step", ONLY)
+        granted = await find(conn, ended, step, "apply")
+        undone = await find(conn, ended, step, "undo")
         if granted is None or granted.state != "done":
             return "nothing"
         return _END[undone.state] if undone is not None else "still"
-    applied = {one.approval: one for one in found if one.act == "apply"}
-    if any(one.state in {"intended", "unknown"} for one in applied.values()):
+    applied = [one for one in found if one.act == "apply"]
+    if any(one.state in {"intended", "unknown"} for one in applied):
         return "maybe"
     if await standing(conn, run.id):
         undoing = any(one.act == "undo" and one.state in {"intended", "unknown"} for one in found)
         return "maybe_still" if undoing else "done"
-    return "undone" if any(one.state == "done" for one in applied.values()) else "nothing"
+    return "undone" if any(one.state == "done" for one in applied) else "nothing"
 
 
 def _effect(row: Mapping[str, Any]) -> Effect:
@@ -169,8 +181,8 @@ async def intend(
     operation: str,
     payload: Mapping[str, Any],
     lasts: timedelta | None,
+    step: str,
     instead: Effect | None = None,
-    step: str = "",
 ) -> Effect:
     """Write down that the act is about to be done. Raises Fenced when `token` is not the run's latest.
 
@@ -181,9 +193,10 @@ async def intend(
         " step)"
         " SELECT %(id)s, %(approval)s, held_run, %(act)s, %(operation)s, %(key)s, %(payload)s, 'intended',"
         " %(token)s, moment() + %(lasts)s::interval, %(step)s FROM held"
-        " ON CONFLICT (tenant, approval, act) DO UPDATE SET (run, operation, key, payload, state, token,"
-        "  intended_at, ends_at, step) = (excluded.run, excluded.operation, excluded.key, excluded.payload,"
-        "  excluded.state, excluded.token, excluded.intended_at, excluded.ends_at, excluded.step),"
+        " ON CONFLICT (tenant, approval, step, act)"
+        "  DO UPDATE SET (run, operation, key, payload, state, token, intended_at, ends_at)"
+        "  = (excluded.run, excluded.operation, excluded.key, excluded.payload, excluded.state,"
+        "   excluded.token, excluded.intended_at, excluded.ends_at),"
         "  result = NULL,"
         "  found = false, resolved = NULL, settled_at = NULL"
         f" WHERE effect.id = %(instead)s RETURNING {_COLUMNS}",

@@ -3,28 +3,34 @@
 In order: policy, authority level, the approval still valid for this digest (`admission.py` reads all of it
 anew), the intent in ledger and audit, the call with its key, the result in ledger and audit. Only the gate
 holds the mint, and no connector writes without a permit from it.
+
+A plan is carried out step by step, in its order. A step that refers to what an earlier one left behind gets
+it from the record, and what is called is the approved template with these values in their places, proven anew
+before each call.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
-from connectors.base import Act
+from connectors import references
 from connectors.errors import Conflict, ConnectorError, Denied, Invalid, NotFound, Unavailable
-from graphs import audit, effects, recorded
-from graphs.admission import Admission, Changed, Refused, approval_of
-from graphs.approvals import Proposal
+from graphs import approvals, audit, effects, recorded
+from graphs.admission import Admission, Changed, Grounds, Refused
 from graphs.calls import Calls
 from graphs.effects import Effect, Fenced, Held, Late, Unknown
+from graphs.plans import Proposal, lasting
 from graphs.policy.engine import Ruling
 from graphs.pools import reading
 from graphs.ports import Connection
-from graphs.records import Approval, Resolution, Void
+from graphs.recorded import Ledger
+from graphs.records import Approval, PlanStep, Resolution, Void
 
 Also = Callable[[Connection, Effect], Awaitable[Mapping[str, Any] | None]]
+Now = Callable[[PlanStep, Mapping[str, Any]], Awaitable[Grounds]]  # of a step and what it sends
 
 
 class Withdrawn(Exception):
@@ -32,8 +38,38 @@ class Withdrawn(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Begun:
+    """A step of an approved plan, as the record has it: what it sends, and what has been done before it."""
+
+    approval: Approval
+    ledger: Ledger
+    step: PlanStep
+    sends: Mapping[str, Any]
+
+    @property
+    def effect(self) -> Effect | None:
+        """What was done of the step, or None where it has not been intended."""
+        return self.ledger.effects.get((self.step.name, "apply"))
+
+    @property
+    def follows(self) -> bool:
+        """Whether an earlier step is done."""
+        return bool(self.ledger.results.keys() - {self.step.name})
+
+    @property
+    def forward(self) -> bool:
+        """Whether the plan is past its pivot."""
+        return is_past_pivot(self.approval, self.ledger)
+
+
+def is_past_pivot(approval: Approval, ledger: Ledger) -> bool:
+    """Whether a plan has done the step after which it only goes forward."""
+    return any(step.undo == "pivot" and ledger.state(step.name) == "done" for step in approval.steps)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Gate:
-    """Carries out approved actions, exactly once or honestly unknown."""
+    """Carries out approved plans, each effect exactly once or honestly unknown."""
 
     pool: AsyncConnectionPool[Connection]
     admission: Admission
@@ -43,45 +79,63 @@ class Gate:
         self,
         held: Held,
         approval: str,
+        step: str,
         *,
         again: Callable[[], Awaitable[Proposal]],
-        lasts: timedelta | None = None,
+        now: Now,
         also: Also | None = None,
-        step: str = "",
     ) -> Effect:
-        """Carry out what the approval approved, and return the settled effect; called again, the same one.
+        """Carry out a step of an approved plan, and return the settled effect; called again, the same one.
 
-        `step` names the node that does so: an approval is for one node, and refused to another. `again` reads
-        the world anew and proposes the action as it would be now: any difference raises Changed. `lasts`
-        fixes the effect's end at the moment of the intent. `also` runs in the transaction that records the
-        effect, and returns how it ends, for the record. Raises Refused, Changed, Unknown, Withdrawn,
-        effects.Fenced, or the connector's Unavailable, Conflict or Ambiguous, after which the same call may
-        be made again.
+        `again` reads the world anew and proposes the whole plan as it would be now: it is asked while nothing
+        of the plan has begun. `now` is what a later step rests on. Any difference raises Changed. `also` runs
+        in the transaction that records the effect, and returns how it ends, for the record. Raises Refused,
+        Changed, Unknown, Withdrawn, effects.Fenced, or the connector's Unavailable, Conflict or Ambiguous,
+        after which the same call may be made again.
         """
-        async with reading(self.pool) as conn:
-            effect, stray = await _recorded(conn, approval, "apply")
-            record = await approval_of(conn, approval)
-        refusal = _objection(effect, record, step) if effect is not None else None
-        if refusal is not None:
+        try:
+            begun = await self._begun(approval, step)
+        except Refused as refusal:
             await self.admission.refuse(held, approval, refusal)
-            raise refusal
+            raise
+        effect = begun.effect
         if effect is None:
-            effect = await self._intend(held, record, await again(), lasts, stray=stray, step=step)
-            return await self._call(held, effect, also=also)
+            first = not begun.ledger.effects
+            found = await again() if first else await now(begun.step, begun.sends)
+            effect = await self._intend(held, begun, found)
+            return await self._call(held, effect, also=also, forward=begun.forward)
         if effect.resolved is Resolution.UNDO:
             await self._settle(held, effect)
             raise Withdrawn
 
         async def ready(effect: Effect) -> Effect:
             own = self._may_be_ours(effect)
-            return await self._ready(held, record, None if own else await again(), effect)
+            return await self._ready(held, begun, None if own else await now(begun.step, begun.sends), effect)
 
-        return await self._settle(held, effect, ready=ready, also=also)
+        return await self._settle(held, effect, ready=ready, also=also, forward=begun.forward)
 
-    async def reverse(self, held: Held, approval: str) -> Effect:
-        """Undo what was done under the approval, as it declared. Called again, the same effect."""
+    async def _begun(self, card: str, name: str) -> Begun:
+        """Return the step if it is its turn, and what is there of it is what was approved. Raises Refused."""
+        async with reading(self.pool) as conn:
+            approval = await approvals.load(conn, card)
+            ledger = await _ledger(conn, card)
+        step = None if approval is None else approval.step(name)
+        if approval is None or step is None:
+            raise Refused("not_approved")
+        for earlier in approval.steps[: approval.steps.index(step)]:
+            if ledger.state(earlier.name) != "done":
+                raise Refused("not_its_turn", step=step.name, earlier=earlier.name)
+            if ledger.state(earlier.name, "undo"):
+                raise Refused("not_approved")
+        begun = Begun(approval=approval, ledger=ledger, step=step, sends=_sends(step, ledger))
+        if begun.effect is not None and not _is_of(begun.effect, begun):
+            raise Refused("record_changed")
+        return begun
+
+    async def reverse(self, held: Held, approval: str, step: str) -> Effect:
+        """Undo a step of an approved plan, as it declared. Called again, the same effect."""
         try:
-            done, effect, interrupted = await self._intend_undo(held, approval)
+            done, effect, interrupted = await self._intend_undo(held, approval, step)
         except Refused as refusal:
             await self.admission.refuse(held, approval, refusal)
             raise
@@ -90,23 +144,26 @@ class Gate:
 
         async def ready(effect: Effect) -> Effect:
             async with self.pool.connection() as conn:
-                record, ruling = await self.admission.reversal(conn, approval)
+                record, ruling = await self.admission.reversal(conn, approval, step)
                 return await _reopened(conn, held, effect, record.digest, ruling)
 
         return await self._settle(held, effect, ready=ready, done=done)
 
-    async def _intend_undo(self, held: Held, approval: str) -> tuple[Effect, Effect, bool]:
+    async def _intend_undo(self, held: Held, approval: str, name: str) -> tuple[Effect, Effect, bool]:
         """Return what was done, the intent to undo it, and whether that intent had been there before."""
         async with self.pool.connection() as conn:
-            done, _ = await _recorded(conn, approval, "apply")
-            effect, stray = await _recorded(conn, approval, "undo")
+            ledger = await _ledger(conn, approval)
+            done, effect = ledger.effects.get((name, "apply")), ledger.effects.get((name, "undo"))
             if done is None or done.state != "done":
                 raise Refused("nothing_to_reverse")
             await _require_over(conn, held, done)
             if not self.calls.undoable(done):
                 raise Refused("cannot_be_undone", system=done.operation)
-            record, ruling = await self.admission.reversal(conn, approval)
-            if not all(one.recorded or _is_of(one, record) for one in (done, effect or done)):
+            record, ruling = await self.admission.reversal(conn, approval, name)
+            step = record.step(name)
+            assert step is not None  # or the reversal had been refused
+            begun = Begun(approval=record, ledger=ledger, step=step, sends=_sends(step, ledger))
+            if not all(one.recorded or _is_of(one, begun) for one in (done, effect or done)):
                 raise Refused("record_changed")
             if effect is not None:
                 return done, effect, True
@@ -115,41 +172,47 @@ class Gate:
                 approval=approval,
                 run=held.run.id,
                 token=held.token,
+                step=name,
                 act="undo",
                 operation=done.operation,
                 payload=done.payload,
                 lasts=None,
-                instead=stray,
+                instead=ledger.strays.get((name, "undo")),
             )
             await _record(conn, effect, record.digest, ruling)
         return done, effect, False
 
-    async def _intend(
-        self,
-        held: Held,
-        decided: Approval,
-        proposal: Proposal,
-        lasts: timedelta | None,
-        *,
-        stray: Effect | None,
-        step: str,
-    ) -> Effect:
+    async def _intend(self, held: Held, begun: Begun, found: Proposal | Grounds) -> Effect:
         """Check everything against the world as it is now, and write the intent."""
-        async with self.admission.checked(held, decided, proposal) as (conn, approval, ruling):
+        step = begun.step
+        async with self._checked(held, begun, found) as (conn, approval, ruling):
             effect = await effects.intend(
                 conn,
                 approval=approval.id,
                 run=held.run.id,
                 token=held.token,
+                step=step.name,
                 act="apply",
-                operation=proposal.operation,
-                payload=proposal.payload.model_dump(mode="json"),
-                lasts=lasts,
-                instead=stray,
-                step=step,
+                operation=step.operation,
+                payload=begun.sends,
+                lasts=lasting(step),
+                instead=begun.ledger.strays.get((step.name, "apply")),
             )
             await _record(conn, effect, approval.digest, ruling)
         return effect
+
+    def _checked(
+        self, held: Held, begun: Begun, found: Proposal | Grounds | None
+    ) -> AbstractAsyncContextManager[tuple[Connection, Approval, Ruling]]:
+        return self.admission.checked(
+            held,
+            begun.approval,
+            begun.step,
+            begun.sends,
+            found,
+            begun=begun.follows,
+            forward=begun.forward,
+        )
 
     def _may_be_ours(self, effect: Effect) -> bool:
         """Whether the world may be changed already by the very call that is about to be repeated.
@@ -158,15 +221,13 @@ class Gate:
         """
         return effect.state == "intended" and self.calls.repeat(effect) == "keyed"
 
-    async def _ready(
-        self, held: Held, decided: Approval, proposal: Proposal | None, effect: Effect
-    ) -> Effect:
+    async def _ready(self, held: Held, begun: Begun, found: Grounds | None, effect: Effect) -> Effect:
         """Check everything again, because time has passed, and write the intent again if it was settled.
 
         What a person wants done although its window has passed needs a new card: raises Changed.
         """
         try:
-            async with self.admission.checked(held, decided, proposal) as (conn, approval, ruling):
+            async with self._checked(held, begun, found) as (conn, approval, ruling):
                 return await _reopened(conn, held, effect, approval.digest, ruling)
         except Refused as refusal:
             if refusal.key == "window_passed" and effect.resolved is Resolution.DID_NOT:
@@ -181,8 +242,9 @@ class Gate:
         ready: Callable[[Effect], Awaitable[Effect]] | None = None,
         done: Effect | None = None,
         also: Also | None = None,
+        forward: bool = False,
     ) -> Effect:
-        """Go on with an effect that was intended before."""
+        """Go on with an effect that was intended before. `forward`: what refuses it is tried again."""
         if effect.state == "done":
             return effect
         if effect.state == "failed":
@@ -204,9 +266,10 @@ class Gate:
             if self._may_be_ours(effect):  # it must not be made now, and may have been before
                 await self._write(held, effect, "unknown", detail=None)
                 raise Unknown(effect.id) from refusal
-            await self._write(held, effect, "failed", detail=_why(refusal))
+            if not forward:
+                await self._write(held, effect, "failed", detail=_why(refusal))
             raise
-        return await self._call(held, effect, done=done, also=also, found=found)
+        return await self._call(held, effect, done=done, also=also, found=found, forward=forward)
 
     async def _believe(self, held: Held, effect: Effect, also: Also | None) -> Effect:
         """Record an unknown effect as done, because a person has said so. Raises Unknown if nobody has."""
@@ -239,6 +302,7 @@ class Gate:
         done: Effect | None = None,
         also: Also | None = None,
         found: bool = False,
+        forward: bool = False,
     ) -> Effect:
         try:
             result = await self.calls.make(effect, done)
@@ -250,7 +314,7 @@ class Gate:
                 await self._write(held, effect, "cleared", detail=None)
             raise
         except (Denied, NotFound, Invalid) as error:
-            if effect.act == "undo":  # what was granted for a time must end: it is tried until it does
+            if effect.act == "undo" or forward:  # it must end, or there is no way back: tried until it does
                 if self.calls.repeat(effect) == "blind":
                     await self._write(held, effect, "cleared", detail=None)
                 raise
@@ -282,6 +346,7 @@ class Gate:
                 facts={
                     "effect": effect.id,
                     "approval": effect.approval,
+                    "step": effect.step,
                     "act": effect.act,
                     "found": found,
                     **_ends(settled),
@@ -316,25 +381,30 @@ def _system(effect: Effect) -> str:
     return effect.operation.partition(".")[0]
 
 
-def _objection(effect: Effect, approval: Approval, step: str) -> Refused | None:
-    """Say why an effect that is there already is not the one that this step may go on with."""
-    if not _is_of(effect, approval):
-        return Refused("record_changed")
-    return Refused("approval_used") if effect.step and effect.step != step else None
+def _sends(step: PlanStep, ledger: Ledger) -> Mapping[str, Any]:
+    """Return what a step sends: the approved template, with what earlier steps left behind in its places.
+
+    Raises Refused.
+    """
+    try:
+        sends: Mapping[str, Any] = references.resolved(step.sends, ledger.results)
+    except KeyError as error:
+        raise Refused("not_its_turn", step=step.name, earlier=str(error)) from error
+    return sends
 
 
-def _is_of(effect: Effect, approval: Approval) -> bool:
+def _is_of(effect: Effect, begun: Begun) -> bool:
     """Whether the ledger's row is about exactly what was approved, and the approval's as it was written."""
-    return approval.intact and (effect.operation, effect.payload) == (approval.operation, approval.sends)
+    return begun.approval.intact and (effect.operation, effect.payload) == (begun.step.operation, begun.sends)
 
 
-async def _recorded(conn: Connection, approval: str, act: Act) -> tuple[Effect | None, Effect | None]:
-    """Return the effect as the record has it, and the row that is there. Raises Refused.
+async def _ledger(conn: Connection, approval: str) -> Ledger:
+    """Return what was done under an approval, as the record has it. Raises Refused.
 
     What has been erased from the record is taken from the ledger: what has to end must end.
     """
     try:
-        return await recorded.effect(conn, approval, act)
+        return await recorded.ledger(conn, approval)
     except (audit.ChainBroken, audit.Locked) as error:
         raise Refused("record_changed") from error
 
@@ -373,6 +443,7 @@ async def _record(conn: Connection, effect: Effect, digest: str, ruling: Ruling)
         facts={
             "effect": effect.id,
             "approval": effect.approval,
+            "step": effect.step,
             "act": effect.act,
             "digest": digest,
             **_ends(effect),

@@ -24,13 +24,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workflow:
-    """One kind of request. `build` returns its state machine; a changed machine needs a new `version`."""
+class Kind:
+    """One kind of request. `build` returns its state machine; a changed machine needs a new `version`.
+
+    `continues` names the earlier versions whose open runs this one finishes, and `shape` stands for the nodes
+    of the machine: a checkpoint of another shape is forgotten, and the run goes on from its rows.
+    """
 
     name: str
     title: str
     version: int
     fields: tuple[Field, ...]
+    continues: tuple[int, ...] = ()
+    shape: str = ""
     urgent: bool = False  # for emergencies: its runs come before all others
     build: Callable[[], Any]  # a StateGraph, imported only when a process runs workflows
 

@@ -1,121 +1,60 @@
-"""What the workflows that lend a membership share: may it be asked for, what would be done, how it ends."""
+"""What the workflows that lend a membership share: what is planned, and how it ends."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from connectors.directory import Membership, Person
+from connectors.directory import AddToGroup, Membership
 from connectors.errors import Conflict, ConnectorError, NotFound
-from graphs import acting, approvals, cases, effects, steps
+from graphs import effects
 from graphs.admission import Refused
-from graphs.approvals import Plain, Proposal
-from graphs.effects import Effect, Held
-from graphs.groups import GroupUnclear
+from graphs.effects import Effect
+from graphs.engine.nodes import State
+from graphs.engine.workflow import RunContext
 from graphs.kit import Case
+from graphs.plans import ONLY, Approvers, Deadlines, Plan, step
 from graphs.pools import reading
-from graphs.ports import ClauseMissing, ClauseUnreadable, Connection
-from graphs.records import Field, Run, Shown
-from graphs.steps import Node, Propose, State
-
-OPERATION = "directory.add_to_group"
+from graphs.ports import Connection
+from graphs.records import Run, Shown
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Deadlines:
-    """The times of an approval, each from the moment at which it is asked for but `execute_within`."""
-
-    decide_within: timedelta = timedelta(hours=24)
-    execute_within: timedelta = timedelta(minutes=15)  # from the decision
-    remind_after: timedelta | None = timedelta(hours=12)
-    escalate_after: timedelta = timedelta(hours=18)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Governed:
-    """How requests for one group are decided: by whom, under which clause, in what time."""
-
-    clause_document: str
-    clause_anchor: str
-    approvers: tuple[str, ...]
-    quorum: int
-    deadlines: Deadlines
-    escalation: tuple[str, ...] = ()  # groups whose members may decide as well, late
-
-
-async def may_request(case: Case, workflow: str, parameters: Mapping[str, Plain]) -> None:
-    """Return if the requester may ask for this. Raises Refused."""
-    run = (await case.row()).run
-    await steps.may_request(case, workflow, await _person(case, run.requester.subject), parameters)
-
-
-async def propose(
-    case: Case, run: Run, governed: Governed, *, group: str, terms: Mapping[str, Plain], lasts: str
-) -> Proposal:
-    """Read the world and say exactly what would be done. Raises Refused where it cannot be."""
-    kit = case.kit
-    person = await _person(case, run.requester.subject)
-    if not person.active:
-        raise Refused("person_inactive")
+async def membership(
+    run: RunContext,
+    *,
+    group: str,
+    lasts: timedelta,
+    words: str,
+    approvers: Approvers,
+    clause: tuple[str, str],
+    deadlines: Deadlines,
+) -> Plan:
+    """Return the plan that makes whoever asks a member of a group for a time. Raises Refused."""
+    person = await run.requester()
+    ids = await run.group_ids(group)
+    data = Membership(group=group, group_id=ids[group], person=person.id)
+    grant = step("grant", AddToGroup, data, lasts=lasts)
     try:
-        ids = await kit.groups.ids([group, *governed.approvers, *governed.escalation])
-    except GroupUnclear as error:
-        raise Refused(error.key, group=error.name) from error
-    payload = Membership(group=group, group_id=ids[group], person=person.id)
-    try:
-        change = await kit.registry.operation(OPERATION).preview(payload)
+        change = await run.preview(grant)
     except NotFound as error:
         raise Refused("group_gone", group=group) from error
     if not change.needed:
         raise Refused("already_member", group=group)
-    try:
-        clause = await kit.evidence.clause(governed.clause_document, governed.clause_anchor)
-    except ClauseUnreadable as error:
-        raise Refused("clause_unreadable") from error
-    except ClauseMissing as error:
-        raise Refused("clause_missing") from error
-    return Proposal(
-        operation=OPERATION,
-        payload=payload,
-        terms=terms,
-        change=change,
+    return Plan(
+        steps=(grant,),
+        approvers=approvers,
         clause=clause,
-        beneficiary=approvals.actor(person),
-        approvers={name: ids[name] for name in governed.approvers},
-        quorum=governed.quorum,
+        beneficiary=person,
         lines=(
             Shown(label="Person", value=f"{person.name} ({person.email})"),
             Shown(label="Access to", value=group),
-            Shown(label="For", value=f"{lasts}, then it ends by itself"),
+            Shown(label="For", value=f"{words}, then it ends by itself"),
         ),
-        reason=run.values["reason"],
-        decide_within=governed.deadlines.decide_within,
-        execute_within=governed.deadlines.execute_within,
-        remind_after=governed.deadlines.remind_after,
-        escalation={name: ids[name] for name in governed.escalation},
-        escalate_after=governed.deadlines.escalate_after,
+        reason=run.asked["reason"],
+        deadlines=deadlines,
+        then="granted",
     )
-
-
-def lending(
-    fields: tuple[Field, ...], *, check: Node, propose: Propose, grant: Node, confirm: Node
-) -> StateGraph[State, Case, State, State]:
-    """Return the machine that lends a membership once it is approved: `check` is what it may be asked for."""
-    graph = StateGraph(State, context_schema=Case)
-    graph.add_node("collect", steps.collect(fields), destinations=("ask", "check"))
-    graph.add_node("ask", steps.ask, destinations=("collect",))
-    graph.add_node("check", check, destinations=("plan", "refused"))
-    graph.add_node("plan", steps.plan(propose), destinations=("approve", "refused"))
-    graph.add_node("approve", steps.approve, destinations=("decided",))
-    graph.add_node("decided", steps.decided("grant"), destinations=("check", "grant", "refused"))
-    graph.add_node("grant", grant, destinations=("confirm", "plan", "refused"))
-    graph.add_node("confirm", confirm, destinations=(END,))
-    graph.add_node("refused", acting.refused, destinations=("refused", END))
-    graph.add_edge(START, "collect")
-    return graph
 
 
 Owed = Callable[[Case, Connection, Run, Mapping[str, str]], Awaitable[None]]
@@ -123,40 +62,6 @@ Left = Literal["revoked", "group_deleted", "in_new_group", "was_before", "still_
 
 TOLD = 3  # attempts at an end, a few seconds; after that its owner is told
 ENDED: frozenset[Left] = frozenset({"revoked", "group_deleted", "was_before"})
-
-
-async def schedule_end(
-    conn: Connection,
-    held: Held,
-    effect: Effect,
-    ending: tuple[str, int],
-    values: Mapping[str, str],
-    *,
-    urgent: bool = False,
-) -> Mapping[str, Any]:
-    """Make the end of what was granted a run of its own, and return it for the record of the grant."""
-    assert effect.ends_at is not None
-    workflow, version = ending
-    run, _ = await cases.create(
-        conn,
-        key=f"end {effect.id}",
-        workflow=workflow,
-        version=version,
-        requester=held.run.requester,
-        origin=held.run.origin,
-        values=values,
-        due_at=effect.ends_at,
-        urgent=urgent,
-    )
-    await cases.note(conn, held.run.id, "granted", until=effect.ends_at.isoformat())
-    return {
-        "run": run,
-        "workflow": workflow,
-        "version": version,
-        "requester": asdict(held.run.requester),
-        "origin": dict(held.run.origin),
-        "values": dict(values),
-    }
 
 
 class Revoke(Protocol):
@@ -177,7 +82,7 @@ def revoking(owed: Owed) -> Revoke:
         case = runtime.context
         held = await case.held()
         try:
-            await case.kit.gate.reverse(held, held.run.values["approval"])
+            await case.kit.gate.reverse(held, held.run.values["approval"], held.run.values.get("step", ONLY))
         except (ConnectorError, Refused) as error:
             if isinstance(error, Refused) or (await case.row()).attempts + 1 >= TOLD:
                 facts = {"group": held.run.values["group"], "error": error.key}
@@ -197,7 +102,7 @@ async def left(case: Case, undone: Effect, *, there: bool) -> Left:
     """
     directory, held = case.kit.directory, undone.payload
     async with reading(case.kit.pool) as conn:
-        done = await effects.find(conn, undone.approval, "apply")
+        done = await effects.find(conn, undone.approval, undone.step, "apply")
     result = (done.result or {}) if done is not None else {}
     if there:
         return "was_before" if result.get("changed") is False else "still_there"
@@ -211,10 +116,3 @@ async def left(case: Case, undone: Effect, *, there: bool) -> Left:
         again = await directory.is_shown(anew.id, str(held["person"]))
         return "in_new_group" if again else "group_deleted"
     return "revoked"
-
-
-async def _person(case: Case, subject: str) -> Person:
-    try:
-        return await case.kit.directory.person_of(subject)
-    except NotFound as error:
-        raise Refused("person_inactive", gone="yes") from error

@@ -1,11 +1,12 @@
 """Whether enough people could approve, as directory and policies have it, before anybody is bothered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from connectors.directory import Directory, Some
 from connectors.errors import NotFound
 from graphs.admission import Refused
-from graphs.policy.engine import Context, Policy, Resource
+from graphs.policy.engine import Policy
+from graphs.policy.views import Asked
 
 MOST = 50  # members of one group whom we look at
 
@@ -13,7 +14,7 @@ MOST = 50  # members of one group whom we look at
 async def require(
     directory: Directory,
     policy: Policy,
-    asked: tuple[Resource, Context],
+    asked: Sequence[Asked],
     *,
     groups: Iterable[str],
     quorum: int,
@@ -35,7 +36,7 @@ async def require(
                 person = await directory.person(member)
             except NotFound:  # left while we were reading
                 continue
-            if policy.rule("approve", person, *asked).allowed:
+            if policy.rule_all("approve", person, asked).allowed:
                 able.add(person.human)
     if len(able) < quorum and every:
         key = "too_few_may_approve" if able else "nobody_may_approve"

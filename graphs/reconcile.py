@@ -17,6 +17,7 @@ import psycopg
 from graphs import audit, cases, recorded
 from graphs.audit import Event, reading
 from graphs.kit import Kit
+from graphs.plans import ONLY
 from graphs.ports import Connection
 from graphs.records import Actor, RunStatus
 
@@ -41,6 +42,7 @@ class Grant:
 
     effect: str
     approval: str
+    step: str
     run: str
     ends_at: datetime
     end: Mapping[str, Any]
@@ -59,8 +61,8 @@ class Reconciler:
         self._kit = kit
         self._queued = queued
         self._seq = 0
-        self._open: dict[str, Grant] = {}  # by approval
-        self._overdue: set[str] = set()  # approvals of what was overdue already when it last looked
+        self._open: dict[tuple[str, str], Grant] = {}  # by approval and step
+        self._overdue: set[str] = set()  # effects of what was overdue already when it last looked
         self._looked: datetime | None = None
 
     async def sweep(self) -> int:
@@ -81,7 +83,7 @@ class Reconciler:
         overdue = [one for one in self._open.values() if one.ends_at + PATIENCE <= now]
         for grant in overdue:
             count += await self._see_to(grant, now)
-        self._overdue = {grant.approval for grant in overdue}
+        self._overdue = {grant.effect for grant in overdue}
         return count
 
     async def _see_to(self, grant: Grant, now: datetime) -> int:
@@ -89,7 +91,7 @@ class Reconciler:
 
         What should have ended when it was last looked at, and has not, is said aloud.
         """
-        begun, late = 0, grant.approval in self._overdue
+        begun, late = 0, grant.effect in self._overdue
         try:
             async with self._kit.pool.connection() as conn:
                 begun = await _end(conn, self._kit, grant, now, self._queued, late=late)
@@ -115,15 +117,16 @@ class Reconciler:
 
     async def _take(self, conn: Connection, event: Event) -> None:
         facts = event.facts
-        approval = str(facts["approval"])
+        approval, step = str(facts["approval"]), str(facts.get("step", ONLY))
         if facts["act"] == "undo":
-            self._open.pop(approval, None)
+            self._open.pop((approval, step), None)
             return
         ends_at = recorded.moment(facts.get("ends_at")) or await _by_row(conn, event)
         if ends_at is not None:
-            self._open[approval] = Grant(
+            self._open[approval, step] = Grant(
                 effect=str(facts["effect"]),
                 approval=approval,
+                step=step,
                 run=str(event.run),
                 ends_at=ends_at,
                 end=recorded.end_of(event) or await _planned(conn, str(facts["effect"])),
@@ -144,7 +147,7 @@ async def _planned(conn: Connection, effect: str) -> Mapping[str, Any]:
     """Return how something was to end that such a release granted, or whose values have been erased."""
     cursor = await conn.execute(
         'SELECT id AS run, workflow, version, requester, origin, slots AS "values" FROM run WHERE key = %s',
-        (f"end {effect}",),
+        (cases.end_key(effect),),
     )
     return await cursor.fetchone() or {}
 
@@ -184,7 +187,13 @@ async def _end(conn: Connection, kit: Kit, grant: Grant, now: datetime, queued: 
         conn,
         "effect.overdue",
         run=run,
-        facts={"approval": grant.approval, "effect": grant.effect, "run": run, "due": grant.facts["at"]},
+        facts={
+            "approval": grant.approval,
+            "step": grant.step,
+            "effect": grant.effect,
+            "run": run,
+            "due": grant.facts["at"],
+        },
         detail={},
     )
     return 1
@@ -195,7 +204,11 @@ async def _undoing(conn: Connection, grant: Grant) -> str:
     events = await audit.of_approval(
         conn, grant.approval, ("effect.unknown", "effect.resolved", "effect.done")
     )
-    kinds = [event.kind for event in events if event.facts["effect"] != grant.effect]
+    kinds = [
+        event.kind
+        for event in events
+        if event.facts["effect"] != grant.effect and event.facts.get("step", ONLY) == grant.step
+    ]
     return kinds[-1] if kinds else ""
 
 
@@ -232,7 +245,7 @@ async def _anew(conn: Connection, kit: Kit, grant: Grant, now: datetime) -> str 
     end = grant.end
     run, fresh = await cases.create(
         conn,
-        key=f"end {grant.effect} {now:%Y-%m-%d}",
+        key=f"{cases.end_key(grant.effect)} {now:%Y-%m-%d}",
         workflow=str(end["workflow"]),
         version=int(end["version"]),
         requester=Actor(**end["requester"]),

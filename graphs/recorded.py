@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from connectors.base import Act
 from graphs import audit, cards, effects, erasing
 from graphs.audit import Event
 from graphs.effects import Effect
+from graphs.plans import ONLY
 from graphs.ports import Connection
 from graphs.records import Actor, Approval, ApprovalStatus, Resolution, Run, Verdict
 
@@ -35,15 +36,8 @@ _EFFECT = (
     "effect.unknown",
     "effect.resolved",
 )
-_SHOWN = (
-    "title",
-    "lines",
-    "before",
-    "after",
-    "reason",
-    "beneficiary",
-    "authors",
-)  # what a card says in words
+_READ_BACK = "effect.read_back"
+_SHOWN = ("title", "lines", "reason", "beneficiary", "authors")  # what a card says in words
 _ERASED = erasing.subject("")  # how rows name whoever has been erased; the directory knows nobody so
 _MOMENT = timedelta(minutes=1)  # between a row and its event, which one transaction writes
 
@@ -140,14 +134,23 @@ def _is_as_requested(found: Approval, requested: Event, masked: Sequence[Event])
         return False
     if masked and masked[-1].facts.get("words") == shown_words(found):
         return True
-    shown, told = cards.plain(found), said.get("card") or {}
-    return all(shown[name] == told[name] for name in _SHOWN if name in told)
+    shown, told = _words(cards.plain(found)), _words(cards.as_now(said.get("card") or {}))
+    return all(shown[name] == told[name] for name in told)
 
 
 def shown_words(found: Approval) -> str:
     """Stand for the words of a card, as an erasure has left them."""
-    shown = cards.plain(found)
-    return _hashed({name: shown[name] for name in _SHOWN})
+    return _hashed(_words(cards.plain(found)))
+
+
+def _words(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a card says in words: what it changes stands in them beside what its digest covers."""
+    steps = card.get("steps") or []
+    changes = [[one["name"], one["before"], one["after"]] for one in steps]
+    said = {name: card[name] for name in _SHOWN if name in card}
+    if len(steps) == 1:
+        return {**said, "before": steps[0]["before"], "after": steps[0]["after"]}
+    return {**said, "steps": changes} if steps else said
 
 
 def values_of(run: Run) -> str:
@@ -172,22 +175,63 @@ async def is_edit(
     return False
 
 
-async def effect(conn: Connection, approval: str, act: Act) -> tuple[Effect | None, Effect | None]:
-    """Return the effect of an approval as the record has it, and put its row right.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ledger:
+    """What was done under one approval, as the record has it, by step and act.
 
-    None where nobody ever intended it; the second is the row that is there all the same. Raises
-    audit.ChainBroken and audit.Locked.
+    `strays` are rows of which the record knows nothing; `seen` says how a step looked when it was read back.
     """
-    found = await effects.find(conn, approval, act)
-    if found is None:
-        return None, None
-    events = await audit.of_approval(conn, approval, _EFFECT)
+
+    effects: Mapping[tuple[str, Act], Effect]
+    strays: Mapping[tuple[str, Act], Effect]
+    seen: Mapping[str, str]  # by the effect's id
+
+    def state(self, step: str, act: Act = "apply") -> str:
+        """Return how a step stands; "" where nothing was ever intended."""
+        found = self.effects.get((step, act))
+        return "" if found is None else found.state
+
+    @property
+    def results(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the steps that are done have left behind, by step."""
+        return {
+            step: one.result or {}
+            for (step, act), one in self.effects.items()
+            if act == "apply" and one.state == "done"
+        }
+
+
+async def ledger(conn: Connection, approval: str) -> Ledger:
+    """Return the effects of an approval as the record has them, and put their rows right.
+
+    Raises audit.ChainBroken and audit.Locked.
+    """
+    rows = await effects.of_approval(conn, approval)
+    if not rows:
+        return Ledger(effects={}, strays={}, seen={})
+    events = await audit.of_approval(conn, approval, (*_EFFECT, _READ_BACK))
     for event in events:
         if event.erased and not await audit.is_erased(conn, event):
             raise audit.Locked("values beside the record are gone, and nothing in the record says why")
-    told = _told(found, events)
-    if told != found:
-        found = await effects.find(conn, approval, act) or found  # a click may have changed both meanwhile
+    known: dict[tuple[str, Act], Effect] = {}
+    strays: dict[tuple[str, Act], Effect] = {}
+    for row in rows:
+        told = await _put_right(conn, row, events)
+        if told is None:
+            strays[row.step, row.act] = row
+        else:
+            known[row.step, row.act] = told
+    seen = {
+        str(event.facts["effect"]): str(event.facts["status"]) for event in events if event.kind == _READ_BACK
+    }
+    return Ledger(effects=known, strays=strays, seen=seen)
+
+
+async def _put_right(conn: Connection, row: Effect, events: Sequence[Event]) -> Effect | None:
+    """Return an effect as the record has it, and have its row say the same. None: nobody ever intended it."""
+    found, told = row, _told(row, events)
+    if told != found:  # a click may have changed both meanwhile
+        found = await effects.find(conn, row.approval, row.step, row.act) or row
     if told is None:
         alarm("The effect", found.id)
     elif told != replace(found, settled_at=told.settled_at):
@@ -209,7 +253,7 @@ async def effect(conn: Connection, approval: str, act: Act) -> tuple[Effect | No
                 told.id,
             ),
         )
-    return told, found
+    return told
 
 
 def _told(found: Effect, events: Sequence[Event]) -> Effect | None:
@@ -217,7 +261,7 @@ def _told(found: Effect, events: Sequence[Event]) -> Effect | None:
     told: Effect | None = None
     for event in events:
         facts, said = event.facts, _whole(event)
-        if facts.get("effect", found.id) != found.id or facts.get("act", found.act) != found.act:
+        if event.kind == _READ_BACK or not _is_of(event, found):
             continue
         if event.kind == "effect.intended":
             told = _intended(found, event)
@@ -237,6 +281,16 @@ def _told(found: Effect, events: Sequence[Event]) -> Effect | None:
                 resolved=told.resolved if state != "unknown" else None,
             )
     return told
+
+
+def _is_of(event: Event, found: Effect) -> bool:
+    """Whether an event is about an effect. Before there were plans, events named no step."""
+    named = (
+        event.facts.get("effect", found.id),
+        event.facts.get("step", ONLY),
+        event.facts.get("act", found.act),
+    )
+    return named == (found.id, found.step, found.act)
 
 
 def _whole(event: Event) -> Mapping[str, Any]:
@@ -298,6 +352,8 @@ async def is_run(conn: Connection, run: Run) -> bool:
 
 async def _is_end(conn: Connection, run: Run) -> bool:
     events = await audit.of_approval(conn, run.values.get("approval", ""), ("effect.done", "effect.overdue"))
+    step = run.values.get("step", ONLY)
+    events = [event for event in events if event.facts.get("step", ONLY) == step]
     done = [event for event in events if event.facts.get("act") == "apply" and event.kind == "effect.done"]
     if not done:
         return False

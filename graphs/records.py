@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 
 class Verdict(StrEnum):
@@ -108,6 +108,15 @@ class Actor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Party:
+    """Somebody outside the company, as an outside system has them: a customer, a supplier."""
+
+    system: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Clause:
     """The section of a policy that governs a request, as it read when the request was planned."""
 
@@ -127,6 +136,27 @@ class Shown:
 
     label: str
     value: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanStep:
+    """One effect of a plan, as it was approved: `sends` is what the other system is sent.
+
+    A value that only an earlier step can give stands in `sends` as a reference, `{"$ref": "step.field"}`.
+    """
+
+    name: str
+    operation: str
+    sends: Mapping[str, Any]
+    before: str = ""  # both empty where it rests on what an earlier step leaves behind
+    after: str = ""
+    target: str = ""
+    basis: Mapping[str, str] = field(default_factory=dict)  # what was found, and must still be so
+    undo: Literal["undo", "leave", "pivot"] = "undo"  # what becomes of it when a later step fails
+    lasts: int | None = None  # seconds, after which it ends by itself
+    effect: str = "write"
+    scope: str = ""
+    reversible: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,16 +214,13 @@ class Approval:
     run: str
     workflow: str
     title: str
-    operation: str
     status: ApprovalStatus
     requester: Actor
-    beneficiary: Actor
-    lines: tuple[Shown, ...]  # every parameter, in words
-    sends: Mapping[str, str | int]  # every parameter, as it will be sent
-    terms: Mapping[str, str | int]  # what was agreed besides, such as a duration
-    level: int  # of the operation, when the card was made
-    before: str
-    after: str
+    beneficiary: Actor | Party | None
+    lines: tuple[Shown, ...]  # what is asked for, in words
+    steps: tuple[PlanStep, ...]  # in the order in which they are carried out
+    then: str  # how the run ends when all is done
+    level: int  # of the plan, when the card was made
     clause: Clause
     approvers: Mapping[str, str]  # groups whose members may decide, by what they are called, with their ids
     quorum: int  # how many of them have to approve
@@ -216,6 +243,21 @@ class Approval:
     clause_before: str = ""  # what the clause said on the card that this replaces, if it said something else
 
     @property
+    def people(self) -> tuple[Actor, ...]:
+        """Everybody whom it names but those who voted: who asked, who gets it, who wrote it."""
+        gets = (self.beneficiary,) if isinstance(self.beneficiary, Actor) else ()
+        return (self.requester, *gets, *self.authors)
+
+    @property
+    def changes(self) -> str:
+        """What it changes, in a line of words."""
+        return "; ".join(step.after or step.operation for step in self.steps)
+
+    def step(self, name: str) -> PlanStep | None:
+        """Return the step of that name, or None where none is approved."""
+        return next((step for step in self.steps if step.name == name), None)
+
+    @property
     def assents(self) -> tuple[Vote, ...]:
         """Those who approved."""
         return tuple(vote for vote in self.votes if vote.verdict is Verdict.APPROVE)
@@ -233,7 +275,8 @@ class Doubt:
     id: str
     approval: Approval
     act: Literal["apply", "undo"]
-    sends: Mapping[str, str | int]
+    step: str
+    sends: Mapping[str, Any]
     key: str  # the idempotency key that the other side was given
     intended_at: datetime
     opened_at: datetime
@@ -272,10 +315,11 @@ class Field:
     most: int | None = None  # of a number; of a text: its characters
     narrows: Literal["less"] | None = None  # of a number: the direction in which a change only takes away
     theirs: bool = False  # the requester's own words, which no approver rewrites
+    binds: str = ""  # how what it becomes is called in a step of the plan; by default as it is called itself
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Milestone:
     """One thing that happened in a run. `facts` hold what the sentence about it needs."""
 
     key: str
@@ -297,7 +341,7 @@ class Run:
     values: Mapping[str, str]
     missing: tuple[Field, ...]
     problems: Mapping[str, str]  # field name -> key of what is wrong with its value
-    steps: tuple[Step, ...]
+    milestones: tuple[Milestone, ...]
     reason: str | None  # key of the reason of a refusal or failure
     facts: Mapping[str, str]  # what the sentence about `reason`, or about what goes wrong, needs
     due_at: datetime | None

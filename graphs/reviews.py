@@ -150,7 +150,7 @@ async def took_part(conn: Connection, run: str) -> tuple[Actor, ...]:
             found |= {one.subject: one for one in audit.people_in(event)}
     for approval in await approvals.of_run(conn, run):
         voted = [one for vote in approval.votes for one in (vote.by, vote.stands_for) if one is not None]
-        parties = (approval.requester, approval.beneficiary, *approval.authors, *voted)
+        parties = (*approval.people, *voted)
         found |= {one.subject: one for one in parties}
     return tuple(found.values())
 

@@ -90,9 +90,8 @@ def gone(person: Person) -> Person:
 
 def concerned(approval: Approval) -> set[str]:
     """Return the subjects of everybody on whom it depends who may decide: asked, granted, wrote or voted."""
-    parties = (approval.requester, approval.beneficiary, *approval.authors)
     voters = [one for vote in approval.votes for one in (vote.by, vote.stands_for) if one is not None]
-    return {one.subject for one in (*parties, *voters)}
+    return {one.subject for one in (*approval.people, *voters)}
 
 
 def held(person: Person, lent: Sequence[Delegation], people: People) -> list[Right]:
@@ -139,12 +138,12 @@ async def choose(
     `people` are those whom the approval concerns, as they are now. Where there is no such right, the ruling
     says why as precisely as it can: the first right is their own.
     """
-    asked, context = views.approval(approval, people), views.context(approval)
     found = []
     for right in rights:
         told = await circumstances(conn, approval, right, at=at)
         if told is not None:
-            found.append((right, policy.rule("approve", right.by, asked, {**context, **told})))
+            asked = views.steps(approval, people, told)
+            found.append((right, policy.rule_all("approve", right.by, asked)))
     allowed = [one for one in found if one[1].allowed]
     used = {name for vote in approval.votes for name in views.names(vote.stands_for or vote.by, people)}
     unused = [one for one in allowed if one[0].holder.human not in used]

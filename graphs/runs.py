@@ -29,7 +29,7 @@ from graphs.admission import Admission
 from graphs.calls import Calls
 from graphs.gate import Gate
 from graphs.groups import Groups, GroupUnclear
-from graphs.kit import Kit, Workflow
+from graphs.kit import Kind, Kit
 from graphs.policy.engine import Policy
 from graphs.policy.views import People
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
@@ -64,7 +64,7 @@ class Runs:
     def __init__(
         self,
         kit: Kit,
-        workflows: Iterable[Workflow],
+        workflows: Iterable[Kind],
         machines: Mapping[tuple[str, int], drive.Machine],
         most_open: int | None = None,
         queued: Queued = nothing_queued,
@@ -82,7 +82,7 @@ class Runs:
         *,
         pool: AsyncConnectionPool[Connection],
         saver_pool: AsyncConnectionPool[Connection],
-        workflows: Iterable[Workflow],
+        workflows: Iterable[Kind],
         clock: Clock,
         queue: Queue,
         notifier: Notifier,
@@ -104,7 +104,10 @@ class Runs:
         """
         workflows = tuple(workflows)
         async with pool.connection() as conn:
-            lacking = await cases.versions(conn) - {(known.name, known.version) for known in workflows}
+            served = {
+                (kind.name, version) for kind in workflows for version in (kind.version, *kind.continues)
+            }
+            lacking = await cases.versions(conn) - served
         if lacking:
             names = ", ".join(f"{name} version {version}" for name, version in sorted(lacking))
             raise VersionMissing(f"open runs need {names}; start the release that has it")
@@ -130,10 +133,10 @@ class Runs:
             saver=saver,
             titles={workflow.name: workflow.title for workflow in workflows},
         )
-        machines = {
-            (workflow.name, workflow.version): workflow.build().compile(checkpointer=saver)
-            for workflow in workflows
-        }
+        machines: dict[tuple[str, int], drive.Machine] = {}
+        for kind in workflows:
+            machine = drive.Machine(graph=kind.build().compile(checkpointer=saver), shape=kind.shape)
+            machines |= {(kind.name, version): machine for version in (kind.version, *kind.continues)}
         yield cls(kit, workflows, machines, most_open, queued)
 
     @property
@@ -397,7 +400,7 @@ class Runs:
         async with self._kit.pool.connection() as conn:
             return await approvals.load(conn, card)
 
-    def _workflow(self, name: str) -> Workflow:
+    def _workflow(self, name: str) -> Kind:
         if name not in self._workflows:
             raise UnknownWorkflow(name)
         return self._workflows[name]

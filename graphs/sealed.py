@@ -155,10 +155,11 @@ class SealedSaver(BaseCheckpointSaver[str]):
         for one in found:
             yield self._opened(one)
 
-    async def forget(self, conn: Connection, run: str) -> None:
-        """Delete the checkpoints of a run that has ended, and fence off whoever still works on it."""
-        await cases.fence_off(conn, run)
+    async def forget(self, conn: Connection, run: str) -> int:
+        """Delete the checkpoints of a run, fence off whoever works on it, and return the new token."""
+        token = await cases.fence_off(conn, run)
         await _inner(conn).adelete_thread(run)
+        return token
 
     async def adopt(self, conn: Connection) -> int:
         """Seal what an earlier release has left in plain, in the caller's transaction; return how many runs.

@@ -47,8 +47,10 @@ def columns(*, names: str = "", words: str = "", record: str = "", nobody: str =
 
 _REQUESTER = "requester ->> 'subject' = ANY(%(subjects)s)"
 _OF_RUN = "run = ANY(%(runs)s)"
-_LINKS = frozenset({"run", "approval", "reviewers", "every"})  # by which one run knows another
-_TOLD = frozenset({"by", "approvers", "until", "at", "group", "operation", "system", "finding", "key"})
+_LINKS = frozenset({"run", "approval", "step", "reviewers", "every"})  # by which one run knows another
+_TOLD = frozenset(
+    {"by", "approvers", "until", "at", "group", "operation", "step", "system", "finding", "key"}
+)
 _CHECKPOINTS = "thread_id = ANY(%(ended)s)"
 
 TABLES = (

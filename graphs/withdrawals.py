@@ -153,9 +153,9 @@ async def left(conn: Connection, subjects: Sequence[str]) -> list[Open]:
         "SELECT id, run FROM approval WHERE action -> 'authors' ?| %s"
         " AND run NOT IN (SELECT id FROM run WHERE requester ->> 'subject' = ANY(%s))"
         " AND EXISTS (SELECT FROM effect WHERE effect.approval = approval.id AND act = 'apply'"
-        "  AND state = 'done' AND ends_at IS NOT NULL)"
-        " AND NOT EXISTS (SELECT FROM effect WHERE effect.approval = approval.id AND act = 'undo'"
-        "  AND state = 'done')",
+        "  AND state = 'done' AND ends_at IS NOT NULL"
+        " AND NOT EXISTS (SELECT FROM effect AS gone WHERE gone.approval = effect.approval"
+        "  AND gone.step = effect.step AND gone.act = 'undo' AND gone.state = 'done'))",
         (list(subjects), list(subjects)),
     )
     what = "somebody else's access, which they changed before it was approved, has not ended"

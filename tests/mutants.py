@@ -22,6 +22,7 @@ TURNED: Mapping[str, tuple[str, ...]] = {
     "containsAny": ("containsAll",),
 }
 ACTIONS = ("request", "read", "approve", "execute", "resolve", "revert", "review")
+GROUPS = ("approve", "execute")  # of actions: each operation has one of its own in both
 ALIKE: Mapping[str, tuple[str, ...]] = {  # attributes of one type, which a slip would confuse
     "requester": ("beneficiary", "authors", "approvers", "workflow"),
     "beneficiary": ("requester", "authors", "approvers", "workflow"),
@@ -34,8 +35,7 @@ ALIKE: Mapping[str, tuple[str, ...]] = {  # attributes of one type, which a slip
     "quorum": (),
     "workflow": ("operation",),
     "holder": (),
-    "minutes": ("days",),
-    "parameters": (),
+    "lasts": ("level",),
     "subject": (),
     "active": (),
     "requester_active": (),
@@ -90,7 +90,7 @@ def _changes(policy: Node) -> Iterator[tuple[str, Node]]:
 def _actions(action: Node) -> Iterator[tuple[str, Node]]:
     if action["op"] == "All":
         for name in ACTIONS:
-            yield f"only {name}", {"op": "==", "entity": {"type": "Action", "id": name}}
+            yield f"only {name}", _only(name)
         return
     yield "any action", {"op": "All"}
     named = [one["id"] for one in action.get("entities", [action.get("entity")])]
@@ -100,7 +100,11 @@ def _actions(action: Node) -> Iterator[tuple[str, Node]]:
             yield f"not {name}", {"op": "in", "entities": entities}
         elif name not in named:
             yield f"also {name}", {"op": "in", "entities": entities}
-            yield f"{name} instead", {"op": "==", "entity": {"type": "Action", "id": name}}
+            yield f"{name} instead", _only(name)
+
+
+def _only(name: str) -> Node:
+    return {"op": "in" if name in GROUPS else "==", "entity": {"type": "Action", "id": name}}
 
 
 def _bodies(body: Node) -> Iterator[tuple[str, Node]]:

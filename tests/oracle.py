@@ -18,16 +18,29 @@ MADE_OF: Mapping[str, Mapping[str, type]] = {
     },
     "Review": {"reviewers": list, "took_part": list},
 }
+STEP: Mapping[str, type] = {
+    "parameters": dict,
+    "effect": str,
+    "scope": str,
+    "plan": dict,
+    "level": int,
+    "escalated": bool,
+}
 TOLD: Mapping[str, Mapping[str, type]] = {
     "request": {"parameters": dict},
     "read": {},
-    "approve": {"parameters": dict, "level": int, "escalated": bool},
-    "execute": {"parameters": dict, "level": int, "escalated": bool, "requester_active": bool},
+    "approve": STEP,
+    "execute": {**STEP, "requester_active": bool},
     "resolve": {},
     "revert": {},
     "review": {},
 }
-HOLDER: Mapping[str, type] = {"identities": list, "active": bool, "groups": list}  # told only of a stand-in
+SOMETIMES: Mapping[str, type] = {
+    "lasts": int,
+    "holder": dict,
+}  # of a step: what ends by itself, and a stand-in's
+HOLDER: Mapping[str, type] = {"identities": list, "active": bool, "groups": list}
+PLAN: Mapping[str, type] = {"operations": list, "steps": int}
 DONE_TO = {
     "request": "Workflow",
     "read": "Run",
@@ -37,7 +50,10 @@ DONE_TO = {
     "revert": "Approval",
     "review": "Review",
 }
-PARAMETERS: Mapping[str, type] = {"group": str, "person": str, "days": int, "minutes": int}
+OPERATIONS = ("directory.add_to_group", "directory.remove_from_group")
+ASKED_FOR: Mapping[str, type] = {"group": str, "days": int, "minutes": int}  # each only where it applies
+SENT: Mapping[str, type] = {"group": str, "person": str}  # by either operation
+SENT_BESIDES: Mapping[str, type] = {"group_id": str}
 
 
 def may(who: Json | None, action: str, kind: str, resource: Json, context: Json) -> bool:
@@ -69,8 +85,8 @@ def _reviews(who: Json, resource: Json, context: Json) -> bool:
 
 def _countersigns(who: Json, resource: Json, context: Json) -> bool:
     """Four eyes, by whatever account, and a group: their own, or that of whom they stand in for."""
-    minutes = context["parameters"].get("minutes")
-    two_for_an_hour = resource["quorum"] >= 2 and minutes is not None and minutes <= 60
+    lasts = context.get("lasts")
+    two_for_an_hour = resource["quorum"] >= 2 and lasts is not None and lasts <= 60 * 60
     if _own(who, resource) or (resource["workflow"] == "break_glass" and not two_for_an_hour):
         return False
     holder = context.get("holder")
@@ -100,28 +116,27 @@ def _shares(some: Any, others: Any) -> bool:
 
 
 def _well_formed(action: str, kind: str, resource: Json, context: Json) -> bool:
+    if kind != DONE_TO[action] or not _fits(resource, MADE_OF[kind]):
+        return False
+    if action == "request":
+        return _fits(context, TOLD[action]) and _fits(context["parameters"], {}, ASKED_FOR)
+    if action not in {"approve", "execute"}:
+        return not context
     return (
-        kind == DONE_TO[action]
-        and _fits(resource, MADE_OF[kind], all_of_them=True)
-        and _told(context, action)
-        and _fits(context.get("parameters", {}), PARAMETERS, all_of_them=False)
+        resource["operation"] in OPERATIONS
+        and _fits(context, TOLD[action], SOMETIMES)
+        and _fits(context["parameters"], SENT, SENT_BESIDES)
+        and _fits(context["plan"], PLAN)
+        and ("holder" not in context or _fits(context["holder"], HOLDER))
     )
 
 
-def _told(context: Json, action: str) -> bool:
-    """Whether all that is to be told is; of a stand-in's holder only where somebody decides."""
-    rest = dict(context)
-    if action in {"approve", "execute"} and "holder" in rest:
-        holder = rest.pop("holder")
-        if type(holder) is not dict or not _fits(holder, HOLDER, all_of_them=True):
-            return False
-    return _fits(rest, TOLD[action], all_of_them=True)
-
-
-def _fits(given: Json, wanted: Mapping[str, type], *, all_of_them: bool) -> bool:
-    if given.keys() - wanted.keys() or (all_of_them and wanted.keys() - given.keys()):
+def _fits(given: Json, wanted: Mapping[str, type], besides: Mapping[str, type] | None = None) -> bool:
+    """Whether all that is wanted is there, and nothing else but what may be there besides."""
+    known = {**wanted, **(besides or {})}
+    if wanted.keys() - given.keys() or given.keys() - known.keys():
         return False
-    return all(type(value) is wanted[name] for name, value in given.items())
+    return all(type(value) is known[name] for name, value in given.items())
 
 
 _APART: Mapping[str, Callable[[Json, Json, Json], bool]] = {

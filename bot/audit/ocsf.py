@@ -27,7 +27,8 @@ def activity(body: Mapping[str, Any], *, digest: str, tenant: str) -> dict[str, 
     status, severity = _status(outcome), _severity(kind, outcome)
     at = datetime.fromisoformat(body["at"])
     connector = (body.get("versions") or {}).get("connector")
-    operation, _, version = str(connector or "").partition(" ")
+    operation, _, version = str(connector or "").rpartition(" ")  # of a plan "a.b, c.d 1.2.0"
+    operations = [name for name in operation.split(", ") if name]
     metadata: dict[str, Any] = {
         "version": VERSION,
         "product": {"name": "Countersign", "vendor_name": "Countersign"},
@@ -42,7 +43,8 @@ def activity(body: Mapping[str, Any], *, digest: str, tenant: str) -> dict[str, 
         metadata["correlation_uid"] = body["trace"]
     api: dict[str, Any] = {"operation": operation or kind}
     if operation:
-        api |= {"service": {"name": operation.partition(".")[0]}, "version": version}
+        systems = dict.fromkeys(name.partition(".")[0] for name in operations)
+        api |= {"service": {"name": ", ".join(systems)}, "version": version}
     actor: dict[str, Any] = {"app_name": "Countersign"}
     if body.get("actor") is not None:
         actor["user"] = {"uid": body["actor"]}
@@ -65,7 +67,11 @@ def activity(body: Mapping[str, Any], *, digest: str, tenant: str) -> dict[str, 
         "actor": actor,
         "api": api,
         "src_endpoint": {"svc_name": "countersign"},
-        "unmapped": {**{name: body.get(name) for name in _UNMAPPED}, "hash": digest},
+        "unmapped": {
+            **{name: body.get(name) for name in _UNMAPPED},
+            "operations": operations,
+            "hash": digest,
+        },
     }
 
 

@@ -128,7 +128,7 @@ def _cards(events: Iterable[Event]) -> Iterable[tuple[str, dict[str, Any]]]:
             continue
         try:
             approval = cards.approval({**shown, "clause": event.detail.get("clause")})
-        except ValidationError:
+        except (KeyError, ValidationError):
             continue
         message = card(approval, users={})
         yield approval.id, {"text": str(message.text), "blocks": list(message.blocks)}

@@ -6,7 +6,7 @@ from datetime import datetime
 from bot.blocks import approval as approvals
 from bot.blocks import parts
 from bot.blocks.parts import Message
-from bot.render import Markup, bold, date, join, mention, ours, quoted, safe
+from bot.render import Markup, bold, date, exact, join, line, mention, ours, quoted
 from graphs.records import Alarm, Approval, Beside, Emergency, Review, Run
 
 MOST = 10  # people who are mentioned
@@ -21,16 +21,15 @@ def waits(approval: Approval, news: Beside, users: Sequence[str]) -> Message:
         return _to(users, _stands(approval))
     begins = ours("This still waits for a decision: ")
     if news == "escalated" and approval.escalation is not None:
-        groups = safe(", ".join(approval.escalation.groups), 150)
+        groups = line(", ".join(approval.escalation.groups), 150)
         begins = join(
             ours("Nobody has decided yet, so from now on members of "), groups, ours(" may decide too: ")
         )
     what = join(
-        bold(safe(approval.title, 150)),
-        ours(" for "),
-        safe(approval.beneficiary.name, 200),
+        bold(line(approval.title, 150)),
+        _for(approval),
         ours(" ("),
-        safe(approval.after, 300),
+        changes(approval),
         ours("). Decide by "),
         date(approval.decide_by),
         ours("; after that nothing is done."),
@@ -40,11 +39,11 @@ def waits(approval: Approval, news: Beside, users: Sequence[str]) -> Message:
 
 def _stands(approval: Approval) -> Markup:
     return join(
-        bold(safe(approval.title, 150)),
+        bold(line(approval.title, 150)),
         ours(" of "),
-        safe(approval.beneficiary.name, 200),
+        line((approval.beneficiary or approval.requester).name, 200),
         ours(" ("),
-        safe(approval.after, 300),
+        changes(approval),
         ours(
             ") should have ended, and I cannot confirm that it has. Please have somebody who looks after the"
             " company directory check it, and take it away there if it still stands."
@@ -52,16 +51,35 @@ def _stands(approval: Approval) -> Markup:
     )
 
 
+def _for(approval: Approval) -> Markup:
+    """Say for whom it is or, where it is for nobody, who asked."""
+    if approval.beneficiary is None:
+        return join(ours(", requested by "), line(approval.requester.name, 200))
+    return join(ours(" for "), line(approval.beneficiary.name, 200))
+
+
+def changes(approval: Approval) -> Markup:
+    """Say in a few words what an approval changes: of several steps how many they are, and the first one."""
+    count = len(approval.steps)
+    if count == 1:
+        return line(exact(approval.changes), 300)
+    return join(ours(f"{count} steps, the first: "), line(exact(_first(approval)), 200))
+
+
+def _first(approval: Approval) -> str:
+    return next(step.after or step.operation for step in approval.steps)
+
+
 def review_waits(review: Review, users: Sequence[str]) -> Message:
     """Say that a review is still to be signed off."""
     asked = review.approval
     what = join(
         ours("This review still waits to be signed off: "),
-        bold(safe(asked.title, 150)),
+        bold(line(asked.title, 150)),
         ours(" of "),
-        safe(asked.requester.name, 200),
+        line(asked.requester.name, 200),
         ours(" ("),
-        safe(asked.after, 300),
+        changes(asked),
         ours("), since "),
         date(review.created_at),
         ours("."),
@@ -76,13 +94,13 @@ def alarm(run: Run, key: Alarm, facts: Mapping[str, str], users: Mapping[str, st
     if key == "late":
         return _not_ended(run, *_LATE, facts, users)
     who = approvals.person(run.requester, users)
-    group = bold(safe(run.values.get("group", "?"), 150))
+    group = bold(line(run.values.get("group", "?"), 150))
     lines = [join(bold(ours("Emergency access")), ours("\n"), _news(key, who, group, facts))]
     if facts.get("reason"):
         lines.append(quoted(facts["reason"], 1200))
-    summary = join(ours("Emergency access: "), safe(run.requester.name, 200), ours(", "), group)
+    summary = join(ours("Emergency access: "), line(run.requester.name, 200), ours(", "), group)
     blocks = [parts.section(line) for line in lines]
-    return parts.message(summary, [*blocks, parts.context(safe(f"Request {run.id}", 100))])
+    return parts.message(summary, [*blocks, parts.context(line(f"Request {run.id}", 100))])
 
 
 def foreign(events: str) -> Message:
@@ -90,7 +108,7 @@ def foreign(events: str) -> Message:
     text = join(
         bold(ours("Somebody wrote into the record without its key")),
         ours("\nForeign events: "),
-        safe(events or "a checkpoint", 300),
+        line(events or "a checkpoint", 300),
         ours(
             ". They count nowhere, and nothing was done because of them. Somebody has the database's"
             " password, or a bot works with an audit_key that this machine lacks. Look with `countersign"
@@ -103,8 +121,8 @@ def foreign(events: str) -> Message:
 def _not_ended(
     run: Run, title: str, what: str, facts: Mapping[str, str], users: Mapping[str, str]
 ) -> Message:
-    who, group = approvals.person(run.requester, users), bold(safe(facts.get("group") or "?", 150))
-    line = join(
+    who, group = approvals.person(run.requester, users), bold(line(facts.get("group") or "?", 150))
+    said = join(
         bold(ours(title)),
         ours("\nThe access of "),
         who,
@@ -115,7 +133,7 @@ def _not_ended(
         ours(what),
     )
     summary = join(ours(f"{title}: "), group)
-    return parts.message(summary, [parts.section(line), parts.context(safe(f"Request {run.id}", 100))])
+    return parts.message(summary, [parts.section(said), parts.context(line(f"Request {run.id}", 100))])
 
 
 _OVERDUE = (
@@ -133,11 +151,11 @@ _LATE = (
 def _news(key: Emergency, who: Markup, group: Markup, facts: Mapping[str, str]) -> Markup:
     match key:
         case "asked":
-            minutes = safe(facts.get("minutes", "?"), 20)
+            minutes = line(facts.get("minutes", "?"), 20)
             return join(who, ours(" asks for "), group, ours(" for "), minutes, ours(" minutes."))
         case "granted":
             until = date(datetime.fromisoformat(facts["until"]))
-            by = safe(facts.get("by", "?"), 400)
+            by = line(facts.get("by", "?"), 400)
             return join(
                 who, ours(" has "), group, ours(" until "), until, ours(". Approved by "), by, ours(".")
             )
@@ -156,7 +174,7 @@ def _news(key: Emergency, who: Markup, group: Markup, facts: Mapping[str, str]) 
                 ),
             )
         case "not_in_order":
-            by = safe(facts.get("by", "?"), 200)
+            by = line(facts.get("by", "?"), 200)
             return join(
                 by, ours(" found that the access of "), who, ours(" to "), group, ours(" was not in order.")
             )

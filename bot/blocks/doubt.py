@@ -1,11 +1,12 @@
 """The card of an effect that may have happened or not: what is known of it, and what a person can say."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from bot.blocks import approval as approvals
-from bot.blocks import parts
+from bot.blocks import parts, plan
 from bot.blocks.parts import Block, Message
-from bot.render import Markup, bold, date, exact, join, ours, pieces, safe
+from bot.render import Markup, bold, code, date, join, line, ours
 from graphs.records import Doubt, Resolution
 
 HAPPENED = "doubt.happened"
@@ -28,7 +29,7 @@ def card(doubt: Doubt, *, users: Mapping[str, str]) -> Message:
     """Draw the card as the record now stands. `users` maps subjects to their Slack user ids."""
     approval = doubt.approval
     state = "Did this happen?" if doubt.answer is None else "Answered"
-    summary = f"{state} {safe(approval.title, 300)}, requested by {safe(approval.requester.name, 200)}"
+    summary = f"{state} {line(approval.title, 300)}, requested by {line(approval.requester.name, 200)}"
     return parts.message(summary, [parts.header(f"{state} {approval.title}"), *_body(doubt, users)])
 
 
@@ -41,6 +42,8 @@ def _body(doubt: Doubt, users: Mapping[str, str]) -> Iterator[Block]:
             "Please look in the system itself, and then say which it is."
         )
     )
+    if len(doubt.approval.steps) > 1:
+        yield parts.section(_of_several(doubt))
     yield from _facts(doubt, users)
     yield from _sent(doubt)
     if doubt.answer is None:
@@ -48,14 +51,14 @@ def _body(doubt: Doubt, users: Mapping[str, str]) -> Iterator[Block]:
     elif doubt.by is not None and doubt.at is not None:
         said = join(bold(ours(SAID[doubt.answer])), ours(", says "), approvals.person(doubt.by, users))
         yield parts.section(join(said, ours(", "), date(doubt.at)))
-    yield parts.context(safe(f"Request {doubt.approval.run}", 100))
+    yield parts.context(line(f"Request {doubt.approval.run}", 100))
 
 
 def _facts(doubt: Doubt, users: Mapping[str, str]) -> Iterator[Block]:
     approval = doubt.approval
     shown = [
         _field("Requested by", approvals.person(approval.requester, users)),
-        _field("For", approvals.person(approval.beneficiary, users)),
+        _field("For", approvals.beneficiary(approval.beneficiary, users)),
         _field("Begun", date(doubt.intended_at)),
         _field("Stopped", date(doubt.opened_at)),
     ]
@@ -65,24 +68,53 @@ def _facts(doubt: Doubt, users: Mapping[str, str]) -> Iterator[Block]:
     yield parts.fields(shown)
 
 
+def _number(doubt: Doubt) -> int:
+    """Return which step of its plan it is about, counted from 1; 0 where it is of none."""
+    return next((at for at, step in enumerate(doubt.approval.steps, start=1) if step.name == doubt.step), 0)
+
+
+def _of_several(doubt: Doubt) -> Markup:
+    """Say which step of a plan it is, and what follows from each answer."""
+    number, count = _number(doubt), len(doubt.approval.steps)
+    here = bold(ours(f"This is step {number} of {count}."))
+    if doubt.act == "undo":
+        return join(here, ours(" The plan stopped, and what had been done is being taken back."))
+    on = "the run ends as approved" if number == count else f"step {number + 1} is next"
+    said = f" If it happened, {on}. If it did not, step {number} is done now, and {on} after it."
+    if doubt.undoable:
+        earlier = [
+            at
+            for at, step in enumerate(doubt.approval.steps, start=1)
+            if at < number and step.undo != "leave"
+        ]
+        also = ""
+        if earlier:
+            many = f"steps {plan.counted(earlier)}" if len(earlier) > 1 else f"step {earlier[0]}"
+            also = f", and so is {many}" if len(earlier) == 1 else f", and so are {many}"
+        said += f" “Undo” ends the plan: step {number} is taken back{also}, as far as that can be done."
+    return join(here, ours(said))
+
+
 def _sent(doubt: Doubt) -> Iterator[Block]:
-    change = f"{doubt.approval.before}\n→ {doubt.approval.after}"
-    lines = "\n".join(f"{name} = {value}" for name, value in sorted(doubt.sends.items()))
-    text = "\n".join(
-        exact(line)
-        for line in f"{change}\n{doubt.approval.operation}\n{lines}\nkey = {doubt.key}".splitlines()
-    )
-    heading = join(bold(ours("What was sent, if it was")), ours("\n"))
-    for piece in pieces(text[: approvals.WHOLE], 2800):
-        yield parts.section(join(heading, piece))
-        heading = ours("")
+    steps = doubt.approval.steps
+    step = doubt.approval.step(doubt.step)
+    assert step is not None  # or it had never been sent
+    resolved = replace(step, sends=doubt.sends)
+    text = [
+        *(plan.change(step) if step.after else ()),
+        plan.operation(step),
+        *plan.sent(resolved, steps),
+        join(ours("key = "), *code(doubt.key)),
+    ]
+    for piece in plan.packed([bold(ours("What was sent, if it was")), *plan.cut(text, approvals.WHOLE)]):
+        yield parts.section(piece)
 
 
 def _asked(doubt: Doubt) -> Iterator[Block]:
     yield parts.context(
         join(
             ours("Who may say: members of "),
-            safe(", ".join(doubt.approval.approvers), 300),
+            line(", ".join(doubt.approval.approvers), 300),
             ours(", except the requester"),
         )
     )

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from bot.blocks import approval, parts, reason
+from bot.blocks import approval, parts, plan, reason
 from bot.blocks.parts import Block, Message, View
-from bot.render import bold, date, exact, join, ours, pieces, quoted, safe
+from bot.render import bold, date, exact, join, line, ours, pieces, quoted
 from graphs.records import Finding, Review
 
 IN_ORDER = "review.in_order"
@@ -21,7 +21,7 @@ _FOUND: Mapping[Finding | None, str] = {
 def card(review: Review, *, users: Mapping[str, str]) -> Message:
     """Draw the card as the record now stands. `users` maps subjects to their Slack user ids."""
     title = f"{_FOUND[review.finding]}: {review.approval.title}"
-    summary = f"{safe(title, 300)}, asked for by {safe(review.approval.requester.name, 200)}"
+    summary = f"{line(title, 300)}, asked for by {line(review.approval.requester.name, 200)}"
     return parts.message(summary, [parts.header(title), *_body(review, users)])
 
 
@@ -43,10 +43,13 @@ def _body(review: Review, users: Mapping[str, str]) -> Iterator[Block]:
         [join(bold(ours("Asked for by")), ours("\n"), approval.person(asked.requester, users))]
     )
     heading = join(bold(ours("What was done")), ours("\n"))
-    lines = "\n".join(exact(f"{line.label}: {line.value}") for line in asked.lines)
+    lines = "\n".join(exact(f"{one.label}: {one.value}") for one in asked.lines)
     for piece in pieces(lines[: approval.WHOLE], 2800):
         yield parts.section(join(heading, piece))
         heading = ours("")
+    if len(asked.steps) > 1:
+        for text in plan.sections(asked.steps, {}, room=approval.WHOLE):
+            yield parts.section(text)
     if asked.reason:
         yield parts.section(join(bold(ours("Their reason")), ours("\n"), quoted(asked.reason, 1200)))
     for vote in asked.assents:
@@ -61,7 +64,7 @@ def _body(review: Review, users: Mapping[str, str]) -> Iterator[Block]:
     yield parts.context(
         join(
             ours("Who may sign this off: members of "),
-            safe(review.reviewers, 150),
+            line(review.reviewers, 150),
             ours(" who had no part in it"),
         ),
         join(ours("Waits since "), date(review.created_at)),

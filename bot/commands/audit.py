@@ -3,22 +3,26 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bot.commands import privacy, record
+from bot.blocks.plan import flat
+from bot.commands import privacy, record, steps
 from bot.commands.opened import opened
 from bot.commands.options import Failure, Home, Json, failing
+from bot.render import exact
 from bot.settings import home_from, load
-from graphs import audit
+from graphs import audit, cards
 from graphs.audit import Event, plain
+from graphs.records import PlanStep
 
 app = typer.Typer(help="What was asked, decided and done, from the append-only record.", no_args_is_help=True)
 app.command()(record.verify)
@@ -43,10 +47,10 @@ def show(run: Run = None, home: Home = None, as_json: Json = False) -> None:
     with failing():
         events = asyncio.run(_story(home_from(home), run))
     if as_json:
-        json.dump([plain(event) for event in events], sys.stdout, indent=2, ensure_ascii=False)
+        json.dump([_plain(event) for event in events], sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
         return
-    _print(events)
+    write(Console(highlight=False), events)
 
 
 @app.command()
@@ -90,12 +94,32 @@ async def _runs(home: Path) -> list[dict[str, str]]:
         return [dict(row) for row in await cursor.fetchall()]
 
 
-def _print(events: Iterable[Event]) -> None:
-    console = Console(highlight=False)
+def _plain(event: Event) -> dict[str, Any]:
+    """Return an event, and of a request for approval the steps of its plan in today's form."""
+    asked = _steps(event)
+    return {**plain(event), **({"steps": steps.plain(asked)} if asked else {})}
+
+
+def _steps(event: Event) -> Sequence[PlanStep]:
+    """Return the steps that approval was asked for; none where the event is another, or they are erased."""
+    card = (event.detail or {}).get("card")
+    if event.kind != "approval.requested" or not isinstance(card, Mapping):
+        return ()
+    try:
+        return TypeAdapter(tuple[PlanStep, ...]).validate_python(cards.as_now(card).get("steps", ()))
+    except (KeyError, ValidationError):
+        return ()
+
+
+def write(console: Console, events: Iterable[Event]) -> None:
+    """Print the story: what happened when, and under each event what is known of it."""
+    plans: dict[str, Sequence[PlanStep]] = {}
     for event in events:
+        if asked := _steps(event):
+            plans[str(event.facts["approval"])] = asked
         when = event.at.strftime("%Y-%m-%d %H:%M:%S")
         console.print(Text.assemble((f"{event.seq:>5}  {when} UTC  ", "dim"), (_sentence(event), "bold")))
-        for name, value in _lines(event):
+        for name, value in _lines(event, plans.get(str(event.facts.get("approval")), ())):
             console.print(Padding(Text.assemble((f"{name}  ", "dim"), value), (0, 0, 0, 32)))
 
 
@@ -118,17 +142,28 @@ def _sentence(event: Event) -> str:
     return _WHAT.get(f"{event.kind} {event.outcome}") or _WHAT.get(event.kind, event.kind)
 
 
-def _lines(event: Event) -> Iterator[tuple[str, str]]:
+def _lines(event: Event, plan: Sequence[PlanStep]) -> Iterator[tuple[str, str]]:
     if event.erased:
         yield "personal values", "erased"
+    if event.kind == "approval.requested":
+        yield from (("step" if len(plan) > 1 else "does", line) for line in steps.listed(plan))
+    number = next((at for at, one in enumerate(plan, start=1) if one.name == event.facts.get("step")), None)
+    if number is not None and len(plan) > 1:
+        yield "step", f"{number} of {len(plan)} ({event.facts['step']})"
+    said = _SAID if number is None else _SAID | {"step"}
     for name, value in (*(event.detail or {}).items(), *event.facts.items()):
-        if value not in ("", {}, [], False) and name not in _SAID | _ELSEWHERE:
-            yield name.replace("_", " "), _short(value)
+        if value not in ("", {}, [], False) and name not in said | _ELSEWHERE:
+            yield name.replace("_", " "), exact(_short(value))
 
 
 def _short(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {inner}" for name, inner in value.items() if name != "subject")
+        return ", ".join(
+            f"{place} {_short(one)}"
+            for name, inner in value.items()
+            if name != "subject"
+            for place, one in (flat({name: inner}) if isinstance(inner, Mapping | list) else ((name, inner),))
+        )
     text = str(value)
     return f"{text[:12]}…" if len(text) == 64 and text.isalnum() else text
 

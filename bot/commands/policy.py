@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.commands import readers
+from bot.commands import readers, steps
 from bot.commands.opened import opened
 from bot.commands.options import Config, Failure, Home, Json, failing, write_json
+from bot.render import exact
 from bot.settings import Settings, home_from, load
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class _Explained:
             "card": approval.id,
             "run": approval.run,
             "status": approval.status.value,
+            "steps": steps.plain(approval.steps),
             "approvers": list(approval.approvers),
             "escalation": {"groups": list(later.groups), "at": later.at.isoformat()} if later else None,
             "quorum": approval.quorum,
@@ -222,7 +224,11 @@ def _said(policy: "Policy", ruling: "Ruling") -> dict[str, Any]:
 
 def _print(found: _Explained, policy: "Policy") -> None:
     console, approval = Console(highlight=False), found.approval
-    console.print(Text(f"{approval.title}: {approval.after}", style="bold"))
+    count = len(approval.steps)
+    what = exact(approval.changes) if count == 1 else f"{count} steps, in this order"
+    console.print(Text(f"{approval.title}: {what}", style="bold"))
+    if count > 1:
+        console.print(Text("\n".join(f"  {line}" for line in steps.listed(approval.steps))))
     groups = ", ".join(approval.approvers)
     told = f"{groups} decide; {approval.quorum} of them must approve. It is {approval.status.value}."
     if approval.escalation is not None:

@@ -31,7 +31,7 @@ def reviews(home: Home = None, as_json: Json = False) -> None:
     table = Table("Request", "What", "Who", "Reviewers", "Since (UTC)", box=None, pad_edge=False)
     for one in found:
         asked = one.approval
-        shown = (asked.run, asked.after, asked.requester.name, one.reviewers)
+        shown = (asked.run, asked.changes, asked.requester.name, one.reviewers)
         table.add_row(*(Text(clean(text)) for text in shown), Text(f"{one.created_at:%Y-%m-%d %H:%M}"))
     Console().print(table)
 
@@ -47,7 +47,7 @@ def _plain(one: "Review") -> dict[str, str]:
     return {
         "id": one.id,
         "run": one.approval.run,
-        "what": one.approval.after,
+        "what": one.approval.changes,
         "requester": one.approval.requester.subject,
         "reviewers": one.reviewers,
         "since": one.created_at.isoformat(timespec="milliseconds"),

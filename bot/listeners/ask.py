@@ -2,7 +2,7 @@
 
 from slack_bolt.async_app import AsyncAck
 
-from bot import sentences
+from bot import mishaps
 from bot.blocks import help as words
 from bot.listeners import private
 from bot.listeners.surfaces import Body, Surfaces
@@ -22,7 +22,7 @@ def register(on: Surfaces, parts: Parts) -> None:
             await private.tell(parts, body, words.usage())
             return
         if understood.is_cut:
-            await private.tell(parts, body, words.said(sentences.too_long(understood.length)))
+            await private.tell(parts, body, words.said(mishaps.too_long(understood.length)))
             return
         person = await private.person(parts, body)
         if person is not None:

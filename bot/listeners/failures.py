@@ -8,7 +8,7 @@ import psycopg
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from bot import sentences
+from bot import mishaps
 from bot.blocks import help as words
 from bot.listeners import private
 from bot.wiring import Parts
@@ -36,8 +36,8 @@ def telling(parts: Parts) -> OnError:
         if body.get("type") == "event_callback":
             return None
         with suppress(psycopg.Error):  # it may be the database that failed: the person is told all the same
-            await parts.outbox.alert(reference, words.said(sentences.alert(reference)))
-        said = sentences.unfinished(reference)
+            await parts.outbox.alert(reference, words.said(mishaps.alert(reference)))
+        said = mishaps.unfinished(reference)
         if body.get("type") == "view_submission" and response is not None:
             blocks = private.inputs(body)
             if blocks:

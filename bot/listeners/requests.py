@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from slack_bolt.async_app import AsyncAck
 
-from bot import sentences, troubles
+from bot import mishaps, sentences, troubles
 from bot.blocks import help as words
 from bot.blocks import progress
 from bot.blocks import request as forms
@@ -103,7 +103,7 @@ class _Sending:
             )
         except TooManyOpen as error:
             first = private.inputs(body)[:1]
-            await _errors(ack, dict.fromkeys(first, sentences.too_many(error.most)), body)
+            await _errors(ack, dict.fromkeys(first, mishaps.too_many(error.most)), body)
             return
         await ack()
 
@@ -123,7 +123,7 @@ class _Again:
             asked = None
         except TooManyOpen as error:
             await ack()
-            await private.tell(parts, body, words.said(ours(sentences.too_many(error.most))))
+            await private.tell(parts, body, words.said(ours(mishaps.too_many(error.most))))
             return
         await ack()
         if person is not None and not asked:

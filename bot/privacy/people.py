@@ -238,7 +238,7 @@ async def _phrases(conn: Connection, traces: Traces, harmless: frozenset[str]) -
         " SELECT reason FROM review WHERE reviewer ->> 'subject' = ANY(%(subjects)s) UNION"
         " SELECT value FROM edit, jsonb_each_text(after) AS one (name, value)"
         "  WHERE subject = ANY(%(subjects)s) AND NOT name = ANY(%(harmless)s)",
-        {**traces.values, "harmless": sorted(harmless | {"run", "approval", "group"})},
+        {**traces.values, "harmless": sorted(harmless | {"run", "approval", "step", "group"})},
     )
     said = (row["said"] for row in await cursor.fetchall())
     return frozenset(one for one in said if one and len(one) >= _PHRASE and " " in one.strip())

@@ -38,7 +38,7 @@ class AddToGroup(Operation[Membership, Added]):
     name = "directory.add_to_group"
     effect = "write"
     repeat = "findable"
-    scopes = frozenset({"groups:write"})
+    scope = "groups:write"
     undo_again = True  # a removal can be sent twice, and must not be left out
 
     def __init__(self, directory: Directory) -> None:
@@ -82,7 +82,7 @@ class RemoveFromGroup(Operation[Membership, Removed]):
     name = "directory.remove_from_group"
     effect = "write"
     repeat = "findable"
-    scopes = frozenset({"groups:write"})
+    scope = "groups:write"
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory

@@ -109,7 +109,7 @@ class OpenTicket(OnTickets[NewTicket, Opened]):
     name = "tickets.open"
     effect = "write"
     repeat = "findable"
-    scopes = frozenset({"tickets:write"})
+    scope = "tickets:write"
 
     async def preview(self, data: NewTicket) -> Change:
         """From no ticket to one. Raises `Invalid` for a priority, keyword or person that is unknown.
@@ -168,7 +168,7 @@ class Comment(OnTickets[Remark, Commented]):
     name = "tickets.comment"
     effect = "write"
     repeat = "findable"
-    scopes = frozenset({"tickets:write"})
+    scope = "tickets:write"
 
     async def preview(self, data: Remark) -> Change:
         """From the number of messages to one more."""
@@ -203,7 +203,7 @@ class Assign(OnTickets[Assignment, Assigned]):
     name = "tickets.assign"
     effect = "write"
     repeat = "findable"
-    scopes = frozenset({"tickets:write"})
+    scope = "tickets:write"
 
     async def preview(self, data: Assignment) -> Change:
         """From whom the ticket is with to whom it will be."""
@@ -253,7 +253,7 @@ class Close(OnTickets[Closing, Closed]):
     name = "tickets.close"
     effect = "write"
     repeat = "findable"
-    scopes = frozenset({"tickets:write"})
+    scope = "tickets:write"
 
     async def preview(self, data: Closing) -> Change:
         """From one status to another."""

@@ -86,7 +86,11 @@ class Context:
     @property
     def _versions(self) -> dict[str, str | None]:
         run, approval = self.run, self._approval
-        operation = self.detail.get("operation") or (approval or {"action": {}})["action"].get("operation")
+        action = (approval or {"action": {}})["action"]
+        operations = sorted({one["operation"] for one in action.get("steps", ())}) or [
+            action.get("operation")
+        ]
+        operation = self.detail.get("operation") or ", ".join(filter(None, operations)) or None
         return {
             "workflow": None if run is None else f"{run['workflow']} {run['version']}",
             "edition": None if approval is None else approval["card"]["clause"]["edition"],

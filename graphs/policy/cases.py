@@ -1,6 +1,6 @@
 """Cases: what the policies must say, written down so that a person can read them and a machine run them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from typing import Annotated, Any, Literal
@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from graphs.policy.engine import Action, Attribute, Context, Policy, Ruling
+from graphs.policy.engine import Action, Attribute, Policy, Ruling
 
 Attributes = dict[str, Attribute]
-Told = dict[str, Attribute | Attributes]
 Kind = Literal["Workflow", "Run", "Approval", "Review"]
 
 
@@ -39,7 +38,7 @@ class Case(_Part):
     who: Someone | None
     action: Action = Field(alias="does")
     to: Annotated[dict[Kind, Attributes], Field(min_length=1, max_length=1)]
-    context: Told = Field(default_factory=dict)
+    context: Attributes = Field(default_factory=dict)
     expected: Literal["allow", "forbid"]
     by: tuple[str, ...] = Field(strict=False)
 
@@ -51,7 +50,7 @@ class Case(_Part):
 
 class _Usual(_Part):
     to: dict[Kind, Attributes] = Field(default_factory=dict)
-    context: dict[Action, Told] = Field(default_factory=dict)
+    context: dict[Action, Attributes] = Field(default_factory=dict)
 
 
 class _File(_Part):
@@ -98,13 +97,13 @@ def run(policy: Policy, cases: Iterable[Case]) -> list[Outcome]:
 
 def _ask(policy: Policy, case: Case) -> Ruling:
     ((kind, attributes),) = case.to.items()
-    context: Context = case.context
-    return policy.rule(case.action, case.who, (kind, "case", attributes), context)
+    return policy.rule(case.action, case.who, (kind, "case", attributes), case.context)
 
 
 def _whole(case: Case, usual: _Usual) -> Case:
     """Fill in what the case leaves as usual."""
     ((kind, given),) = case.to.items()
-    told: Mapping[str, Attribute | Attributes] = usual.context.get(case.action, {})
     to = {kind: {**usual.to.get(kind, {}), **given}}
-    return case.model_copy(update={"to": to, "context": {**told, **case.context}})
+    told = {**usual.context.get(case.action, {}), **case.context}
+    context = {name: value for name, value in told.items() if value is not None}
+    return case.model_copy(update={"to": to, "context": context})

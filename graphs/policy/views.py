@@ -4,13 +4,15 @@ Groups are given by the directory's ids. People are given by every name that the
 written, and that they have now: accounts that are linked later are one human all the same.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from connectors.directory import Person
-from graphs.approvals import Proposal
+from graphs.plans import Proposal
 from graphs.policy.engine import Context, Resource
-from graphs.records import Actor, Approval, Run
+from graphs.records import Actor, Approval, Party, PlanStep, Run
 
+Asked = tuple[Resource, Context]
 People = Mapping[str, Person | None]  # by subject, as the directory has them now; None has left
 
 
@@ -20,12 +22,12 @@ def names(actor: Actor, people: People) -> list[str]:
     return sorted({*actor.identities, *([now.human] if now else [])})
 
 
-def approval(approval: Approval, people: People) -> Resource:
-    """Return an approval, whose `people` have been read for this."""
+def _of(approval: Approval, people: People, *, operation: str = "") -> Resource:
+    """Return an approval as the resource of one of its operations, by default of the first."""
     return _resource(
         approval.id,
         workflow=approval.workflow,
-        operation=approval.operation,
+        operation=operation or approval.steps[0].operation,
         requester=approval.requester,
         beneficiary=approval.beneficiary,
         authors=approval.authors,
@@ -36,32 +38,79 @@ def approval(approval: Approval, people: People) -> Resource:
     )
 
 
-def context(approval: Approval, *, level: int | None = None) -> Context:
-    """Return what the policies are told besides; `level` is that of the card where none is given.
+def approval(approval: Approval, people: People) -> Resource:
+    """Return an approval, whose `people` have been read for this."""
+    return _of(approval, people)
 
-    Whose right is used, and whether it is late, is told by `rights.circumstances`.
+
+def steps(
+    approval: Approval, people: People, told: Context | None = None, *, level: int | None = None
+) -> list[Asked]:
+    """Return what is asked of the policies about a plan: each step, and what they are told of it.
+
+    `told` holds for all steps: whose right is used and whether it is late, see `rights.circumstances`.
+    `level` is that of the card where none is given.
     """
-    parameters = {**approval.terms, **approval.sends}
     level = approval.level if level is None else level
-    return {"parameters": parameters, "level": level, "escalated": False}
+    return [
+        (
+            _of(approval, people, operation=step.operation),
+            {**_context(step, approval.steps, level=level), **(told or {})},
+        )
+        for step in approval.steps
+    ]
 
 
-def proposed(proposal: Proposal, run: Run, people: People, *, level: int) -> tuple[Resource, Context]:
-    """Return what would become an approval, and what the policies would be told."""
-    resource = _resource(
-        "",
-        workflow=run.workflow,
-        operation=proposal.operation,
-        requester=run.requester,
-        beneficiary=proposal.beneficiary,
-        authors=run.authors,
-        approvers=proposal.approvers.values(),
-        quorum=proposal.quorum,
-        escalation=proposal.escalation.values(),
-        people=people,
-    )
-    parameters = {**proposal.terms, **proposal.payload.model_dump(mode="json")}
-    return resource, {"parameters": parameters, "level": level, "escalated": False}
+def step(approval: Approval, people: People, of: PlanStep, told: Context, *, level: int) -> Asked:
+    """Return what is asked about one step that is about to be carried out."""
+    resource = _of(approval, people, operation=of.operation)
+    return resource, {**_context(of, approval.steps, level=level), **told}
+
+
+def proposed(proposal: Proposal, run: Run, people: People, *, level: int) -> list[Asked]:
+    """Return what would be asked about what is to become an approval."""
+    planned = [
+        PlanStep(
+            name=one.step.name,
+            operation=one.step.operation,
+            sends=one.step.payload.model_dump(mode="json"),
+            lasts=None if one.step.lasts is None else int(one.step.lasts.total_seconds()),
+            effect=one.effect,
+            scope=one.scope,
+        )
+        for one in proposal.steps
+    ]
+    return [
+        (
+            _resource(
+                "",
+                workflow=run.workflow,
+                operation=one.operation,
+                requester=run.requester,
+                beneficiary=proposal.beneficiary,
+                authors=run.authors,
+                approvers=proposal.approvers.values(),
+                quorum=proposal.quorum,
+                escalation=proposal.escalation.values(),
+                people=people,
+            ),
+            _context(one, planned, level=level),
+        )
+        for one in planned
+    ]
+
+
+def _context(of: PlanStep, plan: Sequence[PlanStep], *, level: int) -> dict[str, Any]:
+    """Return what the policies are told of a step."""
+    told = {
+        "parameters": of.sends,
+        "effect": of.effect,
+        "scope": of.scope,
+        "plan": {"operations": sorted({one.operation for one in plan}), "steps": len(plan)},
+        "level": level,
+        "escalated": False,
+    }
+    return told if of.lasts is None else {**told, "lasts": of.lasts}
 
 
 def _resource(
@@ -70,7 +119,7 @@ def _resource(
     workflow: str,
     operation: str,
     requester: Actor,
-    beneficiary: Actor,
+    beneficiary: Actor | Party | None,
     authors: Iterable[Actor],
     approvers: Iterable[str],
     quorum: int,
@@ -84,7 +133,7 @@ def _resource(
             "workflow": workflow,
             "operation": operation,
             "requester": names(requester, people),
-            "beneficiary": names(beneficiary, people),
+            "beneficiary": names(beneficiary, people) if isinstance(beneficiary, Actor) else [],
             "authors": [name for author in authors for name in names(author, people)],
             "approvers": list(approvers),
             "quorum": quorum,

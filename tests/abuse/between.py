@@ -17,7 +17,7 @@ from connectors.directory.scim import Scim
 from connectors.http import Answer
 from connectors.sandbox import company
 from graphs import rights
-from graphs.flows import it_access
+from graphs.workflows.it_access import ItAccess
 from tests.abuse.anything import APPROVERS
 from tests.abuse.arena import ADA, BEN, GRACE, PATCH, TOMAS, Arena, Asked
 from tests.abuse.matrix import Tried
@@ -244,7 +244,7 @@ async def life(arena: Arena, kind: str, at: int) -> Tried:
 
     Wrong is what people are told that is not so, and an access that stays after the directory is right again.
     """
-    scene = next(one for one in scenes() if one.workflow == it_access.NAME)
+    scene = next(one for one in scenes() if one.workflow == ItAccess.name)
     await arena.begin(scene)
     asked = await arena.ask()
     arena.desk.told.clear()
@@ -266,7 +266,7 @@ async def life(arena: Arena, kind: str, at: int) -> Tried:
 
 async def life_reads(arena: Arena) -> int:
     """Return how many reads a membership takes from the click to its end, when nothing is amiss."""
-    scene = next(one for one in scenes() if one.workflow == it_access.NAME)
+    scene = next(one for one in scenes() if one.workflow == ItAccess.name)
     await arena.begin(scene)
     asked = await arena.ask()
     async with watched(arena) as watch:

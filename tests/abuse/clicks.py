@@ -251,8 +251,8 @@ async def a_second_mint(arena: Arena) -> int:
 async def _operation(arena: Arena, asked: Asked) -> tuple[Any, Any]:
     approval = await arena.runs.approval(asked.card)
     assert approval is not None
-    operation = arena.connectors.registry.operation(approval.operation)
-    return operation, parse(operation, dict(approval.sends))
+    operation = arena.connectors.registry.operation(approval.steps[0].operation)
+    return operation, parse(operation, dict(approval.steps[0].sends))
 
 
 async def a_worker_that_was_overtaken_goes_on(arena: Arena) -> int:

@@ -4,21 +4,21 @@ One of them has approved when a case begins; nothing may happen until another on
 """
 
 from connectors.directory import Person
-from graphs.flows import break_glass
 from graphs.records import Answered
+from graphs.workflows.break_glass import BreakGlass
 from tests.abuse import records, standing_in
 from tests.abuse.arena import BEN, GRACE, TOMAS, Abuse, Arena
 from tests.abuse.scenes import Scene
 
 SCENE = Scene(
-    name=f"{break_glass.NAME} after one approval",
+    name=f"{BreakGlass.name} after one approval",
     operation="directory.add_to_group",
-    workflow=break_glass.NAME,
+    workflow=BreakGlass.name,
     for_others=False,
     member_before=False,
     first=(BEN,),
 )
-FIELDS = tuple("terms.minutes" if path == "terms.days" else path for path in records.FIELDS)
+FIELDS = records.FIELDS
 
 
 async def _the_first_again(arena: Arena, who: str | Person, *allowed: Answered) -> int:

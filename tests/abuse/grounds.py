@@ -18,7 +18,7 @@ from connectors.registry import DirectorySettings, connect
 from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from graphs.audit import Vault
-from graphs.kit import Workflow
+from graphs.kit import Kind
 from graphs.policy.engine import Policy
 from graphs.runs import Runs
 from graphs.sealed import Seal
@@ -58,7 +58,7 @@ async def arena() -> AsyncIterator[Arena]:
 
 @asynccontextmanager
 async def office(
-    home: Path, folder: Path, *, more: Sequence[Workflow] = ()
+    home: Path, folder: Path, *, more: Sequence[Kind] = ()
 ) -> AsyncIterator[tuple[Office, process.Running]]:
     """Open an office on a running database, in which and in whose directory nobody has done anything."""
     async with (

@@ -1,6 +1,6 @@
 """What is in the database and in the world is changed behind the approval's back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,46 +11,57 @@ from graphs.records import Answered, Verdict
 from tests.abuse.arena import ADA, BEN, GRACE, TOMAS, Abuse, Arena, Asked
 
 # Every field of what an approval is bound to, by its path in the record; an unknown one fails a test.
-FIELDS = (
-    "workflow", "version", "operation", "parameters.group", "parameters.group_id", "parameters.person",
-    "terms.days", "target", "requester", "beneficiary", "authors", "approvers", "quorum", "escalation",
-    "clause", "level",
+STEP = (
+    "name", "operation", "parameters.group", "parameters.group_id", "parameters.person", "undo", "effect",
+    "scope", "reversible", "lasts", "target",
     "preconditions.group", "preconditions.person", "preconditions.active", "preconditions.member",
-    "preconditions.approvers_id", "decide_by", "execute_within",
+)  # fmt: skip
+FIELDS = (
+    "format", "workflow", "version", *(f"steps.0.{name}" for name in STEP), "then", "requester",
+    "beneficiary.person", "authors", "approvers.0.name", "approvers.0.id", "quorum", "escalation", "clause",
+    "level", "decide_by", "execute_within",
 )  # fmt: skip
 
 
-def leaves(value: Mapping[str, Any], path: str = "") -> list[str]:
-    """Return the paths of all values of a record."""
-    found: list[str] = []
-    for key, inner in value.items():
-        is_inner = isinstance(inner, Mapping) and inner
-        found += leaves(inner, f"{path}{key}.") if is_inner else [f"{path}{key}"]
-    return found
+def leaves(value: Any, path: str = "") -> list[str]:
+    """Return the paths of all values of a record; of a list of records, each with its place."""
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        value = {str(place): inner for place, inner in enumerate(value)}
+    if not isinstance(value, Mapping) or not value:
+        return [path.removesuffix(".")]
+    return [leaf for key, inner in value.items() for leaf in leaves(inner, f"{path}{key}.")]
 
 
 def _worse(path: str, old: Any, arena: Arena) -> Any:
     """Return the value that an attacker would like better."""
     return {
-        "operation": "directory.remove_from_group" if "add" in str(old) else "directory.add_to_group",
+        "steps.0.operation": "directory.remove_from_group" if "add" in str(old) else "directory.add_to_group",
         "requester": "larkfield#nobody",
-        "beneficiary": "larkfield#nobody",
-        "approvers": ["everyone"],
+        "beneficiary.person": "larkfield#nobody",
         "authors": ["larkfield#nobody"],
         "quorum": 0,
-        "escalation": {"groups": ["everyone"], "ids": "x", "at": "2020-01-01T00:00:00.000+00:00"},
-        "parameters.person": "0" * 32,
+        "escalation": {
+            "groups": [{"name": "everyone", "id": "x"}],
+            "at": "2020-01-01T00:00:00.000+00:00",
+        },
+        "steps.0.parameters.person": "0" * 32,
+        "steps.0.undo": "pivot",
+        "steps.0.reversible": False,
         "decide_by": "2099-01-01T00:00:00.000+00:00",
     }.get(path, old + 1 if isinstance(old, int) else f"{old}x")
+
+
+def _part(action: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        action = action[int(name) if isinstance(action, list) else name]
+    return action
 
 
 async def _tamper(arena: Arena, asked: Asked, path: str, *, digest: bool = False) -> None:
     """Change one field of the approval's record, and its digest with it where the attacker knows how."""
     ((action, tenant),) = await arena.rows("SELECT action, tenant FROM approval WHERE id = %s", asked.card)
     *outer, last = path.split(".")
-    part = action
-    for step in outer:
-        part = part[step]
+    part = _part(action, outer)
     part[last] = _worse(path, part[last], arena)
     await arena.owner("UPDATE approval SET action = %s WHERE id = %s", Jsonb(action), asked.card)
     if digest:
@@ -290,17 +301,19 @@ async def the_effect_is_said_to_be_done(arena: Arena) -> int:
 
 async def _forge_intent(arena: Arena, asked: Asked, state: str, changed: Mapping[str, str]) -> None:
     ((action, tenant),) = await arena.rows("SELECT action, tenant FROM approval WHERE id = %s", asked.card)
-    payload = {**action["parameters"], **changed}
+    (step,) = action["steps"]
+    payload = {**step["parameters"], **changed}
     result = Jsonb({"group": "g", "person": "p", "changed": True}) if state == "done" else None
     await arena.owner(
-        "INSERT INTO effect (tenant, id, approval, run, act, operation, key, payload, state, result, token,"
-        " settled_at, ends_at)"
-        " VALUES (%s, %s, %s, %s, 'apply', %s, %s, %s, %s, %s, 0, moment(), moment() + interval '3 days')",
+        "INSERT INTO effect (tenant, id, approval, run, step, act, operation, key, payload, state, result,"
+        " token, settled_at, ends_at) VALUES (%s, %s, %s, %s, %s, 'apply', %s, %s, %s, %s, %s, 0, moment(),"
+        " moment() + interval '3 days')",
         tenant,
         f"forged-{asked.card}",
         asked.card,
         asked.run,
-        action["operation"],
+        step["name"],
+        step["operation"],
         f"forged-{asked.card}",
         Jsonb(payload),
         state,

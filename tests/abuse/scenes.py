@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from connectors.directory import Membership, Person
-from graphs.flows import break_glass, break_glass_end, it_access, it_access_end
-from graphs.flows.it_access import RequestableGroup
-from graphs.kit import Workflow
+from connectors.directory import AddToGroup, Membership, Person
+from graphs.engine.machine import kind
+from graphs.kit import Kind
+from graphs.workflows import break_glass, break_glass_end, it_access_end
+from graphs.workflows.break_glass import BreakGlass
+from graphs.workflows.it_access import ItAccess, RequestableGroup
 from tests.abuse import anything
 from tests.scenario.desk import RULES
 
@@ -26,9 +28,9 @@ class Scene:
 
     def values(self, target: str, person: str, *, days: int = 3) -> dict[str, str]:
         """Return what the requester fills in."""
-        if self.workflow == it_access.NAME:
+        if self.workflow == ItAccess.name:
             return {"group": target, "days": str(days), "reason": "close the quarter"}
-        if self.workflow == break_glass.NAME:
+        if self.workflow == BreakGlass.name:
             return {"group": target, "minutes": "30", "reason": "the sensor cloud is down"}
         return {"target": target, "person": person, "days": str(days)}
 
@@ -43,7 +45,7 @@ OPERATIONS: Mapping[str, tuple[anything.Payloads, bool]] = {
     "directory.remove_from_group": (_membership, True),
 }
 # The product's workflows that people ask for, and the operation that each carries out.
-WORKFLOWS: Mapping[str, str] = {it_access.NAME: it_access.OPERATION}
+WORKFLOWS: Mapping[str, str] = {ItAccess.name: AddToGroup.name}
 
 
 def scenes() -> list[Scene]:
@@ -71,23 +73,25 @@ def scenes() -> list[Scene]:
     return [*alone, *used]
 
 
-def workflows() -> Iterator[Workflow]:
+def workflows() -> Iterator[Kind]:
     """Return the workflows of all scenes."""
     groups = {
         target(number): RequestableGroup(approvers=(anything.APPROVERS,), max_days=30)
         for number in range(TARGETS)
     }
-    yield it_access.workflow(replace(RULES, groups=groups))
+    yield kind(ItAccess(replace(RULES, groups=groups)))
     yield it_access_end.workflow()
     emergencies = {
         name: break_glass.EmergencyGroup(approvers=group.approvers) for name, group in groups.items()
     }
-    yield break_glass.workflow(
-        break_glass.Rules(
-            groups=emergencies,
-            clause_document=RULES.clause_document,
-            clause_anchor=RULES.clause_anchor,
-            reviewers="people-team",
+    yield kind(
+        BreakGlass(
+            break_glass.Rules(
+                groups=emergencies,
+                clause_document=RULES.clause_document,
+                clause_anchor=RULES.clause_anchor,
+                reviewers="people-team",
+            )
         )
     )
     yield break_glass_end.workflow()

@@ -1,6 +1,6 @@
 """A home that an earlier release has made, with requests in every state: what is in it, and how it is opened.
 
-`make_kept.py` makes it, `kept/README.md` says what it is, and `tests/scenario/test_upgrade.py` finishes it.
+`kept/README.md` says what it is and how it was made, and `tests/scenario/test_upgrade.py` finishes it.
 """
 
 import asyncio
@@ -25,10 +25,11 @@ from connectors.keys import Keys
 from connectors.registry import Connectors, DirectorySettings
 from connectors.sandbox.process import Running
 from graphs.audit import Vault
-from graphs.flows import break_glass, break_glass_end
-from graphs.flows.it_access import RequestableGroup, Rules
+from graphs.engine.machine import kind
 from graphs.runs import Runs
 from graphs.sealed import Seal
+from graphs.workflows import break_glass, break_glass_end
+from graphs.workflows.it_access import RequestableGroup, Rules
 from tests.ledger import flow, system
 from tests.scenario.desk import TENANT, DatabaseClock, Desk, Office, open_over
 
@@ -189,7 +190,7 @@ async def open_access(
     desk: Desk | None = None,
 ) -> AsyncIterator[Office]:
     """Open the office for access to data, in ordinary times and in emergencies."""
-    more = (break_glass.workflow(EMERGENCY), break_glass_end.workflow())
+    more = (kind(break_glass.BreakGlass(EMERGENCY)), break_glass_end.workflow())
     async with (
         opened(home, ACCESS_TENANT, record) as database,
         open_over(

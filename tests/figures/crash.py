@@ -16,7 +16,7 @@ from tests.figures.record import Figure, none_wrong
 from tests.ledger.system import KINDS
 
 SEED = 5
-QUICK, FULL = 5, 150
+QUICK, FULL, OF_PLANS = 5, 150, 4
 TIMED = 3  # kills with the product's own times
 STEADY = 30.0  # seconds
 _PATCHED = "after the PATCH of calls.Calls.make #1"
@@ -37,8 +37,14 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
 
 async def sample(bench: sweep.Bench) -> list[Case]:
     """Every kind of operation and every workflow at the worst moment, and some other points."""
-    points = await bench.points("post", "keyed")
-    others = random.Random(SEED).sample(points, QUICK - len(KINDS))
+    points, chance = await bench.points("post", "keyed"), random.Random(SEED)
+    others = chance.sample(points, QUICK - len(KINDS))
+    plans = [
+        Case(scene=scene, kind=kind, how="killed", point=point)
+        for scene in ("several", "take_back")
+        for kind in ("keyed", "findable")
+        for point in chance.sample(await bench.points(scene, kind), OF_PLANS)
+    ]
     return [
         *map(_during_the_call, KINDS),
         *(
@@ -47,6 +53,7 @@ async def sample(bench: sweep.Bench) -> list[Case]:
             for workflow in scenes.SCENES[scene][1]
         ),
         *(Case(scene="post", kind="keyed", how="killed", point=one) for one in others),
+        *plans,
     ]
 
 

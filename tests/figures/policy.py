@@ -6,14 +6,19 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 from unittest import mock
 
 import cedarpy
+from pydantic import Field, create_model
 
+from connectors.base import Operation, Payload, Referable
+from connectors.directory import AddToGroup
+from connectors.registry import SHIPPED
 from graphs.policy import cases
 from graphs.policy.cases import Someone
 from graphs.policy.engine import Policy, PolicyInvalid, Ruling
@@ -22,8 +27,14 @@ from tests.figures.record import Figure, none_wrong
 
 PEOPLE = ("ada", "grace", "ben")
 HUMANS = ("", "", "employee 7", "employee 8")  # two accounts may have one; many have none
-GROUPED = ("approvers", "escalation", "reviewers", "groups")  # lists of groups; others are of people
 GROUPS = ("data-owners", "Data-Owners", "people-team")
+NAMED: Mapping[str, Sequence[str]] = {  # what is no person
+    **dict.fromkeys(("approvers", "escalation", "reviewers", "groups", "group"), GROUPS),
+    **dict.fromkeys(("operation", "operations"), oracle.OPERATIONS),
+    "workflow": ("it_access", "it_access", "break_glass"),
+    "effect": ("write", "destructive"),
+    "scope": ("groups:write", "groups:admin"),
+}
 EQUIVALENT: Mapping[str, str] = {  # mutants that decide as the policies do, each with the reason
     f"{name}: {what}": "no other action is told of a holder"
     for name in (
@@ -80,8 +91,15 @@ def _who(chance: random.Random, action: str) -> Someone | None:
 
 def _told(action: str, chance: random.Random) -> dict[str, Any]:
     told = _filled(oracle.TOLD[action], chance)
-    if action in {"approve", "execute"} and chance.random() < 0.4:
-        told["holder"] = _filled(oracle.HOLDER, chance)
+    if action == "request":
+        told["parameters"] = _some(oracle.ASKED_FOR, chance)
+    if action in {"approve", "execute"}:
+        told["parameters"] = _filled(oracle.SENT, chance) | _some(oracle.SENT_BESIDES, chance)
+        told["plan"] = _filled(oracle.PLAN, chance)
+        if chance.random() < 0.8:
+            told["lasts"] = chance.choice((60, 3_599, 3_600, 3_601))
+        if chance.random() < 0.4:
+            told["holder"] = _filled(oracle.HOLDER, chance)
     return told
 
 
@@ -89,40 +107,45 @@ def _filled(wanted: Mapping[str, type], chance: random.Random) -> dict[str, Any]
     return {name: _value(name, kind, chance) for name, kind in wanted.items()}
 
 
+def _some(wanted: Mapping[str, type], chance: random.Random) -> dict[str, Any]:
+    return {name: value for name, value in _filled(wanted, chance).items() if chance.random() < 0.7}
+
+
 def _value(name: str, kind: type, chance: random.Random) -> Any:
-    if kind is dict:
-        known = [each for each in oracle.PARAMETERS if chance.random() < 0.7]
-        return {each: _value(each, oracle.PARAMETERS[each], chance) for each in known}
     if kind is bool:
         return chance.random() < 0.8
     if kind is int:
-        return chance.choice((59, 60, 61)) if name == "minutes" else chance.choice((0, 1, 2, 2, 3, 4))
+        return chance.choice((0, 1, 2, 2, 3, 4))
     if kind is list:
-        return chance.sample(
-            GROUPS if name in GROUPED else (*PEOPLE, *HUMANS[2:]), chance.choice((0, 1, 1, 2))
-        )
-    if name == "workflow":
-        return chance.choice(("it_access", "break_glass"))
-    return chance.choice(PEOPLE)
+        known = NAMED.get(name, (*PEOPLE, *HUMANS[2:]))
+        return chance.sample(known, chance.choice((0, 1, 1, 2)))
+    return chance.choice(NAMED.get(name, PEOPLE))
 
 
 def _spoilt(made: Question, chance: random.Random) -> Question:
     """Return a request that is not of its form: something is missing, unknown, of another type or kind."""
     which = chance.choice(("resource", "context"))
     part = dict(getattr(made, which))
-    match chance.randrange(4):
+    records = [name for name, value in part.items() if isinstance(value, dict)]
+    match chance.randrange(6):
         case 0 if part:
             part.pop(chance.choice(sorted(part)))
         case 1 if part:
             name = chance.choice(sorted(part))
             part[name] = 7 if isinstance(part[name], str) else "7"
-        case 2 if isinstance(part.get("parameters"), dict):
-            part["parameters"] = {**part["parameters"], chance.choice(("colour", "days")): "7"}
-        case 3:
+        case 2 if records:
+            name = chance.choice(sorted(records))
+            part[name] = {**part[name], chance.choice(("colour", "days", "steps", "active")): "7"}
+        case 3 if records:
+            name = chance.choice(sorted(records))
+            part[name] = dict.fromkeys(part[name], 7.5) if chance.random() < 0.5 else {}
+        case 4 if which == "resource" and "operation" in part:
+            part["operation"] = chance.choice(("directory.rename", "approve", ""))
+        case 5:
             return replace(made, kind=chance.choice(sorted(oracle.MADE_OF)))
         case _:
             part["colour"] = "red"
-    return replace(made, **{which: part})
+    return replace(made, resource=part) if which == "resource" else replace(made, context=part)
 
 
 @contextmanager
@@ -166,22 +189,29 @@ class Hunt:
     survived: tuple[str, ...]
 
 
-def hunt(policy: Policy) -> Hunt:
-    """Change one thing of the policies at a time, and see whether their cases notice."""
+def hunt(policy: Policy, *, part: slice = slice(None)) -> Hunt:
+    """Change one thing of the policies at a time, and see whether their cases notice; all, or a part."""
     killed, refused, survived = 0, 0, []
     known = cases.shipped()
     with quiet():
-        for mutant in mutants.of(policy.text):
+        for mutant in [*mutants.of(policy.text)][part]:
             try:
-                changed = Policy(schema=policy.schema, text=mutant.text)
+                changed = replace(policy, text=mutant.text)
             except PolicyInvalid:
                 refused += 1
                 continue
-            if all(outcome.passed for outcome in cases.run(changed, known)):
+            if _unnoticed(changed, mutant, known):
                 survived.append(mutant.what)
             else:
                 killed += 1
     return Hunt(killed=killed, refused=refused, survived=tuple(survived))
+
+
+def _unnoticed(changed: Policy, mutant: mutants.Mutant, known: Sequence[cases.Case]) -> bool:
+    """Whether no case fails. Those that the policy decides come first: one of them nearly always does."""
+    name = mutant.what.partition(":")[0]
+    likely_first = sorted(known, key=lambda case: name not in case.by)
+    return all(cases.run(changed, [case])[0].passed for case in likely_first)
 
 
 def trusted_though_broken(policy: Policy, *, count: int, seed: int = 5) -> tuple[int, int]:
@@ -209,6 +239,49 @@ def microseconds(policy: Policy, *, count: int) -> float:
             question.ruling(policy)
             taken.append(time.perf_counter() - began)
     return statistics.median(taken) * 1e6
+
+
+class Line(Payload):
+    """One line of an order."""
+
+    article: str
+    number: int
+    price: Annotated[Decimal, Field(decimal_places=2)]
+
+
+class Order(Payload):
+    """A payload with something of every kind."""
+
+    customer: str
+    kind: Literal["goods", "service"]
+    total: Annotated[Decimal, Field(decimal_places=2)]
+    lines: tuple[Line, ...]
+    tags: tuple[str, ...] = ()
+    due: str | None = None
+    express: bool = False
+    note: Annotated[str, Referable(pattern=r"\w*", most=200)] = ""
+
+
+def many(count: int) -> list[type[Operation[Any, Any]]]:
+    """Return as many operations, each with a payload of its own."""
+    made: list[type[Operation[Any, Any]]] = []
+    for number in range(count):
+        one: type[Operation[Any, Any]] = type(
+            f"Order{number}", (AddToGroup,), {"name": f"shop.order_{number}"}
+        )
+        one.payload = create_model(f"Order{number}", __base__=Order, **{f"field_{number}": (str, ...)})  # type: ignore[call-overload]  # named at run time
+        made.append(one)
+    return made
+
+
+def seconds_to_load(operations: Sequence[type[Operation[Any, Any]]]) -> float:
+    """Return the median time in which the policies are loaded and validated."""
+    taken = []
+    for _ in range(5):
+        began = time.perf_counter()
+        Policy.shipped(operations=operations)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
 
 
 async def measure(*, quick: bool) -> AsyncIterator[Figure]:
@@ -249,13 +322,31 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
         wrong=allowed,
         least=400,
     )
-    taken = microseconds(policy, count=2_000 if quick else 20_000)
+    for figure in _times(policy, count=2_000 if quick else 20_000):
+        yield figure
+
+
+def _times(policy: Policy, *, count: int) -> Iterator[Figure]:
+    """Time a decision, also with many operations, which then have to be loaded."""
+    operations = [*SHIPPED, *many(198)]
+    milliseconds = round(1_000 * seconds_to_load(operations))
     yield Figure(
         promise="P5",
-        what="one decision, median in microseconds",
-        tried=1,
-        wrong=int(taken >= 1_000),
-        value=round(taken),
+        what="with 200 operations: policies loaded and validated, median in milliseconds",
+        tried=5,
+        wrong=int(milliseconds >= 1_000),
+        value=milliseconds,
         goal="below 1,000",
-        holds=taken < 1_000,
+        holds=milliseconds < 1_000,
     )
+    for where, asked in (("", policy), ("with 200 operations: ", Policy.shipped(operations=operations))):
+        taken = microseconds(asked, count=count)
+        yield Figure(
+            promise="P5",
+            what=f"{where}one decision, median in microseconds",
+            tried=1,
+            wrong=int(taken >= 1_000),
+            value=round(taken),
+            goal="below 1,000",
+            holds=taken < 1_000,
+        )

@@ -1,96 +1,69 @@
-"""The ledger's workflow: some entries, one approval each, in order; what a refusal leaves is taken back."""
+"""The ledger's workflow: some entries under one approval, in order; what a refusal leaves is taken back."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
-from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command
-
-from graphs import acting, approvals, effects, steps
-from graphs.admission import Refused
-from graphs.approvals import Proposal
-from graphs.effects import Effect
-from graphs.kit import Case, Workflow
-from graphs.records import Approval, Field, Run, RunStatus, Shown
-from graphs.steps import State
+from connectors.base import Repeat
+from graphs.engine import machine
+from graphs.engine.workflow import Next, RunContext, Workflow, stage
+from graphs.kit import Kind
+from graphs.plans import ONLY, Approvers, Deadlines, Plan, Step, ref, step
+from graphs.records import Field, Shown
 from tests.ledger.system import APPROVERS, Entry
 
 NAME = "ledger"
-TWICE = "ledger twice"  # two nodes that act, and one approval: what nobody should write
 WITHIN = timedelta(minutes=15)
+PIVOT = "+"  # an entry that ends so is the pivot
+KEPT = "="  # one that ends so may stand when a later one fails
 
 
-def workflow(execute_within: timedelta = WITHIN, *, name: str = NAME) -> Workflow:
-    """Return the workflow, of either name. `refs` are the entries, with blanks between them."""
-    fields = (
-        Field(name="operation", label="How", kind="text"),
-        Field(name="refs", label="What", kind="text"),
-    )
-    return Workflow(
-        name=name,
-        title="Entries",
-        version=1,
-        fields=fields,
-        build=lambda: _machine(fields, execute_within, twice=name == TWICE),
-    )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """How long an approval may wait until it is begun to be carried out."""
+
+    execute_within: timedelta = WITHIN
 
 
-def _machine(
-    fields: tuple[Field, ...], within: timedelta, *, twice: bool
-) -> StateGraph[State, Case, State, State]:
-    async def propose(case: Case, run: Run) -> Proposal:
-        return await _propose(case, run, within)
+class Entries(Workflow[Rules]):
+    """Make entries. `refs` are the entries, with blanks between them; `operation` is how."""
 
-    graph = StateGraph(State, context_schema=Case)
-    graph.add_node("collect", steps.collect(fields), destinations=("ask", "check"))
-    graph.add_node("ask", steps.ask, destinations=("collect",))
-    graph.add_node("check", _check, destinations=("plan",))
-    graph.add_node("plan", steps.plan(propose), destinations=("approve", "refused"))
-    graph.add_node("approve", steps.approve, destinations=("decided",))
-    graph.add_node("decided", steps.decided("post"), destinations=("check", "post", "refused"))
-    first = acting.execute(propose, then="post again" if twice else "confirm")
-    graph.add_node("post", first, destinations=("post again", "confirm", "plan", "refused"))
-    graph.add_node("post again", acting.execute(propose), destinations=("confirm", "plan", "refused"))
-    graph.add_node("confirm", acting.confirm(_posted), destinations=("plan", END))
-    graph.add_node("refused", acting.refused, destinations=("refused", END))
-    graph.add_edge(START, "collect")
-    return graph
+    name, title, version = NAME, "Entries", 2
+    continues = (1,)
 
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return (
+            Field(name="operation", label="How", kind="text"),
+            Field(name="refs", label="What", kind="text"),
+        )
 
-async def _check(state: State) -> Command[str]:
-    return Command(goto="plan")
-
-
-async def _propose(case: Case, run: Run, within: timedelta) -> Proposal:
-    kit = case.kit
-    async with kit.pool.connection() as conn:
-        done = len(await effects.standing(conn, case.id))
-    ref = run.values["refs"].split()[done]
-    payload = Entry(ref=ref)
-    change = await kit.registry.operation(run.values["operation"]).preview(payload)
-    if not change.needed:
-        raise Refused("already_member")
-    return Proposal(
-        operation=run.values["operation"],
-        payload=payload,
-        terms={},
-        change=change,
-        clause=await kit.evidence.clause("ledger.md", "entries"),
-        beneficiary=approvals.actor(await kit.directory.person_of(run.requester.subject)),
-        approvers={APPROVERS: (await kit.directory.group_by_name(APPROVERS)).id},
-        quorum=1,
-        lines=(Shown(label="Entry", value=ref),),
-        reason="",
-        decide_within=timedelta(hours=24),
-        execute_within=within,
-    )
+    @stage(first=True)
+    async def post(self, run: RunContext) -> Next:
+        refs = run.asked["refs"].split()
+        person = await run.requester()
+        return Plan(
+            steps=tuple(_entry(run.asked["operation"], place, name) for place, name in enumerate(refs)),
+            approvers=Approvers(groups=(APPROVERS,)),
+            clause=("ledger.md", "entries"),
+            beneficiary=person,
+            lines=(Shown(label="Entries", value=", ".join(refs)),),
+            deadlines=Deadlines(
+                decide_within=timedelta(hours=24),
+                execute_within=self.rules.execute_within,
+                remind_after=None,
+            ),
+            then="done",
+        )
 
 
-async def _posted(case: Case, effect: Effect, approval: Approval) -> Command[str]:
-    row = await case.row()
-    async with case.kit.pool.connection() as conn:
-        done = len(await effects.standing(conn, case.id))
-        rounds = len(await approvals.of_run(conn, case.id))
-    if done < len(row.run.values["refs"].split()):
-        return Command(goto="plan", update={"round": rounds + 1})
-    await steps.end(case, RunStatus.DONE, None, {"ref": effect.payload["ref"]})
-    return Command(goto=END)
+def _entry(operation: str, place: int, name: str) -> Step:
+    """Return one step. The third entry and those after it say which was the first, where one can know."""
+    kind: Repeat = "blind" if operation.endswith(("blind", "final")) else "keyed"
+    follows = ref(f"{ONLY}.ref") if place > 1 and kind != "blind" else ""
+    undo = "pivot" if name.endswith(PIVOT) else "leave" if name.endswith(KEPT) else "undo"
+    return step(f"e{place}" if place else ONLY, operation, Entry(ref=name, follows=follows), undo=undo)
+
+
+def workflow(execute_within: timedelta = WITHIN) -> Kind:
+    """Return the workflow."""
+    return machine.kind(Entries(Rules(execute_within=execute_within)))

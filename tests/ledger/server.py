@@ -16,6 +16,8 @@ from typing import Any
 
 import uvicorn
 
+from tests.ledger import REFUSED
+
 Json = dict[str, Any]
 
 
@@ -60,7 +62,7 @@ class Ledger:
         return await self._write("apply" if method == "PUT" else "undo", path, key)
 
     async def _write(self, act: str, path: str, key: str) -> tuple[int, Json]:
-        fault = self.faults.pop(f"{act} {path}", "")
+        fault = "refuse" if REFUSED in path else self.faults.pop(f"{act} {path}", "")
         if fault in {"refuse", "down"}:
             return (403 if fault == "refuse" else 503), {}
         status = self.change(act, path, key)

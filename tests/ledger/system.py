@@ -4,18 +4,17 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import httpx
 
-from connectors.base import Change, Health, Operation, Payload, Repeat, Result
-from connectors.directory import Directory, Group, Person, Some
+from connectors.base import Change, Health, Operation, Payload, Referable, Repeat, Result
+from connectors.directory import Directory, Group, Named, Person, Some
 from connectors.errors import Ambiguous, Denied, NotFound, Unavailable
 from connectors.permits import running_act
-from connectors.registry import Registry
+from connectors.registry import SHIPPED, Registry
 from graphs.policy.engine import Policy
 
 KINDS: tuple[Repeat, ...] = ("keyed", "findable", "blind")
@@ -23,9 +22,10 @@ APPROVERS = "ledger-owners"
 
 
 class Entry(Payload):
-    """One line of the ledger."""
+    """One line of the ledger; `follows` names another one."""
 
     ref: str
+    follows: Annotated[str, Referable(pattern=r"[-\w+=]*", most=200)] = ""
 
 
 class Posted(Result):
@@ -73,7 +73,7 @@ class Post(Operation[Entry, Posted]):
     name = "ledger.post"
     effect = "write"
     repeat = "blind"
-    scopes = frozenset({"ledger:write"})
+    scope = "ledger:write"
     within: ClassVar[float] = 2.0
 
     def __init__(self, http: Http) -> None:
@@ -135,16 +135,18 @@ class PostFinal(Post):
     reversible = False
 
 
+OPERATIONS: tuple[type[Post], ...] = (PostKeyed, PostFindable, PostBlind, PostFinal)
+
+
 def policy() -> Policy:
-    """The shipped policies, which are told of the ledger's parameter."""
-    shipped = Policy.shipped()
-    return replace(shipped, schema=shipped.schema.replace('"days"?', '"ref"?: String,\n  "days"?'))
+    """The shipped policies, which know the ledger's operations beside the shipped ones."""
+    return Policy.shipped(operations=(*SHIPPED, *OPERATIONS))
 
 
 def registry(client: httpx.AsyncClient) -> Registry:
     """The ledger's operations."""
     http = Http(client)
-    return Registry((PostKeyed(http), PostFindable(http), PostBlind(http), PostFinal(http)))
+    return Registry([operation(http) for operation in OPERATIONS])
 
 
 class People(Directory):
@@ -165,6 +167,9 @@ class People(Directory):
 
     async def person_by_email(self, email: str, *, within: float | None = None) -> Person:
         return next(one for one in self.known.values() if one.email == email)
+
+    async def find_group(self, name: str, *, within: float | None = None) -> Named:
+        return Named(id=name, name=name)
 
     async def group_by_name(self, name: str, *, within: float | None = None) -> Group:
         return await self.group(name)

@@ -16,14 +16,15 @@ from connectors.registry import Connectors, DirectorySettings, connect
 from connectors.sandbox.process import Running
 from graphs import approvals
 from graphs.audit import Vault
-from graphs.flows import it_access, it_access_end
-from graphs.flows.it_access import RequestableGroup, Rules
-from graphs.kit import Workflow
+from graphs.engine.machine import kind
+from graphs.kit import Kind
 from graphs.policy.engine import Policy
 from graphs.ports import ClauseMissing, Connection
 from graphs.records import Alarm, Answered, Approval, ApprovalStatus, Beside, Clause, Notice, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal
+from graphs.workflows import it_access_end
+from graphs.workflows.it_access import ItAccess, RequestableGroup, Rules
 
 TENANT = "larkfield"  # to which checkpoints are bound
 
@@ -193,7 +194,7 @@ async def open_office(
     *,
     rules: Rules = RULES,
     keys: Keys | None = None,
-    more: Iterable[Workflow] = (),
+    more: Iterable[Kind] = (),
 ) -> AsyncIterator[Office]:
     """Open the runs over a real database and a real directory server."""
     settings = DirectorySettings(
@@ -219,7 +220,7 @@ async def open_over(
     *,
     rules: Rules = RULES,
     keys: Keys | None = None,
-    more: Iterable[Workflow] = (),
+    more: Iterable[Kind] = (),
     at: Desk | None = None,
 ) -> AsyncIterator[Office]:
     """Open the runs over a real database and whatever is connected, at this desk or a new one."""
@@ -229,7 +230,7 @@ async def open_over(
     async with Runs.open(
         pool=database.pool,
         saver_pool=database.saver_pool,
-        workflows=(it_access.workflow(rules), it_access_end.workflow(), *more),
+        workflows=(kind(ItAccess(rules)), it_access_end.workflow(), *more),
         clock=DatabaseClock(),
         queue=desk,
         notifier=desk,

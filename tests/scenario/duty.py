@@ -7,8 +7,8 @@ import httpx
 
 from connectors.directory import Person
 from connectors.sandbox.process import Running
-from graphs.flows.it_access import RequestableGroup, Rules
 from graphs.records import Answered, Approval, Verdict
+from graphs.workflows.it_access import RequestableGroup, Rules
 from tests.scenario.desk import RULES, Office
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}

@@ -11,22 +11,26 @@ from bot.database import Database
 from connectors.sandbox import process
 from connectors.sandbox.process import Running
 from graphs import audit, delegations, reviews
-from graphs.flows import break_glass, break_glass_end
+from graphs.engine.machine import kind
 from graphs.records import Answered, Finding, Review, RunStatus, Verdict
+from graphs.workflows import break_glass, break_glass_end
+from graphs.workflows.break_glass import BreakGlass
 from tests.scenario.desk import Office, open_office
 from tests.scenario.duty import ADA, BEN, GRACE, INES, TOMAS, approval, ask, click, person
 
 WANTED = {"group": "prod-logs", "minutes": "30", "reason": "the sensor cloud is down"}
 WORKFLOWS = (
-    break_glass.workflow(
-        break_glass.Rules(
-            groups={
-                "prod-logs": break_glass.EmergencyGroup(approvers=("data-owners",)),
-                "billing-db": break_glass.EmergencyGroup(approvers=("data-owners",), max_minutes=15),
-            },
-            clause_document="it-access.md",
-            clause_anchor="emergency-access",
-            reviewers="people-team",
+    kind(
+        BreakGlass(
+            break_glass.Rules(
+                groups={
+                    "prod-logs": break_glass.EmergencyGroup(approvers=("data-owners",)),
+                    "billing-db": break_glass.EmergencyGroup(approvers=("data-owners",), max_minutes=15),
+                },
+                clause_document="it-access.md",
+                clause_anchor="emergency-access",
+                reviewers="people-team",
+            )
         )
     ),
     break_glass_end.workflow(),
@@ -220,7 +224,7 @@ async def test_access_that_the_directory_still_shows_is_said_aloud_and_reviewed(
     async def shown(*_: object, **__: object) -> bool:
         return True
 
-    monkeypatch.setattr(break_glass_end.acting, "is_there", shown)
+    monkeypatch.setattr(break_glass_end.nodes, "is_there", shown)
     await office.later(timedelta(minutes=31))
     assert [key for _, key in office.desk.alarms][-1] == "not_ended"
     async with office.database.pool.connection() as conn:

@@ -12,9 +12,9 @@ from bot import sentences
 from bot.database import Database
 from connectors.sandbox.process import Running
 from graphs import delegations
-from graphs.flows.it_access import RequestableGroup
 from graphs.ports import ClauseUnreadable
 from graphs.records import Answered, Approval, ApprovalStatus, Clause, RunStatus, Verdict
+from graphs.workflows.it_access import RequestableGroup
 from tests.scenario.desk import RULES, Office, open_office
 
 WANTED = {"group": "billing-db", "days": "9", "reason": "close the quarter"}
@@ -62,7 +62,7 @@ async def test_whoever_only_takes_away_has_approved_what_is_left(office: Office)
     assert void.status is ApprovalStatus.VOID
     assert void.void is not None
     assert void.void.facts["changes"] == "For how many days: 9 → 3"
-    assert [one.name for one in second.differences] == ["terms.days"]
+    assert [one.name for one in second.differences] == ["steps.grant.lasts"]
     assert second.digest != first.digest
     assert [vote.by.name for vote in second.assents] == ["Grace Lindqvist"]
     assert office.desk.keys == [f"narrowed:{second.id}", "granted"], "the requester is told what was changed"
@@ -161,7 +161,7 @@ async def test_an_edit_is_checked_again_by_the_rules_of_the_group(office: Office
     run, first = await asked(office)
     assert await change(office, first.id, GRACE, group="crm-readers", days="30") is Answered.RECORDED
     second = await office.pending(run)
-    assert (second.sends["group"], second.quorum) == ("crm-readers", 2)
+    assert (second.steps[0].sends["group"], second.quorum) == ("crm-readers", 2)
 
 
 async def test_of_an_edit_and_a_decision_one_counts(office: Office) -> None:

@@ -19,9 +19,11 @@ from connectors.errors import Ambiguous, Conflict, Denied, Invalid, NotFound, Un
 from connectors.sandbox import company, process
 from graphs import audit
 from graphs.drive import MOST
-from graphs.flows import break_glass, break_glass_end
+from graphs.engine.machine import kind
 from graphs.memberships import TOLD
 from graphs.records import RunStatus
+from graphs.workflows import break_glass, break_glass_end
+from graphs.workflows.break_glass import BreakGlass
 from tests.scenario.desk import Office, open_office
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
@@ -45,7 +47,7 @@ async def office(database: Database, database_home: Path, scim: process.Running)
         clause_anchor="temporary-access-to-data",
         reviewers="security",
     )
-    more = (break_glass.workflow(rules), break_glass_end.workflow())
+    more = (kind(BreakGlass(rules)), break_glass_end.workflow())
     async with open_office(database, database_home, scim, more=more) as opened:
         operation = opened.connectors.registry.operation("directory.add_to_group")
         assert isinstance(operation, AddToGroup)

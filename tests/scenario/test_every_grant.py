@@ -92,8 +92,10 @@ ATTACKS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "effect": {
         "INSERT": (
-            "INSERT INTO effect (id, approval, run, act, operation, key, payload, state, token, ends_at)"
-            " SELECT id || act, id, run, act, action ->> 'operation', id || act, action -> 'parameters',"
+            "INSERT INTO effect"
+            " (id, approval, run, step, act, operation, key, payload, state, token, ends_at)"
+            " SELECT id || act, id, run, action #>> '{steps,0,name}', act, action #>> '{steps,0,operation}',"
+            " id || act, action #> '{steps,0,parameters}',"
             f" state, 0, moment() + {YEARS} FROM approval,"
             " (VALUES ('apply', 'intended'), ('undo', 'done')) AS forged (act, state)"
             " WHERE id = %(card)s ON CONFLICT DO NOTHING",

@@ -11,9 +11,11 @@ from connectors.breaker import MOST
 from connectors.sandbox import company
 from connectors.sandbox.process import Running
 from graphs import delegations, reviews
-from graphs.flows import break_glass, break_glass_end
+from graphs.engine.machine import kind
 from graphs.groups import Groups, GroupUnclear
 from graphs.records import Answered, ApprovalStatus, Finding, RunStatus
+from graphs.workflows import break_glass, break_glass_end
+from graphs.workflows.break_glass import BreakGlass
 from tests.scenario import town_hall
 from tests.scenario.desk import Office, open_office
 from tests.scenario.duty import (
@@ -31,12 +33,14 @@ from tests.scenario.duty import (
 )
 
 EMERGENCIES = (
-    break_glass.workflow(
-        break_glass.Rules(
-            groups={"prod-logs": break_glass.EmergencyGroup(approvers=("data-owners", "people-team"))},
-            clause_document="it-access.md",
-            clause_anchor="emergency-access",
-            reviewers="people-team",
+    kind(
+        BreakGlass(
+            break_glass.Rules(
+                groups={"prod-logs": break_glass.EmergencyGroup(approvers=("data-owners", "people-team"))},
+                clause_document="it-access.md",
+                clause_anchor="emergency-access",
+                reviewers="people-team",
+            )
         )
     ),
     break_glass_end.workflow(),

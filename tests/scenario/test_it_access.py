@@ -32,7 +32,7 @@ async def test_a_request_is_granted_after_the_approval_and_ends_by_itself(office
     done = await office.runs.run(run)
     assert done.status is RunStatus.DONE, done
     assert "Ada Okafor" in await office.members("billing-db")
-    assert [step.key for step in done.steps] == [
+    assert [step.key for step in done.milestones] == [
         "requested",
         "collected",
         "checked",

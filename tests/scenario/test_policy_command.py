@@ -53,7 +53,9 @@ def test_check_lists_the_policies_in_words_with_their_hash(own: Path) -> None:
     ("text", "says"),
     [
         (LONG.replace("forbid", "permit"), "only forbid"),
-        (LONG.replace("parameters.days > 7", "parameters.days > 7 && context.mood"), "mood"),
+        (LONG.replace("context.lasts > 7", "context.mood > 7"), "mood"),
+        (LONG.replace("has lasts", "has lsats"), "asks for context.lsats, which no action in its scope has"),
+        (LONG.replace("action in", "action =="), 'write `action in Action::"approve"`'),
         ("permit it all", "cannot be used"),
     ],
 )
@@ -75,7 +77,8 @@ def test_test_runs_the_cases_that_ship_and_those_of_a_file(own: Path) -> None:
         "    does: approve\n"
         "    to: {Approval: {workflow: it_access, operation: directory.add_to_group, requester: [ada],"
         " beneficiary: [ada], authors: [], approvers: [data-owners], quorum: 1, escalation: []}}\n"
-        "    context: {level: 2, escalated: false, parameters: {days: 8}}\n"
+        "    context: {level: 2, escalated: false, parameters: {group: g, person: ada}, effect: write,"
+        " scope: 'groups:write', lasts: 691200, plan: {operations: [directory.add_to_group], steps: 1}}\n"
         "    expected: forbid\n"
         "    by: [long-access]\n"
     )

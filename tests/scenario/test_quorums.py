@@ -13,8 +13,8 @@ from bot.database import Database
 from connectors.sandbox import company
 from connectors.sandbox.process import Running
 from graphs import audit
-from graphs.flows.it_access import RequestableGroup
 from graphs.records import Answered, ApprovalStatus, RunStatus, Verdict, Void
+from graphs.workflows.it_access import RequestableGroup
 from tests.scenario.desk import RULES, Office, open_office
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}

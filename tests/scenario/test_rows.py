@@ -139,8 +139,9 @@ GONE = (
     "UPDATE effect SET ends_at = moment() + interval '9 years'",
     "UPDATE effect SET state = 'failed'",
     "UPDATE effect SET run = (SELECT id FROM run WHERE key LIKE 'end %')",
-    "INSERT INTO effect (id, approval, run, act, operation, key, payload, state, result, token)"
-    " SELECT 'forged', approval, run, 'undo', operation, 'forged', payload, 'done', '{}', 0 FROM effect",
+    "INSERT INTO effect (id, approval, run, step, act, operation, key, payload, state, result, token)"
+    " SELECT 'forged', approval, run, step, 'undo', operation, 'forged', payload, 'done', '{}', 0"
+    " FROM effect",
 )
 
 

@@ -18,7 +18,7 @@ from connectors import permits
 from connectors.base import Mint
 from connectors.errors import Unavailable
 from connectors.keys import Keys
-from graphs import approvals, cases, drive, effects
+from graphs import cases, drive, effects
 from graphs.records import Answered, ApprovalStatus, Doubt, Resolution, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal, SealedSaver
@@ -47,9 +47,9 @@ class House:
         while self.desk.waiting:
             await self.runs.advance(self.desk.waiting.pop(0))
 
-    async def ask(self, operation: str, *refs: str, workflow: str = flow.NAME) -> str:
+    async def ask(self, operation: str, *refs: str) -> str:
         run = await self.runs.start(
-            workflow=workflow,
+            workflow=flow.NAME,
             values={"operation": f"ledger.post_{operation}", "refs": " ".join(map(self.ref, refs))},
             requester=self.people.known["ledger#ada"],
             origin={},
@@ -124,7 +124,7 @@ async def house(database: Database, database_home: Path, ledger: str) -> AsyncIt
             async with Runs.open(
                 pool=database.pool,
                 saver_pool=database.saver_pool,
-                workflows=(flow.workflow(), flow.workflow(name=flow.TWICE)),
+                workflows=(flow.workflow(),),
                 clock=DatabaseClock(),
                 queue=desk,
                 notifier=desk,
@@ -286,48 +286,81 @@ async def test_of_several_clicks_one_counts_and_a_stale_card_counts_never(house:
     assert await house.status(run) == "unknown"
 
 
-@pytest.mark.parametrize("kind", ["keyed", "findable"])
-async def test_a_second_action_under_one_approval_is_refused_and_the_first_is_taken_back(
-    house: House, kind: str
-) -> None:
-    run = await house.ask(kind, "first", "second", workflow=flow.TWICE)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_several_effects_land_in_their_order_under_one_approval(house: House, kind: str) -> None:
+    run = await house.ask(kind, "a", "b", "c", "d")
+    assert len(house.desk.cards) == 1
     await house.decide()
-    assert await house.status(run) == "refused"
-    assert (await house.runs.run(run)).reason == "approval_used"
-    assert await house.landed("first") == ["apply", "undo"]
-    assert await house.landed("second") == []
+    assert await house.status(run) == "done"
+    async with house.database.pool.connection() as conn:
+        done = await effects.of_run(conn, run)
+    assert [one.payload["ref"] for one in done] == [house.ref(name) for name in "abcd"]
+    assert {name: await house.landed(name) for name in "abcd"} == {name: ["apply"] for name in "abcd"}
+    if kind != "blind":  # what the third says of the first one came from the record
+        assert done[2].payload["follows"] == house.ref("a")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_came_before_a_refusal_is_taken_back_in_reverse_order(house: House, kind: str) -> None:
-    run = await house.ask(kind, "a", "b", "c")
+    run = await house.ask(kind, "a", "b", "refused")
     await house.decide()
-    await house.decide()
-    assert (await house.landed("a"), await house.landed("b")) == (["apply"], ["apply"])
-    await house.decide(Verdict.DENY)
-    assert await house.status(run) == "refused"
-    for ref, landed in (("a", ["apply", "undo"]), ("b", ["apply", "undo"]), ("c", [])):
+    found = await house.runs.run(run)
+    assert (found.status.value, found.reason) == ("refused", "connector_refused")
+    assert found.facts["stands"] == "undone"
+    for ref, landed in (("a", ["apply", "undo"]), ("b", ["apply", "undo"]), ("refused", [])):
         assert await house.landed(ref) == landed
     async with house.database.pool.connection() as conn:
         undone = [one.payload["ref"] for one in await effects.of_run(conn, run) if one.act == "undo"]
     assert undone == [house.ref("b"), house.ref("a")]
 
 
-async def test_what_cannot_be_taken_back_stays_and_is_said(house: House) -> None:
-    run = await house.ask("final", "a", "b")
+async def test_what_may_stand_when_a_later_step_fails_is_left(house: House) -> None:
+    run = await house.ask("keyed", "a", f"b{flow.KEPT}", "refused")
     await house.decide()
-    await house.decide(Verdict.DENY)
-    found = await house.runs.run(run)
-    assert (found.status.value, found.facts["kept"]) == ("refused", "1")
-    assert await house.landed("a") == ["apply"]
+    assert (await house.runs.run(run)).reason == "connector_refused"
+    assert await house.landed("a") == ["apply", "undo"]
+    assert await house.landed(f"b{flow.KEPT}") == ["apply"]
 
 
-async def test_a_card_of_a_second_effect_replaces_nothing(house: House) -> None:
+async def test_a_denied_plan_leaves_nothing(house: House) -> None:
     run = await house.ask("keyed", "a", "b")
+    await house.decide(Verdict.DENY)
+    assert await house.status(run) == "refused"
+    assert (await house.landed("a"), await house.landed("b")) == ([], [])
+
+
+async def test_a_plan_that_could_not_be_taken_back_is_not_asked_for(house: House) -> None:
+    run = await house.ask("final", "a", "b")
+    assert (await house.runs.run(run)).reason == "plan_invalid"
+    assert house.desk.cards == []
+
+
+async def test_past_its_pivot_a_plan_goes_forward(house: House) -> None:
+    run = await house.ask("keyed", "a", f"b{flow.PIVOT}", "refused")
     await house.decide()
-    async with house.database.pool.connection() as conn:
-        _, second = await approvals.of_run(conn, run)
-    assert (second.replaces, second.differences) == (None, ())
+    assert await house.status(run) == "retrying"
+    await house.later(timedelta(hours=2))
+    assert await house.status(run) in {"retrying", "dead"}
+    assert await house.landed("a") == ["apply"]
+    assert await house.landed(f"b{flow.PIVOT}") == ["apply"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("at", ["a", "b", "c"])
+async def test_a_call_that_failed_after_it_landed_stops_a_plan_and_does_not_double_it(
+    house: House, kind: str, at: str
+) -> None:
+    run = await house.ask(kind, "a", "b", "c")
+    await house.fault("apply", kind, at, "error")
+    await house.decide()
+    if kind == "blind":
+        assert await house.status(run) == "unknown"
+        await house.say(Resolution.HAPPENED)
+    else:
+        assert await house.status(run) == "retrying"
+        await house.later(timedelta(seconds=2))
+    assert await house.status(run) == "done"
+    assert [await house.landed(name) for name in "abc"] == [["apply"]] * 3
 
 
 @pytest.mark.parametrize("cut", ["aput", "aput_writes"])

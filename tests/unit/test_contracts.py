@@ -46,8 +46,8 @@ def test_the_house_keeps_its_rules(copy: Path) -> None:
         ("bot/router.py", "import chromadb", "Chroma is known in knowledge only"),
         ("graphs/forms.py", "import keyring", "The keyring is opened in connectors.secrets only"),
         (
-            "graphs/flows/it_access_end.py",
-            "import graphs.flows.it_access",
+            "graphs/workflows/it_access_end.py",
+            "import graphs.workflows.it_access",
             "Workflows do not know each other",
         ),
         (

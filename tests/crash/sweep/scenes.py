@@ -29,15 +29,17 @@ from connectors.directory import Directory, Person
 from connectors.keys import Keys
 from connectors.registry import DirectorySettings, Registry, connect
 from graphs.audit import Vault
-from graphs.flows import break_glass, break_glass_end, it_access, it_access_end
-from graphs.flows.it_access import RequestableGroup, Rules
-from graphs.kit import Workflow
+from graphs.engine.machine import kind
+from graphs.kit import Kind
 from graphs.records import Finding, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal
+from graphs.workflows import break_glass, break_glass_end, it_access_end
+from graphs.workflows.break_glass import BreakGlass
+from graphs.workflows.it_access import ItAccess, RequestableGroup, Rules
 from tests.crash.sweep.silent import DatabaseClock, Silent
 from tests.crash.sweep.trace import Mode, Tracer
-from tests.ledger import flow, system
+from tests.ledger import REFUSED, flow, system
 
 ORDINARY = "ordinary"  # times as the product has them
 QUICK = "quick"  # the same, shortened, so that a sweep ends today
@@ -150,19 +152,19 @@ class Stage:
         async with self.database.pool.connection() as conn:
             return list(await (await conn.execute(query.encode(), values)).fetchall())
 
-    async def play(self, workflow: str, values: Mapping[str, str], deny: str = "") -> str:
+    async def play(self, workflow: str, values: Mapping[str, str]) -> str:
         """Ask, decide, and wait until the run has come to an end or to a doubt."""
         run = await insist(
             lambda: self.runs.start(
                 workflow=workflow, values=values, requester=self.requester, origin={}, key="the one"
             )
         )
-        return await self.until_quiet(run, deny)
+        return await self.until_quiet(run)
 
-    async def until_quiet(self, run: str, deny: str = "") -> str:
+    async def until_quiet(self, run: str) -> str:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            status = await self._status(run, deny)
+            status = await self._status(run)
             if status is not None:
                 return status
             if self.rounds.fault:
@@ -170,8 +172,8 @@ class Stage:
             await asyncio.sleep(LOOK)
         return f"still {(await self.rows('SELECT status FROM run WHERE id = %s', run))[0]['status']}"
 
-    async def _status(self, run: str, deny: str) -> str | None:
-        await self._decide(run, deny)
+    async def _status(self, run: str) -> str | None:
+        await self._decide(run)
         await self._review(run)
         ((row),) = await self.rows("SELECT status FROM run WHERE id = %s", run)
         status = str(row["status"])
@@ -183,15 +185,11 @@ class Stage:
         )
         return None if waiting or self.rounds.busy else status
 
-    async def _decide(self, run: str, deny: str) -> None:
-        for row in await self.rows(
-            "SELECT id, action FROM approval WHERE run = %s AND status = 'pending'", run
-        ):
-            denied = bool(deny) and row["action"]["parameters"].get("ref") == deny
-            verdict, reason = (Verdict.DENY, "no") if denied else (Verdict.APPROVE, None)
+    async def _decide(self, run: str) -> None:
+        for row in await self.rows("SELECT id FROM approval WHERE run = %s AND status = 'pending'", run):
             card = str(row["id"])
             for by in self.approvers:
-                await insist(lambda: self.runs.decide(card, verdict, by=by, reason=reason))  # noqa: B023
+                await insist(lambda: self.runs.decide(card, Verdict.APPROVE, by=by))  # noqa: B023
 
     async def _review(self, run: str) -> None:
         for row in await self.rows("SELECT id FROM review WHERE run = %s AND status = 'open'", run):
@@ -207,26 +205,32 @@ async def insist(do: Callable[[], Awaitable[Any]]) -> Any:
         return await do()
 
 
-async def post(stage: Stage) -> str:
-    """One entry, approved."""
-    return await stage.play(flow.NAME, _entries(stage.job, "a"))
+ENTRIES: Mapping[str, tuple[str, ...]] = {  # of each scene that makes some in the ledger
+    "post": ("a",),  # one entry, approved
+    "several": ("a", f"b{flow.PIVOT}", "c"),  # three under one approval, and no way back after the second
+    "take_back": ("a", "b", REFUSED),  # the ledger refuses the third: both before it are taken back
+}
 
 
-async def take_back(stage: Stage) -> str:
-    """Two entries, and a third that is denied: both are taken back."""
-    return await stage.play(flow.NAME, _entries(stage.job, "a", "b", "c"), deny=ref(stage.job.tenant, "c"))
+async def entries(stage: Stage) -> str:
+    """Make the entries of the scene."""
+    values = {
+        "operation": f"ledger.post_{stage.job.kind}",
+        "refs": " ".join(ref(stage.job.tenant, name) for name in ENTRIES[stage.job.scene]),
+    }
+    return await stage.play(flow.NAME, values)
 
 
 async def access(stage: Stage) -> str:
     """Access for a day, approved, and its end."""
     values = {"group": group(stage.job.tenant), "days": "1", "reason": "sweep"}
-    return await _and_its_end(stage, it_access.NAME, values, it_access_end.NAME)
+    return await _and_its_end(stage, ItAccess.name, values, it_access_end.NAME)
 
 
 async def emergency(stage: Stage) -> str:
     """Emergency access, approved by two people, its end, and its review."""
     values = {"group": group(stage.job.tenant), "minutes": "1", "reason": "sweep"}
-    return await _and_its_end(stage, break_glass.NAME, values, break_glass_end.NAME)
+    return await _and_its_end(stage, BreakGlass.name, values, break_glass_end.NAME)
 
 
 async def _and_its_end(stage: Stage, workflow: str, values: Mapping[str, str], end: str) -> str:
@@ -246,10 +250,9 @@ async def _and_its_end(stage: Stage, workflow: str, values: Mapping[str, str], e
 
 Scene = Callable[[Stage], Awaitable[str]]
 SCENES: Mapping[str, tuple[Scene, tuple[str, ...], tuple[str, ...]]] = {  # what, its workflows, its kinds
-    "post": (post, (flow.NAME,), system.KINDS),
-    "take_back": (take_back, (flow.NAME,), system.KINDS),
-    "it_access": (access, (it_access.NAME, it_access_end.NAME), ("findable",)),
-    "break_glass": (emergency, (break_glass.NAME, break_glass_end.NAME), ("findable",)),
+    **dict.fromkeys(ENTRIES, (entries, (flow.NAME,), system.KINDS)),
+    "it_access": (access, (ItAccess.name, it_access_end.NAME), ("findable",)),
+    "break_glass": (emergency, (BreakGlass.name, break_glass_end.NAME), ("findable",)),
 }
 COMPANY = {"it_access", "break_glass"}  # the scenes that are played over the directory
 
@@ -262,13 +265,6 @@ def ref(tenant: str, name: str) -> str:
 def group(tenant: str) -> str:
     """The group that this case alone asks for."""
     return f"group-{tenant}"
-
-
-def _entries(job: Job, *names: str) -> Mapping[str, str]:
-    return {
-        "operation": f"ledger.post_{job.kind}",
-        "refs": " ".join(ref(job.tenant, name) for name in names),
-    }
 
 
 async def _play(job: Job, tracer: Tracer) -> str:
@@ -311,7 +307,7 @@ async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
             name: await directory.person_by_email(f"{account}@larkfield.example")
             for name, account in (ACCOUNTS if is_access else NAMES).items()
         }
-        quorum = ("grace", "ben") if job.scene == break_glass.NAME else ("grace",)
+        quorum = ("grace", "ben") if job.scene == BreakGlass.name else ("grace",)
         yield (
             Stage(
                 runs=runs,
@@ -327,7 +323,7 @@ async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
         )
 
 
-def workflows(tenant: str) -> tuple[Workflow, ...]:
+def workflows(tenant: str) -> tuple[Kind, ...]:
     """Return the workflows of access, for the one group of a case."""
     emergencies = break_glass.Rules(
         groups={group(tenant): break_glass.EmergencyGroup(approvers=("data-owners",))},
@@ -341,9 +337,9 @@ def workflows(tenant: str) -> tuple[Workflow, ...]:
         clause_anchor="temporary-access-to-data",
     )
     return (
-        it_access.workflow(rules),
+        kind(ItAccess(rules)),
         it_access_end.workflow(),
-        break_glass.workflow(emergencies),
+        kind(BreakGlass(emergencies)),
         break_glass_end.workflow(),
     )
 

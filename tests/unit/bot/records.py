@@ -14,12 +14,13 @@ from graphs.records import (
     Escalation,
     Field,
     Finding,
+    Milestone,
+    PlanStep,
     Resolution,
     Review,
     Run,
     RunStatus,
     Shown,
-    Step,
     Verdict,
     Void,
     Vote,
@@ -52,6 +53,27 @@ INPUTS = {
 }
 
 
+DAY = 86_400
+
+
+def groups(*names: str) -> dict[str, str]:
+    """Return groups by name, each with an id of the directory."""
+    return {name: f"{name}-id" for name in names}
+
+
+def step(text: str | None = None, **changes: Any) -> PlanStep:
+    """Return one step, with `text` wherever a text can come from outside."""
+    given: dict[str, Any] = {
+        "name": "grant",
+        "operation": "directory.add_to_group",
+        "sends": {"group": "billing-db" if text is None else text, "person": "ada-id"},
+        "before": "Ada Okafor is not a member of billing-db" if text is None else text,
+        "after": "Ada Okafor is a member of billing-db" if text is None else text,
+        "scope": "groups:write",
+    }
+    return PlanStep(**{**given, **changes})
+
+
 def approval(text: str | None = None, **changes: Any) -> Approval:
     """Return an approval, with `text` wherever a text can come from outside."""
     actor = ADA if text is None else Actor(subject="larkfield#ada", name=text, email=text)
@@ -60,7 +82,6 @@ def approval(text: str | None = None, **changes: Any) -> Approval:
         "run": "r7Hd0Gq2bN5mZx1cVt8Kpw",
         "workflow": "it_access",
         "title": "Access to data" if text is None else text,
-        "operation": "directory.add_to_group",
         "status": ApprovalStatus.PENDING,
         "requester": actor,
         "beneficiary": actor,
@@ -68,13 +89,11 @@ def approval(text: str | None = None, **changes: Any) -> Approval:
             Shown(label="Group", value="billing-db" if text is None else text),
             Shown(label="Days", value="3" if text is None else text),
         ),
-        "sends": {"group": "billing-db" if text is None else text, "person": "ada-id", "days": 3},
-        "terms": {},
+        "steps": (step(text, lasts=3 * DAY),),
+        "then": "granted",
         "level": 2,
-        "before": "Ada Okafor is not a member of billing-db" if text is None else text,
-        "after": "Ada Okafor is a member of billing-db" if text is None else text,
         "clause": clause(text),
-        "approvers": ("data-owners",) if text is None else (text,) * 3,
+        "approvers": groups("data-owners") if text is None else groups(text, "data-owners"),
         "quorum": 1,
         "authors": (),
         "reason": "To close the quarter" if text is None else text,
@@ -93,6 +112,7 @@ def doubt(text: str | None = None, *, answer: Resolution | None = None, undoable
         id="d9Kx2Lw7uZq4Rt6yBn3Mvg",
         approval=decided(Verdict.APPROVE, text),
         act="apply",
+        step="grant",
         sends={"group": "billing-db" if text is None else text, "person": "ada-id"},
         key="k5Jf8Sg1aPo3Ie7uYt9Wqw",
         intended_at=NOON + timedelta(minutes=1),
@@ -142,7 +162,7 @@ def halfway(text: str | None = None) -> Approval:
     """Return an approval that one of two people has given, and that members of two groups may give."""
     grace = GRACE if text is None else Actor(subject="larkfield#grace", name=text, email=text)
     vote = Vote(by=grace, verdict=Verdict.APPROVE, at=NOON + timedelta(minutes=7))
-    return approval(text, quorum=2, approvers=("data-owners", text or "security"), votes=(vote,))
+    return approval(text, quorum=2, approvers=groups("data-owners", text or "security"), votes=(vote,))
 
 
 def void(text: str | None = None, key: str = "voter_lost") -> Approval:
@@ -154,8 +174,8 @@ def void(text: str | None = None, key: str = "voter_lost") -> Approval:
 
 def escalating(text: str | None = None) -> Approval:
     """Return an approval on which a second group may decide later."""
-    groups = ("it-leads" if text is None else text,)
-    return approval(text, escalation=Escalation(groups=groups, at=NOON + timedelta(hours=18)))
+    second = groups("it-leads" if text is None else text)
+    return approval(text, escalation=Escalation(groups=second, at=NOON + timedelta(hours=18)))
 
 
 def stood_in() -> Approval:
@@ -217,8 +237,8 @@ def run(text: str | None = None, **changes: Any) -> Run:
         },
         "missing": (),
         "problems": {},
-        "steps": tuple(
-            Step(key=key, at=NOON, facts={} if text is None else {"by": text, "approvers": text})
+        "milestones": tuple(
+            Milestone(key=key, at=NOON, facts={} if text is None else {"by": text, "approvers": text})
             for key in ("requested", "checked", "planned", "approved")
         ),
         "reason": None,

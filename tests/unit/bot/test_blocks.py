@@ -19,6 +19,7 @@ from graphs.records import (
     Field,
     Finding,
     Notice,
+    PlanStep,
     Resolution,
     RunStatus,
     Verdict,
@@ -163,23 +164,25 @@ def test_buttons_of_a_card_carry_its_id_and_nothing_else() -> None:
     assert values == {found.id}
 
 
+def sending(**sends: Any) -> PlanStep:
+    return records.step(sends=sends)
+
+
 def test_a_card_shows_every_parameter_that_will_be_sent_with_what_cannot_be_seen_written_out() -> None:
-    found = records.approval(sends={"group": "billing\u202edb", "days": 3, "person": "ada-id"})
+    found = records.approval(steps=(sending(group="billing\u202edb", days=3, person="ada-id"),))
     shown = sayings(approval.card(found, users=USERS))
-    assert "group = billing\\u202edb" in shown
+    assert "group = `billing\\u202edb`" in shown
     assert "days = 3" in shown
     assert "person = ada-id" in shown
 
 
 def test_a_value_cannot_pass_for_another_line_of_the_card() -> None:
-    shown = sayings(
-        approval.card(records.approval(sends={"group": "billing-db\ndays = 1", "days": 30}), users={})
-    )
-    assert "group = billing-db\\ndays = 1" in shown
+    found = records.approval(steps=(sending(group="billing-db\ndays = 1", days=30),))
+    assert "group = `billing-db\\ndays = 1`" in sayings(approval.card(found, users={}))
 
 
 def test_a_request_that_does_not_fit_its_card_can_only_be_denied() -> None:
-    card = approval.card(records.approval(sends={"group": "x" * 40_000}), users={})
+    card = approval.card(records.approval(steps=(sending(group="x" * 40_000),)), users={})
     actions = {part["action_id"] for part in _objects(card.blocks, "button")}
     assert approval.DENY in actions
     assert approval.APPROVE not in actions

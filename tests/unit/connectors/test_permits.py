@@ -35,7 +35,7 @@ class Write(Operation[Note, Written]):
     name = "notes.write"
     effect = "write"
     repeat = "findable"
-    scopes = frozenset({"notes:write"})
+    scope = "notes:write"
 
     def __init__(self) -> None:
         self.notes: list[str] = []

@@ -1,5 +1,6 @@
 """An approval is bound to everything that it covers."""
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from connectors.base import Change
 from connectors.directory import Membership
-from graphs.approvals import Proposal
 from graphs.digests import differences, digest
+from graphs.plans import Deadlines, Proposal, Proposed, Step, Undo
 from graphs.records import Actor, Clause, Run, RunStatus
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -30,28 +31,42 @@ RUN = Run(
     values={},
     missing=(),
     problems={},
-    steps=(),
+    milestones=(),
     reason=None,
     facts={},
     due_at=None,
     created_at=NOW,
 )
+
+
+def proposed(name: str, undo: Undo = "undo", lasts: timedelta | None = None) -> Proposed:
+    return Proposed(
+        step=Step(
+            name=name,
+            operation="directory.add_to_group",
+            payload=Membership(group="billing-db", person="ada"),
+            undo=undo,
+            lasts=lasts,
+        ),
+        change=Change(
+            target="Ada in billing-db", before="no", after="yes", needed=True, basis=(("member", "no"),)
+        ),
+        effect="write",
+        scope="groups:write",
+        reversible=True,
+    )
+
+
 PROPOSAL = Proposal(
-    operation="directory.add_to_group",
-    payload=Membership(group="billing-db", person="ada"),
-    terms={"days": 3},
-    change=Change(
-        target="Ada in billing-db", before="no", after="yes", needed=True, basis=(("member", "no"),)
-    ),
+    steps=(proposed("open"), proposed("grant", "pivot", timedelta(days=3))),
     clause=CLAUSE,
     beneficiary=ADA,
     approvers={"data-owners": "group-1", "security": "group-2"},
     quorum=2,
     lines=(),
     reason="",
-    decide_within=timedelta(hours=24),
-    execute_within=timedelta(minutes=15),
-    escalate_after=timedelta(hours=18),
+    deadlines=Deadlines(),
+    then="granted",
     escalation={"it-leads": "group-3"},
 )
 
@@ -63,33 +78,68 @@ def action() -> dict[str, Any]:
 def altered(value: Any) -> Any:
     if isinstance(value, list):
         return [*value, "x"]
+    if isinstance(value, bool):
+        return not value
     return value + 1 if isinstance(value, int) else value + "x"
 
 
-def leaves(value: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = []
-    for key, inner in value.items():
-        found += leaves(inner, (*path, key)) if isinstance(inner, dict) else [(*path, key)]
-    return found
+Path = tuple[str | int, ...]
+
+
+def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Every value that a digest covers, by where it stands."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for place, inner in enumerate(value):
+            yield from leaves(inner, (*path, place))
+    else:
+        yield path
+
+
+def place_of(value: Any, path: Path) -> Any:
+    for key in path[:-1]:
+        value = value[key]
+    return value
 
 
 def test_an_approval_covers_every_part_of_the_promise() -> None:
     assert set(action()) == {
-        "workflow", "version", "operation", "parameters", "terms", "target", "requester", "beneficiary",
-        "authors", "approvers", "quorum", "escalation", "clause", "level", "preconditions", "decide_by",
-        "execute_within",
+        "format", "workflow", "version", "steps", "then", "requester", "beneficiary", "authors", "approvers",
+        "quorum", "escalation", "clause", "level", "decide_by", "execute_within",
+    }  # fmt: skip
+    assert set(action()["steps"][1]) == {
+        "name", "operation", "parameters", "undo", "effect", "scope", "reversible", "target", "preconditions",
+        "lasts",
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("path", leaves(action()), ids=".".join)
-def test_any_change_changes_the_digest_and_is_named(path: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("path", list(leaves(action())), ids=lambda path: ".".join(map(str, path)))
+def test_any_change_changes_the_digest_and_is_named(path: Path) -> None:
     changed = action()
-    place = changed
-    for key in path[:-1]:
-        place = place[key]
+    place = place_of(changed, path)
     place[path[-1]] = altered(place[path[-1]])
     assert digest("main", changed) != digest("main", action())
-    assert [one.name for one in differences(action(), changed)] == [".".join(path)]
+    named = [one.name for one in differences(action(), changed)]
+    assert named
+    if path[-1] != "name":  # a step or a group of another name is another one, part by part
+        assert [one.rpartition(".")[2] for one in named] == [path[-1]]
+
+
+def test_steps_in_another_order_are_another_plan() -> None:
+    changed = action()
+    changed["steps"].reverse()
+    assert digest("main", changed) != digest("main", action())
+    assert [one.name for one in differences(action(), changed)] == ["steps.order"]
+
+
+@pytest.mark.parametrize("change", [list.pop, lambda steps: steps.append({**steps[0], "name": "more"})])
+def test_a_step_more_or_less_is_another_plan(change: Callable[[list[Any]], object]) -> None:
+    changed = action()
+    change(changed["steps"])
+    assert digest("main", changed) != digest("main", action())
+    assert differences(action(), changed)
 
 
 def test_another_tenant_has_another_digest() -> None:
@@ -104,7 +154,7 @@ def test_the_order_of_keys_does_not_matter() -> None:
 def test_parameters_cannot_imitate_each_other(parameters: dict[str, str]) -> None:
     """Moving a value from one parameter to another never gives the same digest."""
     one, other = action(), action()
-    one["parameters"], other["parameters"] = (
+    one["steps"][0]["parameters"], other["steps"][0]["parameters"] = (
         parameters,
         {f"{key}x": value for key, value in parameters.items()},
     )

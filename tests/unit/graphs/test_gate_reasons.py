@@ -26,6 +26,7 @@ EFFECT = Effect(
     settled_at=None,
     ends_at=None,
     resolved=None,
+    step="grant",
 )
 
 

@@ -8,16 +8,27 @@ from typing import Any
 import cedarpy
 import pytest
 
-from connectors.directory import Person
+from connectors.base import Payload
+from connectors.directory import AddToGroup, Person
+from connectors.registry import SHIPPED as SHIPPED_OPERATIONS
 from connectors.registry import DirectorySettings, connect
 from graphs.policy.engine import Attribute, Policy, PolicyInvalid, Resource, Ruling
 
 SHIPPED = Policy.shipped()
-CONTEXT = {"parameters": {"group": "billing-db", "days": 3}, "level": 2, "escalated": False}
+DAY = 86_400  # seconds
+CONTEXT = {
+    "parameters": {"group": "billing-db", "person": "ada"},
+    "effect": "write",
+    "scope": "groups:write",
+    "lasts": 3 * DAY,
+    "plan": {"operations": ["directory.add_to_group"], "steps": 1},
+    "level": 2,
+    "escalated": False,
+}
 LONG = """
 @id("long-access") @says("More than a week needs security.")
-forbid (principal, action == Action::"approve", resource)
-when { context.parameters has days && context.parameters.days > 7 }
+forbid (principal, action in Action::"approve", resource)
+when { context has lasts && context.lasts > 7 * 86400 }
 unless { principal.groups.contains("security") };
 """
 
@@ -39,10 +50,12 @@ def person(name: str, *groups: str, active: bool = True) -> Person:
 GRACE = person("grace", "data-owners")
 
 
-def approval(requester: str = "dir#ada", beneficiary: str = "dir#ada") -> Resource:
+def approval(
+    requester: str = "dir#ada", beneficiary: str = "dir#ada", operation: str = "directory.add_to_group"
+) -> Resource:
     attributes: dict[str, Attribute] = {
         "workflow": "it_access",
-        "operation": "directory.add_to_group",
+        "operation": operation,
         "requester": [requester],
         "beneficiary": [beneficiary],
         "authors": [],
@@ -53,8 +66,8 @@ def approval(requester: str = "dir#ada", beneficiary: str = "dir#ada") -> Resour
     return "Approval", "card", attributes
 
 
-def approve(who: Person, policy: Policy = SHIPPED, **parameters: str | int) -> Ruling:
-    return policy.rule("approve", who, approval(), {"parameters": parameters, "level": 2, "escalated": False})
+def approve(who: Person, policy: Policy = SHIPPED, *, days: int = 3) -> Ruling:
+    return policy.rule("approve", who, approval(), {**CONTEXT, "lasts": days * DAY})
 
 
 # What the policies say is in graphs/policy/cases.yaml, and tests/unit/graphs/test_policy_cases.py runs it.
@@ -135,7 +148,7 @@ def test_a_policy_that_names_a_group_is_about_the_group_that_the_name_stands_for
 )
 def test_groups_are_found_however_a_policy_names_them(condition: str) -> None:
     policy = Policy.shipped(
-        '@id("own") @says("Ours.") forbid (principal, action == Action::"approve", resource) when { '
+        '@id("own") @says("Ours.") forbid (principal, action in Action::"approve", resource) when { '
         + condition
         + " };"
     )
@@ -157,7 +170,7 @@ def test_groups_are_found_however_a_policy_names_them(condition: str) -> None:
 def test_an_error_while_evaluating_is_a_refusal(effect: str) -> None:
     """Cedar by itself skips a `forbid` that fails, and allows."""
     failing = (
-        f'@id("overflow") @says("-") {effect} (principal, action == Action::"approve", resource)'
+        f'@id("overflow") @says("-") {effect} (principal, action in Action::"approve", resource)'
         " when { context.level * 9223372036854775807 > 0 };"
     )
     policy = Policy(schema=SHIPPED.schema, text=f"{SHIPPED.text}\n{failing}")
@@ -182,6 +195,17 @@ def test_a_resource_that_does_not_fit_the_schema_is_refused(attributes: Mapping[
         {"level": 2, "escalated": False},
         {**CONTEXT, "level": "2"},
         {**CONTEXT, "parameters": {"unknown": "x"}},
+        {**CONTEXT, "parameters": {"group": "billing-db"}},
+        {**CONTEXT, "parameters": None},
+        {**CONTEXT, "lasts": "3"},
+        {**CONTEXT, "lasts": None},
+        {**CONTEXT, "lasts": 1.5},
+        {**CONTEXT, "lasts": 2**63},
+        {**CONTEXT, "plan": {"steps": 1}},
+        {**CONTEXT, "terms": {}},
+        {**CONTEXT, "requester_active": True},
+        {name: value for name, value in CONTEXT.items() if name != "effect"},
+        {name: value for name, value in CONTEXT.items() if name != "scope"},
     ],
 )
 def test_a_context_that_does_not_fit_the_schema_is_refused(context: Any) -> None:
@@ -228,10 +252,93 @@ def test_the_hash_names_these_policies_and_this_schema() -> None:
 
 
 async def test_the_policies_know_every_parameter_of_every_registered_operation() -> None:
-    """A request with one that they do not know would be refused."""
+    """An operation that they do not know would be refused."""
     nowhere = DirectorySettings(url="http://127.0.0.1:9", token="none", write_token="none")
     async with connect(directory=nowhere) as (connectors, _):
-        payloads = [operation.payload for operation in connectors.registry]
-    for payload in payloads:
-        told = {name: 1 if field.annotation is int else "x" for name, field in payload.model_fields.items()}
-        assert approve(GRACE, **told).allowed, payload
+        operations = [*connectors.registry]
+    for operation in operations:
+        told = {
+            name: 1 if field.annotation is int else "x"
+            for name, field in operation.payload.model_fields.items()
+        }
+        asked = approval(operation=operation.name), {**CONTEXT, "parameters": told}
+        assert SHIPPED.rule("approve", GRACE, *asked).allowed, operation.name
+
+
+# A plan is asked about step by step.
+
+
+def step(operation: str = "directory.add_to_group", **told: Any) -> tuple[Resource, Mapping[str, Any]]:
+    plan = {"operations": ["directory.add_to_group", "directory.remove_from_group"], "steps": 2}
+    return approval(operation=operation), {**CONTEXT, "plan": plan, **told}
+
+
+def test_a_plan_is_allowed_if_every_step_is_and_the_first_refusal_is_the_answer() -> None:
+    policy = Policy.shipped(
+        """
+        @id("removals") @says("Nobody is removed.")
+        forbid (principal, action == Action::"approve:directory.remove_from_group", resource);
+        @id("long") @says("At most a day.")
+        forbid (principal, action in Action::"approve", resource)
+        when { context has lasts && context.lasts > 86400 };
+        """
+    )
+    short, long, removal = (
+        step(lasts=DAY),
+        step(lasts=DAY + 1),
+        step("directory.remove_from_group", lasts=DAY),
+    )
+    assert policy.rule_all("approve", GRACE, [short, short]).policies == ("approvers-decide",)
+    assert policy.rule_all("approve", GRACE, [short, short]).allowed
+    assert policy.rule_all("approve", GRACE, [short, removal, long]).policies == ("removals",)
+    assert policy.rule_all("approve", GRACE, [short, long, removal]).policies == ("long",)
+    assert not policy.rule_all("approve", GRACE, [short, removal]).allowed
+
+
+def test_a_plan_without_steps_is_refused() -> None:
+    assert not SHIPPED.rule_all("approve", GRACE, []).allowed
+
+
+def test_a_step_that_cannot_be_evaluated_refuses_the_plan() -> None:
+    ruling = SHIPPED.rule_all("approve", GRACE, [step(), step(level="2"), step()])
+    assert (ruling.allowed, ruling.fault) == (False, "unclear")
+
+
+def test_what_is_told_of_the_plan_is_told_at_each_step() -> None:
+    policy = Policy.shipped(
+        """
+        @id("both") @says("Not both in one plan.")
+        forbid (principal, action in [Action::"approve", Action::"execute"], resource)
+        when {
+          context.plan.steps > 1 &&
+          context.plan.operations.containsAll(["directory.add_to_group", "directory.remove_from_group"])
+        };
+        """
+    )
+    assert policy.rule("approve", GRACE, *step()).policies == ("both",)
+    assert approve(GRACE, policy).allowed
+
+
+# A parameter is compared as it is sent, whatever its name: it is no group of the directory.
+
+
+def test_a_parameter_that_is_called_groups_is_not_resolved() -> None:
+    class Tagged(Payload):
+        groups: tuple[str, ...]
+
+    class Tag(AddToGroup):
+        name = "tickets.tag"
+
+    Tag.payload = Tagged
+    policy = Policy.shipped(
+        """
+        @id("own") @says("Ours.") forbid (principal, action == Action::"approve:tickets.tag", resource)
+        when { context.parameters.groups.contains("urgent") && !principal.groups.contains("security") };
+        """,
+        operations=[*SHIPPED_OPERATIONS, Tag],
+    )
+    assert policy.group_names == {"security"}
+    policy = replace(policy, groups={"security": "g-17"})
+    for groups, by in ((["urgent"], ("own",)), (["g-17"], ("approvers-decide",))):
+        asked = approval(operation="tickets.tag"), {**CONTEXT, "parameters": {"groups": groups}}
+        assert policy.rule("approve", GRACE, *asked).policies == by

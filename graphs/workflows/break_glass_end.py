@@ -7,15 +7,17 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from graphs import acting, alarms, audit, cases, effects, memberships, reviews, steps
-from graphs.kit import Case, Workflow
+from graphs import alarms, audit, cases, effects, memberships, reviews
+from graphs.engine import nodes
+from graphs.kit import Case, Kind
+from graphs.plans import ONLY
 from graphs.ports import Connection
 from graphs.records import Alarm, Notice, Run, RunStatus
 
 NAME = "break_glass_end"
 
 
-class State(steps.State, total=False):
+class State(nodes.State, total=False):
     """What a checkpoint holds besides: the review that is waited for, and whether the access is gone."""
 
     review: str
@@ -23,11 +25,9 @@ class State(steps.State, total=False):
     how: str  # what is left of it: see `memberships.left`
 
 
-def workflow() -> Workflow:
+def workflow() -> Kind:
     """Return the workflow. Nobody asks for it: a grant schedules it, and says who reviews."""
-    return Workflow(
-        name=NAME, title="End and review of emergency access", version=1, fields=(), build=_machine
-    )
+    return Kind(name=NAME, title="End and review of emergency access", version=1, fields=(), build=_machine)
 
 
 def _machine() -> StateGraph[State, Case, State, State]:
@@ -53,10 +53,10 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
     case = runtime.context
     kit, values = case.kit, (await case.row()).run.values
     async with kit.pool.connection() as conn:
-        undone = await effects.find(conn, values["approval"], "undo")
+        undone = await effects.find(conn, values["approval"], values.get("step", ONLY), "undo")
     assert undone is not None
     assert undone.settled_at is not None
-    there = await acting.is_there(case, undone, blind=False)
+    there = await nodes.is_there(case, undone, blind=False)
     how = await memberships.left(case, undone, there=there)
     gone = how in memberships.ENDED
     facts = {"group": values["group"], "at": undone.settled_at.isoformat()}
@@ -103,7 +103,7 @@ async def reviewed(state: State, runtime: Runtime[Case]) -> State:
     assert done.finding is not None
     facts = {"finding": done.finding.value}
     if state["gone"]:
-        await steps.end(case, RunStatus.DONE, None, facts)
+        await nodes.end(case, RunStatus.DONE, None, facts)
     else:
-        await steps.end(case, RunStatus.FAILED, state.get("how", "still_there"), facts)
+        await nodes.end(case, RunStatus.FAILED, state.get("how", "still_there"), facts)
     return {}

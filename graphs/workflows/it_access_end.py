@@ -8,18 +8,20 @@ from collections.abc import Mapping
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from graphs import acting, audit, cases, effects, memberships, steps
-from graphs.kit import Case, Workflow
+from graphs import audit, cases, effects, memberships
+from graphs.engine import nodes
+from graphs.engine.nodes import State
+from graphs.kit import Case, Kind
+from graphs.plans import ONLY
 from graphs.ports import Connection
 from graphs.records import Notice, Run, RunStatus
-from graphs.steps import State
 
 NAME = "it_access_end"
 
 
-def workflow() -> Workflow:
+def workflow() -> Kind:
     """Return the workflow. Nobody asks for it: a grant schedules it."""
-    return Workflow(name=NAME, title="End of access to data", version=1, fields=(), build=_machine)
+    return Kind(name=NAME, title="End of access to data", version=1, fields=(), build=_machine)
 
 
 def _machine() -> StateGraph[State, Case, State, State]:
@@ -50,14 +52,14 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
     kit, run = case.kit, (await case.row()).run
     values = run.values
     async with kit.pool.connection() as conn:
-        undone = await effects.find(conn, values["approval"], "undo")
+        undone = await effects.find(conn, values["approval"], values.get("step", ONLY), "undo")
     assert undone is not None
-    there = await acting.is_there(case, undone, blind=False)
+    there = await nodes.is_there(case, undone, blind=False)
     how = await memberships.left(case, undone, there=there)
     if how not in memberships.ENDED:
         async with case.writing() as conn:
             await owed(case, conn, run, {"group": values["group"], "error": how})
-        await steps.end(case, RunStatus.FAILED, how, {"group": values["group"]})
+        await nodes.end(case, RunStatus.FAILED, how, {"group": values["group"]})
         return {}
     assert undone.settled_at is not None
     facts = {"group": values["group"], "at": undone.settled_at.isoformat()}
@@ -65,5 +67,5 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
         await cases.note(conn, values["run"], "revoked", **facts)
         await kit.notifier.progress(conn, values["run"])
         await kit.notifier.tell(conn, values["run"], Notice(key=how, facts=facts))
-    await steps.end(case, RunStatus.DONE, None, facts)
+    await nodes.end(case, RunStatus.DONE, None, facts)
     return {}

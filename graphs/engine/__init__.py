@@ -1,0 +1,1 @@
+"""What makes a state machine of a workflow, and carries it out."""

@@ -1,0 +1,142 @@
+"""What a workflow is: what must be asked, and stages that look at the world and say what comes next.
+
+A stage only reads. It returns a plan of what is to be done, or raises Refused; everything that acts is the
+engine's: asking for approval, carrying out, reading back, taking back, and telling people.
+"""
+
+from abc import ABC
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from connectors.base import Change
+from connectors.directory import Directory, Person
+from connectors.errors import NotFound
+from graphs.admission import Refused
+from graphs.effects import Effect
+from graphs.groups import GroupUnclear
+from graphs.kit import Case
+from graphs.plans import Plan, Step
+from graphs.records import Approval, Field, Run
+
+RulesT = TypeVar("RulesT")
+Next = Plan
+
+
+class RunContext:
+    """A run as a stage sees it. Everything here reads, and reads anew, but once in one pass of a stage."""
+
+    def __init__(self, case: Case, run: Run) -> None:
+        """Take the run as the record has it."""
+        self._case = case
+        self._seen: dict[str, Change] = {}
+        self.run = run
+
+    @property
+    def id(self) -> str:
+        """The id of the run."""
+        return self.run.id
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """What was asked for, by the fields' names."""
+        return self.run.values
+
+    @property
+    def directory(self) -> Directory:
+        """The people and the groups of the company."""
+        return self._case.kit.directory
+
+    async def requester(self, *, active: bool = True) -> Person:
+        """Return whoever asked, as the directory has them now. Raises Refused for whoever has left.
+
+        Also, unless `active` is False, for whoever is not active.
+        """
+        try:
+            person = await self.directory.person_of(self.run.requester.subject)
+        except NotFound as error:
+            raise Refused("person_inactive", gone="yes") from error
+        if active and not person.active:
+            raise Refused("person_inactive")
+        return person
+
+    async def group_ids(self, *names: str) -> Mapping[str, str]:
+        """Return the directory's ids of groups, by their names. Raises Refused."""
+        try:
+            return await self._case.kit.groups.ids(list(names))
+        except GroupUnclear as error:
+            raise Refused(error.key, group=error.name) from error
+
+    async def preview(self, step: Step) -> Change:
+        """Return what a step would change. Raises the connector's errors."""
+        known = f"{step.operation} {step.payload.model_dump_json()}"
+        if known not in self._seen:
+            self._seen[known] = await self._case.kit.registry.operation(step.operation).preview(step.payload)
+        return self._seen[known]
+
+
+Stage = Callable[[RunContext], Awaitable[Next]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Declared:
+    """What `stage` says of a method: whether it comes first, and which stages can follow."""
+
+    name: str
+    first: bool
+    next: tuple[str, ...]
+
+
+def stage(*, first: bool = False, next: tuple[str, ...] = ()) -> Callable[[Any], Any]:  # noqa: A002  # as people say it
+    """Declare a method of a workflow as a stage. `next` are the stages that its plans can name as `then`."""
+
+    def declared(method: Any) -> Any:
+        method.stage = Declared(name=method.__name__, first=first, next=next)
+        return method
+
+    return declared
+
+
+class Workflow(ABC, Generic[RulesT]):
+    """One kind of request. Make one with the installation's rules.
+
+    A changed shape (a stage more, less, or called otherwise) needs a new `version`; `continues` names the
+    earlier ones whose open runs this one finishes.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    version: ClassVar[int]
+    continues: ClassVar[tuple[int, ...]] = ()
+    urgent: ClassVar[bool] = False  # for emergencies: its runs come before all others, and are announced
+    ending: ClassVar[tuple[str, int]] = ("", 0)  # the workflow that ends what this one gives for a time
+
+    def __init__(self, rules: RulesT) -> None:
+        """Take what the installation has decided."""
+        self.rules = rules
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What must be known before anything is looked at."""
+        return ()
+
+    @property
+    def stages(self) -> Mapping[str, Declared]:
+        """The stages by name, the first one first."""
+        found = [member.stage for member in vars(type(self)).values() if hasattr(member, "stage")]
+        return {one.name: one for one in sorted(found, key=lambda one: not one.first)}
+
+    def require_allowed(self, values: Mapping[str, str]) -> None:
+        """Return if the rules let anybody ask for this. Raises Refused."""
+
+    def parameters(self, values: Mapping[str, str]) -> Mapping[str, str | int]:
+        """Return what the policies are told when they are asked whether somebody may request this."""
+        return {}
+
+    def facts(self, approval: Approval) -> Mapping[str, str]:
+        """Return what the sentences need that are said of a plan."""
+        return {}
+
+    def end_values(self, run: Run, effect: Effect) -> Mapping[str, str]:
+        """Return what the run has to know that ends what was given for a time."""
+        return {"run": run.id, "approval": effect.approval, "step": effect.step}

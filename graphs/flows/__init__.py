@@ -1,1 +1,0 @@
-"""One module per workflow. They do not know each other."""

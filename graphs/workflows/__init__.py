@@ -1,0 +1,1 @@
+"""The workflows that ship: a file each, and none knows another."""
