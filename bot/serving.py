@@ -169,10 +169,13 @@ class _Kept:
         self._conninfo = conninfo
         self._lock = threading.Lock()
         self._conn: Connection | None = None
+        self._closed = False
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         with self._lock:
+            if self._closed:  # a thread that comes late would leave a connection open
+                raise psycopg.OperationalError("this process is ending")
             yield self._alive() or self._connected()
 
     def _alive(self) -> Connection | None:
@@ -191,6 +194,7 @@ class _Kept:
     def close(self) -> None:
         """Let go of it."""
         with self._lock:
+            self._closed = True
             if self._conn is not None:
                 self._conn.close()
 

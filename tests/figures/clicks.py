@@ -30,7 +30,7 @@ from graphs.ports import Connection
 from graphs.records import Verdict
 from tests import town as towns
 from tests.crash.sweep.scenes import Rounds
-from tests.figures.cost import GROUP, Instant, bare_graph, rank
+from tests.figures.cost import GROUPS, Instant, bare_graph, rank
 from tests.figures.record import Figure
 from tests.scenario import desk
 from tests.town import BEN, GRACE, Asked, Town, until
@@ -79,7 +79,7 @@ class Bench:
         """Return the seconds from the decision until the connector is called."""
         run = await self.office.runs.start(
             workflow="it_access",
-            values={"group": GROUP, "days": "3", "reason": "close the quarter"},
+            values={"group": GROUPS[0], "days": "3", "reason": "close the quarter"},
             requester=self.ada,
             origin={},
             key=secrets.token_hex(8),
@@ -91,7 +91,7 @@ class Bench:
         await self.office.runs.decide(card, Verdict.APPROVE, by=self.grace)
         seconds = await self._called(began)
         await until(lambda: self._stands(run, "done"), "the end of the run")
-        await self.people.set_member(GROUP, self.ada.id, member=False)
+        await self.people.set_member(GROUPS[0], self.ada.id, member=False)
         return seconds
 
     async def ungoverned(self) -> float:
@@ -102,7 +102,7 @@ class Bench:
         await self.resume.configure(lock=thread).defer_async(thread=thread)
         seconds = await self._called(began)
         await until(lambda: self._ended(thread), "the end of the bare graph")
-        await self.people.set_member(GROUP, self.ada.id, member=False)
+        await self.people.set_member(GROUPS[0], self.ada.id, member=False)
         return seconds
 
     def _begin(self) -> float:
@@ -145,7 +145,7 @@ async def open_bench(folder: Path) -> AsyncIterator[Bench]:
             desk.open_over(database, folder, connectors, mint, at=Queued(jobs=jobs))
         )
         ada, grace = await people.person(company.ADA.id), await people.person(company.GRACE.id)
-        bare = bare_graph(database, operation, mint, ada)
+        bare = bare_graph(database, operation, mint, ada, 1)
         app, resume = await stack.enter_async_context(_queue(database, bare))
         workers = [asyncio.create_task(jobs.work(Rounds(runs=office.runs))), asyncio.create_task(_work(app))]
         try:

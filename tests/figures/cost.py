@@ -1,9 +1,9 @@
 """What governance costs: governed effects beside the same nodes in bare LangGraph.
 
 Both resume a waiting run on the same PostgreSQL, turn by turn, go through as many nodes that act, and make
-the same changes in a directory that answers at once; what is left is policy, approval check, ledger, audit, and
-sealed and fenced checkpoints. The queue and the reading back of the last effect are not in it; that of each
-earlier step of a plan is. Compare the ratios; seconds are this machine's.
+the same changes in a directory that answers at once; what is left is policy, approval check, ledger, audit,
+and sealed and fenced checkpoints. The queue and the reading back of the last effect are not in it; that of
+each earlier step of a plan is. Compare the ratios; seconds are this machine's.
 """
 
 import secrets

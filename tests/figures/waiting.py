@@ -17,7 +17,7 @@ from bot.database import open_database, open_owner
 from connectors.base import Mint
 from connectors.directory import AddToGroup
 from connectors.registry import Connectors, Registry
-from tests.figures.cost import GROUP, Bench, Instant, open_bench
+from tests.figures.cost import GROUPS, Bench, Instant, open_bench
 from tests.figures.record import Figure
 from tests.scenario import desk
 
@@ -63,7 +63,7 @@ async def _asked(bench: Bench) -> str:
     """Have somebody ask, up to where the approval waits."""
     run = await bench.office.runs.start(
         workflow="it_access",
-        values={"group": GROUP, "days": "3", "reason": "close the quarter"},
+        values={"group": GROUPS[0], "days": "3", "reason": "close the quarter"},
         requester=bench.ada,
         origin={},
         key=secrets.token_hex(8),

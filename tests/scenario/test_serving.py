@@ -53,6 +53,13 @@ def current_file(home: Path) -> str:
     return (home / "editions" / "current").read_text().strip()
 
 
+async def test_a_thread_that_asks_after_the_end_opens_no_connection(home: Path, database: Database) -> None:
+    with in_bot(home, database.conninfo) as opened:
+        opened.current()
+    with pytest.raises(DatabaseSilent):
+        opened.current()
+
+
 async def test_the_database_takes_over_what_the_file_said(
     database: Database, home: Path, ingest: Ingest, serving: Serving
 ) -> None:

@@ -1,8 +1,8 @@
 """Every error of the directory at the requests of a workflow: what people read is what is so.
 
-The requests are found by tracing a run without a fault. From one of them on the directory then fails with one
-class of error until the run rests or has ended; what its message and its thread say is compared with who is a
-member in the real directory. Then the fault is lifted, and the run goes on to its end.
+From each request in turn, until a run makes no more, the directory fails with one class of error until the run
+rests or has ended; what its message and its thread say is compared with who is a member in the real directory.
+Then the fault is lifted, and the run goes on to its end.
 """
 
 import itertools
@@ -18,7 +18,7 @@ import pytest
 from bot import sentences
 from bot.blocks import progress
 from connectors import http
-from connectors.errors import ConnectorError, NotFound
+from connectors.errors import ConnectorError, NotFound, TooLarge
 from graphs import cases, drive
 from graphs.records import Answered, ApprovalStatus, RunStatus, Verdict
 from tests.scenario.desk import Office
@@ -138,21 +138,24 @@ async def test_what_people_read_is_so_whatever_the_directory_answers(
 ) -> None:
     for _ in range(2):  # the first one also asks what the names of groups stand for
         run = await phase(office, planted, NONE, None)
-        requests = planted.seen
         if phase is asked:
             await office.click((await office.pending(run)).id, GRACE)
         await office.later(timedelta(days=4))
-    assert requests > 1
-    every = itertools.cycle(OF_OTHERS)
-    for since in range(1, requests + 1):
-        error = next(every)
+    # A directory that says of the group itself that it is gone has said that the access has ended.
+    errors = [error for error in OF_OTHERS if phase is not ended or not isinstance(error, NotFound)]
+    for since, error in enumerate(itertools.cycle(errors), start=1):
         run = await phase(office, planted, error, since)
+        if planted.seen < since:  # how many there are depends on what is still remembered
+            break
         member = "Ada Okafor" in await office.members("billing-db")
         shown, heard = await said(office, run)
         is_true(shown, error, member=member)
         is_true(heard, error, member=member)
-        assert any(named in shown for named in NAMED), (error.key, since, shown)
+        can_do_without = isinstance(error, TooLarge)  # of a list that is too long nobody says that it is too short
+        waits = can_do_without and (await office.runs.run(run)).status is RunStatus.WAITING
+        assert waits or any(named in shown for named in NAMED), (error.key, since, shown)
         await recover(office, run)
+    assert since > 2
 
 
 async def test_a_click_that_the_directory_fails_counts_for_nothing_and_says_why(
