@@ -151,8 +151,8 @@ async def test_what_people_read_is_so_whatever_the_directory_answers(
         shown, heard = await said(office, run)
         is_true(shown, error, member=member)
         is_true(heard, error, member=member)
-        can_do_without = isinstance(error, TooLarge)  # of a list that is too long nobody says that it is too short
-        waits = can_do_without and (await office.runs.run(run)).status is RunStatus.WAITING
+        # Of a list that is too long to be read nobody says that it is too short.
+        waits = isinstance(error, TooLarge) and (await office.runs.run(run)).status is RunStatus.WAITING
         assert waits or any(named in shown for named in NAMED), (error.key, since, shown)
         await recover(office, run)
     assert since > 2
