@@ -1,8 +1,8 @@
 """Every error of the directory at the requests of a workflow: what people read is what is so.
 
-From each request in turn, until a run makes no more, the directory fails with one class of error until the run
-rests or has ended; what its message and its thread say is compared with who is a member in the real directory.
-Then the fault is lifted, and the run goes on to its end.
+From each request in turn, as long as a run makes that many, the directory fails with one class of error until
+the run rests or has ended; what its message and its thread say is compared with who is a member in the real
+directory. Then the fault is lifted, and the run goes on to its end.
 """
 
 import itertools
