@@ -3,20 +3,22 @@
 from pathlib import Path
 
 from bot.settings import Settings, SettingsError
+from bot.systems import operations
 from graphs.policy.engine import Policy, PolicyInvalid
 
 
-def of(settings: Settings) -> Policy:
-    """Return the shipped policies with those of the installation. Raises SettingsError."""
-    if settings.policy is None:
-        return Policy.shipped()
-    return read(settings.home / settings.policy.file.expanduser())
+def of(settings: Settings, file: Path | None = None) -> Policy:
+    """Return the shipped policies with those of a file, which can only forbid: by default the settings' own.
 
-
-def read(file: Path) -> Policy:
-    """Return the shipped policies with those of a file, which can only forbid. Raises SettingsError."""
+    They speak of what can be done here. Raises SettingsError.
+    """
+    known = operations(settings)
+    if file is None and settings.policy is not None:
+        file = settings.home / settings.policy.file.expanduser()
+    if file is None:
+        return Policy.shipped(operations=known)
     try:
-        return Policy.shipped(file.read_text(encoding="utf-8"))
+        return Policy.shipped(file.read_text(encoding="utf-8"), operations=known)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The policies {file} cannot be read: {error}.") from error
     except PolicyInvalid as error:

@@ -130,11 +130,13 @@ class Look:
     async def groups(self) -> dict[str, Any]:
         """Return the requestable groups and the approvers', with the names of their members."""
         from connectors.directory import open_directory  # noqa: PLC0415  # takes a second, and few look
+        from graphs.workflows.it_access import Rules  # noqa: PLC0415
 
         known = settings.load(self._home)
         assert known.directory is not None
-        assert known.workflows.it_access is not None
-        wanted = known.workflows.it_access.groups
+        rules = known.workflows.get("it_access")
+        assert isinstance(rules, Rules)
+        wanted = rules.groups
         names = [*wanted, *sorted({name for group in wanted.values() for name in group.approvers})]
         token = demo.tokens(self._home).directory
         async with open_directory(known.directory.url, token, issuer=known.directory.issuer) as directory:

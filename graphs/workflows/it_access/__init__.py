@@ -1,35 +1,56 @@
 """Membership of a group, for some days."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+
+from pydantic import Field as Limit
 
 from graphs.admission import Refused
 from graphs.effects import Effect
 from graphs.engine.workflow import Next, RunContext, Workflow, stage
+from graphs.kit import Kind
 from graphs.memberships import membership
-from graphs.plans import Approvers, Deadlines
+from graphs.plans import Approvers
 from graphs.records import Approval, Field, Run
+from graphs.sections import Channel, ClauseRef, GroupName, Groups, Section, Times
+from graphs.words import WorkflowHints
+
+# What the word "access" may be followed by instead of the name of a group.
+SYSTEMS = """
+    data database databases db group groups system systems tool tools log logs table tables crm server
+    servers
+    """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RequestableGroup:
-    """A group that may be asked for. Members of the groups `approvers` may approve, `quorum` of them must."""
+class RequestableGroup(Section):
+    """A group that people may ask to join, and who decides: `quorum` members of the groups `approvers`."""
 
-    approvers: tuple[str, ...]
-    max_days: int
-    quorum: int = 1
-    escalate_to: tuple[str, ...] = ()  # groups whose members may decide as well, late
+    title: str = ""
+    approvers: Groups
+    quorum: int = Limit(default=1, ge=1, le=10)
+    max_days: int = Limit(default=30, ge=1, le=366)
+    escalate_to: GroupName | None = None  # a group whose members may decide as well, late
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
+class Rules(Section):
     """What the installation has decided about access."""
 
-    groups: Mapping[str, RequestableGroup]
-    clause_document: str
-    clause_anchor: str
-    deadlines: Deadlines = field(default_factory=Deadlines)
+    channel: Channel
+    clause: ClauseRef
+    groups: dict[GroupName, RequestableGroup]
+    times: Times = Times()
+
+
+def hints(groups: Iterable[str]) -> WorkflowHints:
+    """Return the words by which people ask for access to one of these groups."""
+    return WorkflowHints(
+        nouns=frozenset({"access", "permission", "permissions", "membership"}),
+        options=frozenset(groups),
+        targets=frozenset(SYSTEMS.split()),
+        choice="group",
+        duration="days",
+        reason="reason",
+    )
 
 
 class ItAccess(Workflow[Rules]):
@@ -65,6 +86,23 @@ class ItAccess(Workflow[Rules]):
             ),
         )
 
+    @property
+    def hints(self) -> WorkflowHints:
+        """How people ask for access."""
+        return hints(self.rules.groups)
+
+    @property
+    def channels(self) -> Mapping[str, str]:
+        """Where it is decided."""
+        return {"cards": self.rules.channel}
+
+    @classmethod
+    def ends(cls) -> Iterable[Kind]:
+        """Return what ends a membership."""
+        from graphs.workflows.it_access import end  # noqa: PLC0415  # LangGraph takes seconds to import
+
+        return (end.workflow(),)
+
     def require_allowed(self, values: Mapping[str, str]) -> None:
         """Return if the rules let anybody ask for this. Raises Refused."""
         rule = self.rules.groups.get(values["group"])
@@ -82,14 +120,15 @@ class ItAccess(Workflow[Rules]):
         """Add whoever asks to the group for the days."""
         name, days = run.asked["group"], int(run.asked["days"])
         rule = self.rules.groups[name]
+        later = (rule.escalate_to,) if rule.escalate_to else ()
         return await membership(
             run,
             group=name,
             lasts=timedelta(days=days),
             words=f"{days} day{'' if days == 1 else 's'}",
-            approvers=Approvers(groups=rule.approvers, quorum=rule.quorum, later=rule.escalate_to),
-            clause=(self.rules.clause_document, self.rules.clause_anchor),
-            deadlines=self.rules.deadlines,
+            approvers=Approvers(groups=rule.approvers, quorum=rule.quorum, later=later),
+            clause=self.rules.clause,
+            deadlines=self.rules.times.deadlines,
         )
 
     def facts(self, approval: Approval) -> Mapping[str, str]:
