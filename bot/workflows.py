@@ -36,6 +36,11 @@ def hints(settings: Settings) -> Mapping[str, WorkflowHints]:
     return {one.name: hints for one in switched_on(settings) if (hints := one.hints) is not None}
 
 
+def sentences(settings: Settings) -> Mapping[str, str]:
+    """Return what the workflows say for themselves, by key."""
+    return {key: text for one in switched_on(settings) for key, text in one.sentences.items()}
+
+
 def named_groups(settings: Settings) -> Mapping[str, str]:
     """Return the groups that the settings name (to be asked for, to decide, to review), and where."""
     return _named(settings, GROUP)

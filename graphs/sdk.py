@@ -7,7 +7,7 @@ it.
 
 from connectors.directory import Person
 from graphs.admission import Refused
-from graphs.engine.workflow import Next, RunContext, Workflow, stage
+from graphs.engine.workflow import Next, Results, RunContext, Workflow, stage
 from graphs.plans import Approvers, Deadlines, Plan, Step, ref, step
 from graphs.records import Approval, Field, Party, Run, Shown
 from graphs.sections import Channel, ClauseRef, GroupName, Groups, Section, Span, Times
@@ -27,6 +27,7 @@ __all__ = [
     "Person",
     "Plan",
     "Refused",
+    "Results",
     "Run",
     "RunContext",
     "Section",

@@ -7,7 +7,7 @@ from pydantic import Field as Limit
 
 from graphs.admission import Refused
 from graphs.effects import Effect
-from graphs.engine.workflow import Next, RunContext, Workflow, stage
+from graphs.engine.workflow import Next, Results, RunContext, Workflow, stage
 from graphs.kit import Kind
 from graphs.memberships import membership
 from graphs.plans import Approvers
@@ -102,7 +102,7 @@ class BreakGlass(Workflow[Rules]):
             deadlines=self.rules.times.deadlines,
         )
 
-    def facts(self, approval: Approval) -> Mapping[str, str]:
+    def facts(self, approval: Approval, results: Results) -> Mapping[str, str]:
         """Return which group it is about."""
         return {"group": str(approval.steps[0].sends["group"])}
 
