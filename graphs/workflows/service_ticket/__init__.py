@@ -48,6 +48,7 @@ class ServiceTicket(Workflow[Rules]):
     """Told in somebody's own words, sorted, compared with the open tickets, and opened."""
 
     name, title, version = "service_ticket", "Service ticket", 1
+    described: ClassVar[Mapping[str, type[str | int]]] = {"category": str, "priority": str}
     examples = (
         "My VPN is down since this morning, I cannot work",
         "the label printer in the Halifax warehouse prints everything twice",
