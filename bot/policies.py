@@ -1,5 +1,6 @@
 """The policies that this installation runs under."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from bot.settings import Settings, SettingsError
@@ -8,9 +9,9 @@ from graphs.policy.engine import Policy, PolicyInvalid
 
 def of(settings: Settings) -> Policy:
     """Return the shipped policies with those of the installation. Raises SettingsError."""
-    if settings.policy is None:
-        return Policy.shipped()
-    return read(settings.home / settings.policy.file.expanduser())
+    own = settings.policy
+    found = Policy.shipped() if own is None else read(settings.home / own.file.expanduser())
+    return replace(found, confirmable=frozenset(settings.confirm.workflows))
 
 
 def read(file: Path) -> Policy:

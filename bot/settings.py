@@ -199,6 +199,12 @@ class PolicySettings(Section):
     file: Path
 
 
+class ConfirmSettings(Section):
+    """The workflows whose requesters may confirm alone what can be undone and concerns nobody else."""
+
+    workflows: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+
+
 class AuditSettings(Section):
     """The record: where its checkpoints are copied to, and how long what stands beside it is kept."""
 
@@ -254,6 +260,7 @@ class Settings(BaseSettings):
     workflows: WorkflowSettings = WorkflowSettings()
     gaps: GapSettings = GapSettings()
     policy: PolicySettings | None = None
+    confirm: ConfirmSettings = ConfirmSettings()
     audit: AuditSettings = AuditSettings()
     operator: OperatorSettings | None = None
     requests: RequestSettings = RequestSettings()

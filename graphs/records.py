@@ -80,6 +80,7 @@ class Answered(StrEnum):
     NOT_CHECKED = "not_checked"  # the rules could not be asked
     TOO_FEW_LEFT = "too_few_left"  # who changes it may not approve it, and without them too few could
     NOT_CHANGED = "not_changed"  # an edit that changes nothing, or does not fit
+    NOT_YOURS = "not_yours"  # whoever asked for it confirms it alone
     FOR_REQUESTER = "for_requester"  # they stand in for somebody who has a part in it
     TOOK_PART = "took_part"  # in what is to be reviewed
     UNREACHABLE = "unreachable"  # the directory cannot say at the moment whom they stand in for
@@ -233,6 +234,7 @@ class Approval:
     execute_within: int  # seconds, from `decided_at`
     remind_at: datetime | None = None
     escalation: Escalation | None = None
+    confirmed: bool = False  # by its requester alone: nobody else is asked
     votes: tuple[Vote, ...] = ()  # those that the record has, oldest first
     foreign_votes: int = 0  # rows of votes that it has not
     decided_at: datetime | None = None  # when the quorum was reached, or one denied

@@ -59,6 +59,7 @@ async def cast(
             "verdict": verdict.value,
             "assents": len(counted.assents),
             "quorum": counted.quorum,
+            **({"confirmed": True} if counted.confirmed else {}),
             **ruling.facts,
         },
         detail={
@@ -93,7 +94,9 @@ async def refuse(conn: Connection, approval: Approval, ruling: Ruling, by: Perso
     for policy, answer in _REFUSALS.items():
         if policy in ruling.policies:
             return answer
-    return Answered.FORBIDDEN if ruling.policies else Answered.NOT_ALLOWED
+    if ruling.policies:
+        return Answered.FORBIDDEN
+    return Answered.NOT_YOURS if approval.confirmed else Answered.NOT_ALLOWED
 
 
 async def too_late(kit: Kit, conn: Connection, card: str) -> Answered:
