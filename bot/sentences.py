@@ -34,7 +34,10 @@ ANSWERS: Mapping[Answered, str] = {
     Answered.OWN_CHANGE: "You cannot decide on what you changed yourself. Somebody else has to "
     "countersign it.",
     Answered.NOT_ALLOWED: "You are not among those who may decide on this. Nothing was done.",
-    Answered.NOT_YOURS: "Only whoever asked for this can confirm it. Nothing was done.",
+    Answered.NOT_YOURS: "Only whoever asked for this can do that. Nothing was done.",
+    Answered.WITHDRAWN: "This request was withdrawn, so there is nothing to decide. Nothing was done.",
+    Answered.BEGUN: "It has begun: I have started to carry this out, so it cannot be withdrawn any more.",
+    Answered.CLOSED: "This request is closed already. Your click changed nothing.",
     Answered.NOT_ACTIVE: "The company directory says that your account is not active. Nothing was done.",
     Answered.FORBIDDEN: "A rule of your company does not let you decide on this. Nothing was done.",
     Answered.NOT_CHECKED: "My rules gave no answer to whether you may decide on this. Nothing was done. "
@@ -206,7 +209,9 @@ def _of_system(key: str, facts: Mapping[str, str]) -> Markup | None:
 
 
 def _of_change(key: str, facts: Mapping[str, str]) -> Markup | None:
-    """Say what has changed under a plan that has begun."""
+    """Say what has changed since it was asked for, or since it was approved."""
+    if key == "withdrawn" and facts.get("of") == "requester":
+        return ours("whoever asked has withdrawn it")
     if key == "voter_lost" and facts.get("by"):
         return join(ours(_REASONS[key]), ours(" ("), line(facts["by"], 300), ours(")"))
     if key == "changed" and facts.get("changed"):
@@ -253,7 +258,7 @@ def notice(key: str, facts: Mapping[str, str], *, stand: Markup | None = None) -
     kind = key.partition(":")[0]
     if key in _TOLD:
         return _TOLD[key](facts)
-    if kind in VOID:
+    if kind in VOID and kind != "withdrawn":
         seen = " You see a new card." if facts.get("confirmed") else " The approvers see a new card."
         return join(void(kind, facts), ours(seen))
     if key in _ENDINGS:
@@ -344,6 +349,7 @@ _TOLD: Mapping[str, Callable[[Mapping[str, str]], Markup]] = {
     "denied": _denied,
 }
 _NOTICES: Mapping[str, str] = {
+    "withdrawn": "You have withdrawn this request. Nothing was done, and nobody has to decide any more.",
     "expired": "Nobody decided in time, so nothing was done. You can ask again with the button above.",
     "unknown": "I cannot tell whether this was carried out, so I will not try again. The approvers have been "
     "asked to look.",

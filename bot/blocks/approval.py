@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from bot import differences
-from bot.blocks import parts, plan, policy, reason, request
+from bot.blocks import parts, plan, policy, progress, reason, request
 from bot.blocks.parts import Block, Message, View
 from bot.course import Course
 from bot.render import Markup, bold, date, exact, join, line, mention, ours, pieces, quoted, size, web_address
@@ -279,6 +279,8 @@ def _asked(approval: Approval, editable: bool) -> Iterator[Block]:
     by = join(ours("Confirm by " if approval.confirmed else "Decide by "), date(approval.decide_by))
     yield parts.context(*_who(approval), by, _window(approval))
     deny = parts.button("Deny", action=DENY, value=approval.id, style="danger")
+    if approval.confirmed:
+        deny = progress.withdraw(approval.run)
     label = "Confirm" if approval.confirmed else "Approve"
     approve = parts.button(label, action=APPROVE, value=approval.id, style="primary")
     if fits(approval):
@@ -287,7 +289,8 @@ def _asked(approval: Approval, editable: bool) -> Iterator[Block]:
             "approval", [approve, *([edit] if editable and not approval.confirmed else []), deny]
         )
         return
-    yield parts.section(ours("This request is too long to be shown whole, so it can only be denied."))
+    left = "withdrawn" if approval.confirmed else "denied"
+    yield parts.section(ours(f"This request is too long to be shown whole, so it can only be {left}."))
     yield parts.actions("approval", [deny])
 
 

@@ -134,8 +134,9 @@ def _sentence(event: Event) -> str:
         case "approval.decided" | "approval.voted":
             assent = "confirmed" if event.facts.get("confirmed") else "approved"
             return f"{name} {assent if event.facts['verdict'] == 'approve' else 'denied'} it"
-        case "approval.refused_click":
-            return f"{name} tried to {detail.get('verdict', 'decide')}, and may not"
+        case "approval.refused_click" | "run.withdrawn":
+            tried = f"tried to {detail.get('verdict', 'decide')}, and may not"
+            return f"{name} {'withdrew it' if event.kind == 'run.withdrawn' else tried}"
         case "run.ended":
             return f"Ended: {event.facts['status']}"
         case "effect.intended" | "effect.done" if event.facts["act"] == "undo":
