@@ -15,7 +15,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import mishaps, model, policies, workflows
+from bot import lexicon, mishaps, model, policies, systems, workflows
 from bot.accounts import Ours
 from bot.answering import Answering
 from bot.audit.keys import unlock
@@ -102,11 +102,15 @@ async def build(
     seal = await open_seal(database, credentials.store)
     await unlock(database, credentials.store)
     hints = workflows.hints(settings)
+    lexicon.learn(systems=systems.titles(settings), sentences=workflows.sentences(settings))
     async with (
         open_understanding(hints) as understanding,
         open_shelf(settings.home, database) as shelf,
         Jobs.open(database) as jobs,
-        connect(directory=_directory(settings, credentials)) as (connectors, mint),
+        connect(
+            directory=_directory(settings, credentials),
+            more=systems.connectors(settings, credentials.connectors),
+        ) as (connectors, mint),
     ):
         operator = None if settings.operator is None else settings.operator.channel
         outbox = Outbox(messages, slack, jobs.deliver, operator=operator)
@@ -168,7 +172,7 @@ async def build(
                 ),
                 workflows=hints,
                 understanding=understanding,
-                groups=workflows.groups(settings),
+                groups=frozenset(workflows.named_groups(settings)),
                 time_zone=settings.time_zone,
             )
 

@@ -1,6 +1,6 @@
 """The credentials of this process: from the environment, else from where secrets are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from bot.settings import Settings, SettingsError
 from connectors.errors import ConnectorError
 from connectors.keys import Keys
+from connectors.sdk import secret_of
 from connectors.secrets import NoKeyring, Secrets, open_secrets
 
 CHECKPOINT_KEY = "checkpoint_key"  # seals what waiting requests have come to
@@ -37,6 +38,7 @@ class Credentials:
     directory_write_token: str = field(repr=False)
     signing_secret: str = field(repr=False, default="")
     model_key: str | None = field(repr=False, default=None)
+    connectors: Mapping[str, str] = field(repr=False, default_factory=dict)  # by scope
     store: Callable[[], Secrets] = field(repr=False)  # opens the secrets afresh, for keys of our own
 
 
@@ -55,6 +57,10 @@ def read(settings: Settings, *, key: str | None = None) -> Credentials:
         if settings.slack_signing_secret
         else "",
         model_key=_model_key(settings, store),
+        connectors={
+            scope: store.need(secret_of(scope), _given(settings, secret_of(scope)))
+            for scope in scopes(settings)
+        },
         store=store.open,
     )
 
@@ -71,12 +77,26 @@ def needed(settings: Settings) -> tuple[str, ...]:
         names += ["directory_token", "directory_write_token"]
     if settings.model is not None and settings.model.needs_key:
         names.append("model_key")
-    return tuple(names)
+    return (*names, *map(secret_of, scopes(settings)))
+
+
+def scopes(settings: Settings) -> Mapping[str, str]:
+    """Return the scopes of the connectors that are switched on, each with what its credential is for."""
+    rooms = [settings.rooms.connector(name) for name, _ in settings.connectors.items()]
+    return {scope: what for room in rooms if room is not None for scope, what in room.scopes.items()}
 
 
 def one(settings: Settings, name: str, *, key: str | None = None) -> str:
     """Read one of the `needed` secrets. Raises as `read` does."""
-    return _store(settings, key).need(name, getattr(settings, name))
+    return _store(settings, key).need(name, _given(settings, name))
+
+
+def _given(settings: Settings, name: str) -> SecretStr | None:
+    """Return a secret that the environment holds."""
+    if name in _WANTED:
+        given: SecretStr | None = getattr(settings, name)
+        return given
+    return settings.connector_tokens.get(name.removesuffix("_token"))
 
 
 def has_own(settings: Settings, name: str, *, key: str | None = None) -> bool:
@@ -147,7 +167,10 @@ class _Store:
         """Return a secret. Raises SettingsError with how to give it."""
         if given is not None and given.get_secret_value().strip():
             return given.get_secret_value().strip()
-        variable, what = _WANTED[name]
+        variable, what = _WANTED.get(name) or (
+            f"COUNTERSIGN_CONNECTOR_TOKENS__{name.removesuffix('_token').upper()}",
+            "the credential that [connectors] needs",
+        )
         advice = f"Set {variable} to {what}, or keep it with: countersign secrets set {name}"
         try:
             if self._secrets is None:

@@ -112,7 +112,7 @@ def _settings(settings: Settings, config: Path | None) -> Sequence[Finding]:
     if settings.directory is None:
         mend = "Add the section [directory] with url and issuer (docs/configuration.md)."
         found.append(wrong("directory", "no directory is configured, and the bot does not start", mend))
-    if settings.workflows.it_access is None and settings.workflows.break_glass is None:
+    if not any(settings.workflows.items()):
         found.append(fine("workflows", "none is switched on: the bot answers, and nothing can be asked for"))
     try:
         policies.of(settings)

@@ -4,21 +4,28 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.settings import Settings, SettingsError
+from bot.systems import operations
 from graphs.policy.engine import Policy, PolicyInvalid
 
 
-def of(settings: Settings) -> Policy:
-    """Return the shipped policies with those of the installation. Raises SettingsError."""
-    own = settings.policy
-    found = Policy.shipped() if own is None else read(settings.home / own.file.expanduser())
-    return replace(found, confirmable=frozenset(settings.confirm.workflows))
+def of(settings: Settings, file: Path | None = None) -> Policy:
+    """Return the shipped policies with those of a file, which can only forbid: by default the settings' own.
 
-
-def read(file: Path) -> Policy:
-    """Return the shipped policies with those of a file, which can only forbid. Raises SettingsError."""
+    They speak of what can be done here. Raises SettingsError.
+    """
+    known = operations(settings)
+    if file is None and settings.policy is not None:
+        file = settings.home / settings.policy.file.expanduser()
+    if file is None:
+        return _permitting(settings, Policy.shipped(operations=known))
     try:
-        return Policy.shipped(file.read_text(encoding="utf-8"))
+        found = Policy.shipped(file.read_text(encoding="utf-8"), operations=known)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The policies {file} cannot be read: {error}.") from error
     except PolicyInvalid as error:
         raise SettingsError(f"The policies {file} cannot be used: {error}.") from error
+    return _permitting(settings, found)
+
+
+def _permitting(settings: Settings, found: Policy) -> Policy:
+    return replace(found, confirmable=frozenset(settings.confirm.workflows))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from bot import faults
+from bot import faults, lexicon
 from bot.differences import VOID, difference, void
 from bot.faults import Fault, capital
 from bot.render import Markup, bold, date, join, line, ours, safe
@@ -113,6 +113,7 @@ _REASONS: Mapping[str, str] = {
     "taken_back": "nobody could tell whether it had been carried out, so a person had it taken back",
     "plan_invalid": "what would have to be done for it is planned in a way that nobody can approve; whoever "
     "operates me can mend that",
+    "not_connected": "a system that it needs is not connected here; whoever operates me can mend that",
     "not_found": "a system that I need has no record of somebody or something that this is about",
     "nothing_to_do": "everything that was asked for is so already",
     "not_its_turn": "a step of it was about to be done before the one that it rests on, and was stopped",
@@ -196,7 +197,7 @@ def reason(key: str | None, facts: Mapping[str, str]) -> Markup:
     """Say why a run ended, in half a sentence."""
     key = key or ""
     said = _of_system(key, facts) or _of_change(key, facts) or _of_facts(key, facts)
-    return said or ours(_REASONS.get(key, "it could not be carried out"))
+    return said or lexicon.sentence(key, facts) or ours(_REASONS.get(key, "it could not be carried out"))
 
 
 def _of_system(key: str, facts: Mapping[str, str]) -> Markup | None:
@@ -268,7 +269,7 @@ def notice(key: str, facts: Mapping[str, str], *, stand: Markup | None = None) -
         return _trouble(key, facts, stand)
     if kind == "unknown" and facts.get("confirmed"):
         return ours(_UNKNOWN_ALONE)
-    return ours(_NOTICES.get(kind, "There is news about this request."))
+    return lexicon.sentence(kind, facts) or ours(_NOTICES.get(kind, "There is news about this request."))
 
 
 def _granted(facts: Mapping[str, str]) -> Markup:

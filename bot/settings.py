@@ -5,28 +5,29 @@ This is the only module that reads the environment.
 
 import logging
 import os
-import re
 import tomllib
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
+    create_model,
     field_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot import homes, strength
+from bot.rooms import RoomInvalid, Rooms
 from bot.schedule import known_zone
 from bot.source_settings import AnySource
+from connectors.sections import Section, Url
+from graphs.sections import Channel
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ SECRETS = frozenset(
         "directory_token",
         "directory_write_token",
         "source_tokens",
+        "connector_tokens",
         "model_key",
     }
 )
@@ -54,111 +56,25 @@ class SettingsError(Exception):
     """The settings cannot be used. The message is a sentence that says what to change."""
 
 
-def _channel_id(channel: str) -> str:
-    if channel[:1] not in {"C", "G"} or not channel.isalnum() or not channel.isupper():
-        raise ValueError("must be the id of a channel, such as C0123456789 (not its name)")
-    return channel
-
-
-def _span(value: object) -> object:
-    """Read a length of time such as "15m", "24h" or "3d"; bounds are checked after it."""
-    if isinstance(value, timedelta):
-        return value
-    found = re.fullmatch(r"([1-9]\d{0,3})([mhd])", value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError('must be a length of time such as "15m", "24h" or "3d"')
-    return timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[found[2]]: int(found[1])})
-
-
-ChannelId = Annotated[str, AfterValidator(_channel_id)]
-Span = Annotated[timedelta, BeforeValidator(_span)]
-
-
-class Section(BaseModel):
-    """A table of `countersign.toml`: a key that we do not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class DirectorySettings(Section):
     """The directory server: where it is, and the name under which it vouches for its people."""
 
-    url: str
+    url: Url
     issuer: str = Field(min_length=1)
 
-    @field_validator("url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if not url.startswith(("https://", "http://")):
-            raise ValueError("must begin with https:// or http://")
-        return url.rstrip("/")
 
+class Switched(Section):
+    """The rooms that are switched on, each with its settings, by name."""
 
-class ClauseSettings(Section):
-    """The section of a policy that governs a workflow, by document and heading anchor."""
+    def items(self) -> Iterator[tuple[str, Section]]:
+        """Yield the name and the settings of each."""
+        for name in type(self).model_fields:
+            if (given := getattr(self, name)) is not None:
+                yield name, given
 
-    document: str = Field(min_length=1)
-    anchor: str = Field(min_length=1)
-
-
-class TimeSettings(Section):
-    """How long an approval waits, and what happens before its time is over."""
-
-    decide: Span = Field(default=timedelta(hours=24), ge=timedelta(minutes=5), le=timedelta(days=30))
-    execute: Span = Field(default=timedelta(minutes=15), ge=timedelta(minutes=1), le=timedelta(hours=24))
-    remind: int = Field(default=50, ge=0, le=95)  # percent of the time to decide; 0: never
-    escalate: int = Field(default=75, ge=5, le=95)  # percent of the time to decide
-
-
-class GroupSettings(Section):
-    """A group that people may ask to join, and who decides: `quorum` members of the groups `approvers`."""
-
-    title: str = ""
-    approvers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
-    quorum: int = Field(default=1, ge=1, le=10)
-    max_days: int = Field(default=30, ge=1, le=366)
-    escalate_to: str = ""  # a group whose members may decide as well, late. Empty: none
-
-    @field_validator("approvers", mode="before")
-    @classmethod
-    def _one_or_several(cls, approvers: object) -> object:
-        return (approvers,) if isinstance(approvers, str) else approvers
-
-
-class AccessSettings(Section):
-    """The IT access workflow."""
-
-    channel: ChannelId
-    clause: ClauseSettings
-    groups: dict[str, GroupSettings] = Field(min_length=1)
-    times: TimeSettings = TimeSettings()
-
-
-class EmergencyGroupSettings(Section):
-    """A group that may be entered in an emergency, and whose members approve it, two of them."""
-
-    approvers: str = Field(min_length=1)
-    max_minutes: int = Field(default=60, ge=1, le=60)
-
-
-class EmergencySettings(Section):
-    """Emergency access: where it is asked for, said aloud and reviewed."""
-
-    channel: ChannelId
-    alarm_channel: ChannelId
-    review_channel: ChannelId
-    reviewers: str = Field(min_length=1)
-    clause: ClauseSettings
-    groups: dict[str, EmergencyGroupSettings] = Field(min_length=1)
-    times: TimeSettings = TimeSettings(decide=timedelta(hours=1))
-    review_every: Span = Field(default=timedelta(hours=24), ge=timedelta(hours=1), le=timedelta(days=7))
-
-
-class WorkflowSettings(Section):
-    """The workflows that are switched on."""
-
-    it_access: AccessSettings | None = None
-    break_glass: EmergencySettings | None = None
+    def get(self, name: str) -> Any:
+        """Return the settings of one; None where it is not switched on."""
+        return getattr(self, name, None)
 
 
 class ModelSettings(Section):
@@ -166,15 +82,8 @@ class ModelSettings(Section):
 
     provider: Literal["anthropic", "openai", "ollama"]
     name: str = Field(min_length=1)
-    base_url: str | None = None
+    base_url: Url | None = None
     timeout: float = Field(default=20, gt=0, le=120)
-
-    @field_validator("base_url")
-    @classmethod
-    def _http(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("https://", "http://")):
-            raise ValueError("must begin with https:// or http://")
-        return url.rstrip("/") if url is not None else None
 
     @property
     def address(self) -> str:
@@ -221,7 +130,7 @@ class RequestSettings(Section):
 class OperatorSettings(Section):
     """Those who run the bot: the channel in which they are told what needs them."""
 
-    channel: ChannelId
+    channel: Channel
 
 
 class KnowledgeSettings(Section):
@@ -257,7 +166,10 @@ class Settings(BaseSettings):
     directory: DirectorySettings | None = None
     knowledge: KnowledgeSettings = KnowledgeSettings()
     model: ModelSettings | None = None
-    workflows: WorkflowSettings = WorkflowSettings()
+    workflows: Switched = Switched()
+    connectors: Switched = Switched()
+    connector_tokens: dict[str, SecretStr] = Field(default_factory=dict)  # by scope, "tickets_write"
+    extensions: dict[str, str] = Field(default_factory=dict)  # that may run: name and hash
     gaps: GapSettings = GapSettings()
     policy: PolicySettings | None = None
     confirm: ConfirmSettings = ConfirmSettings()
@@ -266,6 +178,12 @@ class Settings(BaseSettings):
     requests: RequestSettings = RequestSettings()
     time_zone: Annotated[str, AfterValidator(known_zone)] = "UTC"
     sources: tuple[AnySource, ...] = ()
+    _rooms: Rooms = PrivateAttr(default_factory=lambda: Rooms(allowed={}))
+
+    @property
+    def rooms(self) -> Rooms:
+        """The workflows and connectors that may run here, switched on or not."""
+        return self._rooms
 
     @field_validator("sources")
     @classmethod
@@ -325,12 +243,50 @@ def load(home: Path, config: Path | None = None, *, as_it_is: bool = False) -> S
             f"{path} holds the secret '{kept[0]}'. Keep it in the keyring or the environment."
         )
     try:
-        settings = Settings(**{**values, "home": home})
+        rooms = Rooms.allowing(home, _pins(values))
+        settings = _of(rooms, values)(**{**values, "home": home})
+    except RoomInvalid as error:
+        raise SettingsError(str(error)) from error
     except ValidationError as error:
         raise SettingsError(_sentence(path, error)) from error
+    settings._rooms = rooms
     if settings.secrets_key is not None and not as_it_is:
         _require_strong(settings.secrets_key)
     return settings
+
+
+def _pins(values: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what `[extensions]` allows, as far as it can be read; what cannot is refused with the rest."""
+    given = values.get("extensions")
+    return given if isinstance(given, dict) and all(isinstance(pin, str) for pin in given.values()) else {}
+
+
+def _of(rooms: Rooms, values: Mapping[str, Any]) -> type[Settings]:
+    """Return the settings with a table for each room that the file or the environment names."""
+    workflows = _switched({name: rooms.workflow(name) for name in _named(values, "workflows")})
+    connectors = _switched({name: rooms.connector(name) for name in _named(values, "connectors")})
+    return create_model(
+        "Settings",
+        __base__=Settings,
+        workflows=(workflows, workflows()),
+        connectors=(connectors, connectors()),
+    )
+
+
+def _named(values: Mapping[str, Any], table: str) -> set[str]:
+    given, prefix = values.get(table), f"COUNTERSIGN_{table.upper()}__"
+    of_file = set(given) if isinstance(given, dict) else set()
+    return of_file | {
+        name.removeprefix(prefix).partition("__")[0].lower() for name in os.environ if name.startswith(prefix)
+    }
+
+
+def _switched(rooms: Mapping[str, Any]) -> type[Switched]:
+    """Return the table of these rooms. A name that no room has is left to be refused."""
+    fields: dict[str, Any] = {
+        name: (room.settings | None, None) for name, room in sorted(rooms.items()) if room is not None
+    }
+    return create_model("Switched", __base__=Switched, **fields)
 
 
 def _secure(home: Path) -> None:

@@ -1,101 +1,80 @@
 """From the settings to the workflows: what can be asked for, in which words, and where it is decided."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from bot.drawing import Channels
-from bot.language import vocabulary
-from bot.router import WorkflowHints
-from bot.settings import AccessSettings, EmergencySettings, Settings, TimeSettings
-from graphs.engine import machine
+from bot.settings import Settings
+from graphs.engine.workflow import Workflow
 from graphs.kit import Kind
-from graphs.plans import Deadlines
-from graphs.workflows import break_glass, break_glass_end, it_access, it_access_end
-from graphs.workflows.break_glass import BreakGlass
-from graphs.workflows.it_access import ItAccess
+from graphs.sections import CHANNEL, GROUP, ClauseRef, Mark, marked
+from graphs.words import WorkflowHints
+
+
+def switched_on(settings: Settings) -> Sequence[Workflow[Any]]:
+    """Return the workflows that the settings switch on, each with its settings."""
+    found = []
+    for name, rules in settings.workflows.items():
+        workflow = settings.rooms.workflow(name)
+        assert workflow is not None  # or there were no such settings
+        found.append(workflow(rules))
+    return found
 
 
 def workflows(settings: Settings) -> Iterable[Kind]:
     """Yield what the settings switch on, and what ends what was once granted."""
-    if settings.workflows.it_access is not None:
-        yield _access(settings.workflows.it_access)
-    if settings.workflows.break_glass is not None:
-        yield _emergency(settings.workflows.break_glass)
-    yield it_access_end.workflow()
-    yield break_glass_end.workflow()
+    from graphs.engine import machine  # noqa: PLC0415  # LangGraph takes seconds to import
+
+    for workflow in switched_on(settings):
+        yield machine.kind(workflow)
+    for every in settings.rooms.every_workflow():
+        yield from every.ends()
 
 
 def hints(settings: Settings) -> Mapping[str, WorkflowHints]:
-    """Return the words by which a workflow is asked for. Emergency access has a form alone."""
-    access = settings.workflows.it_access
-    return {} if access is None else {ItAccess.name: vocabulary.it_access(access.groups)}
+    """Return the words by which a workflow is asked for. What has none is asked for by its form alone."""
+    return {one.name: hints for one in switched_on(settings) if (hints := one.hints) is not None}
 
 
-def groups(settings: Settings) -> frozenset[str]:
-    """Return the groups that the settings name: those that can be asked for, that decide, and that review."""
-    access, emergency = settings.workflows.it_access, settings.workflows.break_glass
-    names: set[str] = set()
-    if access is not None:
-        names |= access.groups.keys()
-        for group in access.groups.values():
-            names |= {*group.approvers, *([group.escalate_to] if group.escalate_to else [])}
-    if emergency is not None:
-        names |= emergency.groups.keys() | {one.approvers for one in emergency.groups.values()}
-        names.add(emergency.reviewers)
-    return frozenset(names)
+def sentences(settings: Settings) -> Mapping[str, str]:
+    """Return what the workflows say for themselves, by key."""
+    return {key: text for one in switched_on(settings) for key, text in one.sentences.items()}
+
+
+def named_groups(settings: Settings) -> Mapping[str, str]:
+    """Return the groups that the settings name (to be asked for, to decide, to review), and where."""
+    return _named(settings, GROUP)
+
+
+def named_channels(settings: Settings) -> Mapping[str, str]:
+    """Return the ids of the channels that the settings name, and where."""
+    return _named(settings, CHANNEL)
+
+
+def clauses(settings: Settings) -> Iterator[tuple[str, ClauseRef]]:
+    """Yield the sections of policies that govern workflows, each with the workflow's name."""
+    for name, rules in settings.workflows.items():
+        for _, clause in marked(rules, ClauseRef):
+            yield name, clause
 
 
 def channels(settings: Settings) -> Channels:
     """Return where cards, reviews and alarms are posted."""
-    access, emergency = settings.workflows.it_access, settings.workflows.break_glass
-    cards = {} if access is None else {ItAccess.name: access.channel}
-    if emergency is None:
-        return Channels(cards=cards, reviews={}, alarms={})
+    every = {one.name: one.channels for one in switched_on(settings)}
     return Channels(
-        cards={**cards, BreakGlass.name: emergency.channel},
-        reviews={BreakGlass.name: emergency.review_channel},
-        alarms={BreakGlass.name: emergency.alarm_channel},
+        **{
+            what: {name: known[what] for name, known in every.items() if what in known}
+            for what in ("cards", "reviews", "alarms")
+        }
     )
 
 
-def _access(access: AccessSettings) -> Kind:
-    groups = {
-        name: it_access.RequestableGroup(
-            approvers=group.approvers,
-            max_days=group.max_days,
-            quorum=group.quorum,
-            escalate_to=(group.escalate_to,) if group.escalate_to else (),
-        )
-        for name, group in access.groups.items()
-    }
-    rules = it_access.Rules(
-        groups=groups,
-        clause_document=access.clause.document,
-        clause_anchor=access.clause.anchor,
-        deadlines=_deadlines(access.times),
-    )
-    return machine.kind(ItAccess(rules))
-
-
-def _emergency(emergency: EmergencySettings) -> Kind:
-    groups = {
-        name: break_glass.EmergencyGroup(approvers=(group.approvers,), max_minutes=group.max_minutes)
-        for name, group in emergency.groups.items()
-    }
-    rules = break_glass.Rules(
-        groups=groups,
-        clause_document=emergency.clause.document,
-        clause_anchor=emergency.clause.anchor,
-        reviewers=emergency.reviewers,
-        review_every=emergency.review_every,
-        deadlines=_deadlines(emergency.times),
-    )
-    return machine.kind(BreakGlass(rules))
-
-
-def _deadlines(times: TimeSettings) -> Deadlines:
-    return Deadlines(
-        decide_within=times.decide,
-        execute_within=times.execute,
-        remind_after=times.decide * times.remind / 100 if times.remind else None,
-        escalate_after=times.decide * times.escalate / 100,
-    )
+def _named(settings: Settings, mark: Mark) -> Mapping[str, str]:
+    """Return what is marked in the settings, each once, with every place where it stands."""
+    places: dict[str, list[str]] = {}
+    for name, rules in settings.workflows.items():
+        for at, value in marked(rules, mark):
+            known = places.setdefault(value, [])
+            if (place := f"{name} {at}") not in known:
+                known.append(place)
+    return {value: ", ".join(known) for value, known in places.items()}

@@ -1,23 +1,27 @@
 """The operations that this process can carry out, and the mint that lets the gate carry them out."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from connectors.base import Mint, Operation
 from connectors.directory import AddToGroup, Directory, RemoveFromGroup, open_directory
 from connectors.errors import Invalid
+from connectors.sdk import Connector
 
+ReadsT = TypeVar("ReadsT")
 SHIPPED: tuple[type[Operation[Any, Any]], ...] = (AddToGroup, RemoveFromGroup)  # what this package can do
 
 
 class Registry:
     """Operations by name. Each is registered explicitly; a name is taken once."""
 
-    def __init__(self, operations: Iterable[Operation[Any, Any]] = ()) -> None:
+    def __init__(self, operations: Iterable[Operation[Any, Any]] = (), reads: Iterable[object] = ()) -> None:
+        """Take the operations, and what stages may ask of outside systems, which only reads."""
         self._operations: dict[str, Operation[Any, Any]] = {}
+        self._reads = tuple(reads)
         for operation in operations:
             self.register(operation)
 
@@ -33,6 +37,13 @@ class Registry:
             return self._operations[name]
         except KeyError:
             raise Invalid(f"there is no operation {name}") from None
+
+    def reads(self, kind: type[ReadsT]) -> ReadsT:
+        """What a system may be asked, by its class. Raises `Invalid` where it is not connected."""
+        for one in self._reads:
+            if isinstance(one, kind):
+                return one
+        raise Invalid(f"nothing is connected that answers as {kind.__module__}.{kind.__qualname__}")
 
     def __iter__(self) -> Iterator[Operation[Any, Any]]:
         return iter(self._operations.values())
@@ -69,18 +80,26 @@ class Connectors:
 
 
 @asynccontextmanager
-async def connect(*, directory: DirectorySettings) -> AsyncIterator[tuple[Connectors, Mint]]:
+async def connect(
+    *, directory: DirectorySettings, more: Sequence[Connector[Any]] = ()
+) -> AsyncIterator[tuple[Connectors, Mint]]:
     """Connect every outside system for as long as the block lasts, and hand out the mint, once.
 
     The mint belongs to the gate. Leaving the block retires it and closes the connections.
     """
     mint = Mint()
-    try:
+    async with AsyncExitStack() as stack:
+        stack.callback(mint.retire)
         opened = partial(
             open_directory, directory.url, directory.token, within=directory.timeout, issuer=directory.issuer
         )
-        async with opened() as people, opened(write_token=directory.write_token) as groups:
-            operations = (AddToGroup(groups), RemoveFromGroup(groups))
-            yield Connectors(directory=people, registry=Registry(operations)), mint
-    finally:
-        mint.retire()
+        people = await stack.enter_async_context(opened())
+        groups = await stack.enter_async_context(opened(write_token=directory.write_token))
+        systems = [await stack.enter_async_context(one.open()) for one in more]
+        operations: list[Operation[Any, Any]] = [AddToGroup(groups), RemoveFromGroup(groups)]
+        reads: list[object] = []
+        for system in systems:
+            operations += system.operations
+            reads += system.reads
+        registry = Registry(operations, reads)
+        yield Connectors(directory=people, registry=registry), mint

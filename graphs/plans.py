@@ -232,7 +232,7 @@ def _text(at: datetime) -> str:
 
 def upgraded(action: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an action in today's form, whichever release made it: one effect is a plan of one step."""
-    if action.get("format", 1) == FORMAT:
+    if action.get("format", 1) != 1:
         return action
     found = dict(action["preconditions"])
     ids = str(found.pop("approvers_id")).split(", ")
@@ -277,7 +277,7 @@ def comparable(
 
     Of what an earlier release approved, only what it had bound is compared.
     """
-    if approved["format"] == FORMAT:
+    if approved["format"] != 1:
         return approved, now
     bound = approved["steps"][0].keys()
     steps = [{**{name: one[name] for name in one.keys() & bound}, "name": ONLY} for one in now["steps"]]

@@ -51,7 +51,7 @@ def check(file: Extra = None, home: Home = None, config: Config = None, as_json:
 
     with failing():
         settings = load(home_from(home), config)
-        policy = policies.read(file) if file else policies.of(settings)
+        policy = policies.of(settings, file)
     if as_json:
         rules = [{"id": rule.id, "effect": rule.effect, "says": rule.says} for rule in policy.rules]
         write_json({"hash": policy.hash, "policies": rules})
@@ -77,7 +77,7 @@ def ask_cases(
 
     with failing(known.CasesInvalid):
         settings = load(home_from(home), config)
-        policy = policies.read(own) if own else policies.of(settings)
+        policy = policies.of(settings, own)
         asked = known.read(_text(cases)) if cases else known.shipped()
     outcomes = known.run(policy, asked)
     failed = [one for one in outcomes if not one.passed]

@@ -1,10 +1,11 @@
 """What is needed of the company directory: both tokens, and every group that the settings name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from bot import faults
 from bot.examinations.patient import Patient, fine, wrong
-from bot.settings import Settings, SettingsError
+from bot.settings import SettingsError
+from bot.workflows import named_groups
 from connectors.base import Finding
 from connectors.directory import Directory, open_directory
 from connectors.errors import ConnectorError
@@ -34,28 +35,11 @@ async def examine(patient: Patient) -> Sequence[Finding]:
     reads, writes = (tokens.get(secret) for secret in _TOKENS)
     async with open_directory(where.url, reads or "", write_token=writes, within=WITHIN) as directory:
         found += await directory.examine()
-        found += [await _group(directory, *one) for one in _groups(patient.settings)]
+        found += [await _group(directory, *one) for one in named_groups(patient.settings).items()]
     return found
 
 
 _TOKENS = {"directory_token": "token for reading", "directory_write_token": "token for changing groups"}
-
-
-def _groups(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield every group that the settings name, once, with where it is named."""
-    named: dict[str, str] = {}
-    access, emergency = settings.workflows.it_access, settings.workflows.break_glass
-    if access is not None:
-        for name, group in access.groups.items():
-            named.setdefault(name, "it_access groups")
-            for one in (*group.approvers, *((group.escalate_to,) if group.escalate_to else ())):
-                named.setdefault(one, f"who decides on {name}")
-    if emergency is not None:
-        named.setdefault(emergency.reviewers, "reviewers of break_glass")
-        for name, glass in emergency.groups.items():
-            named.setdefault(name, "break_glass groups")
-            named.setdefault(glass.approvers, f"who decides on {name} in an emergency")
-    yield from named.items()
 
 
 async def _group(directory: Directory, name: str, where: str) -> Finding:

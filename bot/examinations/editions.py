@@ -1,7 +1,7 @@
 """What is needed of the policies: a whole edition that serves, and the clauses that the workflows name."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import psycopg
@@ -9,9 +9,11 @@ import psycopg
 from bot import serving
 from bot.examinations.database import working
 from bot.examinations.patient import Patient, fine, wrong
-from bot.settings import ClauseSettings, Settings
+from bot.settings import Settings
 from bot.shelf import is_in_force
+from bot.workflows import clauses
 from connectors.base import Finding
+from graphs.sections import ClauseRef
 from knowledge.edition import Edition
 from knowledge.errors import KnowledgeError
 from knowledge.serving import CurrentFile
@@ -61,7 +63,7 @@ def _examined(settings: Settings, name: str) -> Sequence[Finding]:
             found.append(wrong("files", f"{len(changed)} of edition {name} were changed: {changed[0]}", mend))
         else:
             found.append(fine("files", "each is what it was when the edition was made"))
-        found += [_clause(edition, workflow, clause) for workflow, clause in _clauses(settings)]
+        found += [_clause(edition, workflow, clause) for workflow, clause in clauses(settings)]
     except (KnowledgeError, OSError) as error:
         found = [wrong("serving", f"edition {name} cannot be read: {error}", _INGEST)]
     finally:
@@ -69,14 +71,7 @@ def _examined(settings: Settings, name: str) -> Sequence[Finding]:
     return found
 
 
-def _clauses(settings: Settings) -> Iterator[tuple[str, ClauseSettings]]:
-    if settings.workflows.it_access is not None:
-        yield "it_access", settings.workflows.it_access.clause
-    if settings.workflows.break_glass is not None:
-        yield "break_glass", settings.workflows.break_glass.clause
-
-
-def _clause(edition: Edition, workflow: str, clause: ClauseSettings) -> Finding:
+def _clause(edition: Edition, workflow: str, clause: ClauseRef) -> Finding:
     name, where = f"clause of {workflow}", f"{clause.document}#{clause.anchor}"
     section = edition.section(clause.document, clause.anchor)
     mend = f"Correct [workflows.{workflow}] clause, or add the section to the policies and ingest."

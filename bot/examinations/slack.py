@@ -1,6 +1,6 @@
 """What is needed of Slack: two tokens, the scopes of the manifest, a seat in each channel of the settings."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import faults, refusals
 from bot.examinations.patient import Patient, fine, wrong
 from bot.refusals import NETWORK, key
-from bot.settings import Settings, SettingsError
+from bot.settings import SettingsError
+from bot.workflows import named_channels
 from connectors.base import Finding
 
 WITHIN = 10  # seconds for one answer
@@ -37,7 +38,7 @@ async def examine(patient: Patient) -> Sequence[Finding]:
         0, fine("bot token", f"accepted, in the workspace {data.get('team') or data.get('team_id')}")
     )
     found.append(_scopes(me.headers))
-    for channel, what in _channels(patient.settings):
+    for channel, what in named_channels(patient.settings).items():
         found.append(await _channel(slack, channel, what))
     return found
 
@@ -79,19 +80,6 @@ def _scopes(headers: Mapping[str, Any]) -> Finding:
         mend = "Add them to the app (manifest.yml has them all), and install it again."
         return wrong("scopes", f"missing: {', '.join(missing)}", mend)
     return fine("scopes", f"all {len(needed)} of manifest.yml")
-
-
-def _channels(settings: Settings) -> Iterator[tuple[str, str]]:
-    access, emergency = settings.workflows.it_access, settings.workflows.break_glass
-    named: dict[str, list[str]] = {}
-    if access is not None:
-        named.setdefault(access.channel, []).append("cards of it_access")
-    if emergency is not None:
-        named.setdefault(emergency.channel, []).append("cards of break_glass")
-        named.setdefault(emergency.alarm_channel, []).append("alarms")
-        named.setdefault(emergency.review_channel, []).append("reviews")
-    for channel, uses in named.items():
-        yield channel, ", ".join(uses)
 
 
 async def _channel(slack: AsyncWebClient, channel: str, what: str) -> Finding:

@@ -1,51 +1,13 @@
 """The words by which messages are told apart: what a workflow is called, and how people ask for it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from graphs.words import WorkflowHints
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WorkflowHints:
-    """How people name what a workflow does. All words are in lower case.
-
-    nouns: what is asked for ("access"). verbs: what the bot is told to do with the noun ("reset", "book").
-    options: the closed list from which one slot takes its value ("billing-db"). targets: what the noun may
-    be followed by instead of an option ("database"). choice, duration, reason: the names of those slots, ""
-    for none.
-    """
-
-    nouns: frozenset[str]
-    verbs: frozenset[str] = frozenset()
-    options: frozenset[str] = frozenset()
-    targets: frozenset[str] = frozenset()
-    choice: str = ""
-    duration: str = ""
-    reason: str = ""
+__all__ = ["WorkflowHints"]
 
 
 def words_of(text: str) -> frozenset[str]:
     """The words of a list that is written as a text."""
     return frozenset(text.split())
-
-
-_SYSTEMS = words_of(
-    """
-    data database databases db group groups system systems tool tools log logs table tables crm server
-    servers
-    """
-)
-
-
-def it_access(groups: Iterable[str]) -> WorkflowHints:
-    """The hints of the access workflow, over the groups that may be requested."""
-    return WorkflowHints(
-        nouns=frozenset({"access", "permission", "permissions", "membership"}),
-        options=frozenset(groups),
-        targets=_SYSTEMS,
-        choice="group",
-        duration="days",
-        reason="reason",
-    )
 
 
 # What may stand before a request without changing it.

@@ -274,10 +274,10 @@ class Nodes:
                 )
             return Command(goto=approval.then)
         async with case.writing() as conn:
-            done = (await recorded.ledger(conn, approval.id)).effects.values()
-            until = max((one.ends_at for one in done if one.ends_at), default=None)
+            ledger = await recorded.ledger(conn, approval.id)
+            until = max((one.ends_at for one in ledger.effects.values() if one.ends_at), default=None)
             facts = {
-                **self.workflow.facts(approval),
+                **self.workflow.facts(approval, ledger.results),
                 **({"until": until.isoformat()} if until else {}),
                 **({} if approval.confirmed else {"by": approvals.names(approval)}),
             }

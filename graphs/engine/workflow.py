@@ -5,22 +5,26 @@ engine's: asking for approval, carrying out, reading back, taking back, and tell
 """
 
 from abc import ABC
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from connectors.base import Change
 from connectors.directory import Directory, Person
-from connectors.errors import NotFound
+from connectors.errors import Invalid, NotFound
 from graphs.admission import Refused
 from graphs.effects import Effect
 from graphs.groups import GroupUnclear
-from graphs.kit import Case
+from graphs.kit import Case, Kind
 from graphs.plans import Plan, Step
 from graphs.records import Approval, Field, Run
+from graphs.sections import Section
+from graphs.words import WorkflowHints
 
 RulesT = TypeVar("RulesT")
+ReadsT = TypeVar("ReadsT")
 Next = Plan
+Results = Mapping[str, Mapping[str, Any]]  # what the steps of a plan left behind, by name
 
 
 class RunContext:
@@ -46,6 +50,13 @@ class RunContext:
     def directory(self) -> Directory:
         """The people and the groups of the company."""
         return self._case.kit.directory
+
+    def use(self, reads: type[ReadsT]) -> ReadsT:
+        """Return what an outside system may be asked, which only reads. Raises Refused."""
+        try:
+            return self._case.kit.registry.reads(reads)
+        except Invalid as error:
+            raise Refused("not_connected") from error
 
     async def requester(self, *, active: bool = True) -> Person:
         """Return whoever asked, as the directory has them now. Raises Refused for whoever has left.
@@ -108,12 +119,38 @@ class Workflow(ABC, Generic[RulesT]):
     title: ClassVar[str]
     version: ClassVar[int]
     continues: ClassVar[tuple[int, ...]] = ()
+    examples: ClassVar[tuple[str, ...]] = ()  # how people ask for it: each is understood, or a test fails
+    sentences: ClassVar[Mapping[str, str]] = {}  # of its own keys, "NAME.key", with facts in braces
     urgent: ClassVar[bool] = False  # for emergencies: its runs come before all others, and are announced
     ending: ClassVar[tuple[str, int]] = ("", 0)  # the workflow that ends what this one gives for a time
+
+    settings: ClassVar[type[Section]] = Section  # from the class's parameter: its table in the settings
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in getattr(cls, "__orig_bases__", ()):
+            for rules in get_args(base):
+                if isinstance(rules, type) and issubclass(rules, Section):
+                    cls.settings = rules
 
     def __init__(self, rules: RulesT) -> None:
         """Take what the installation has decided."""
         self.rules = rules
+
+    @property
+    def hints(self) -> WorkflowHints | None:
+        """How people ask for it in their own words; None: by its form alone."""
+        return None
+
+    @property
+    def channels(self) -> Mapping[str, str]:
+        """The ids of the channels in which its "cards", "reviews" and "alarms" are posted."""
+        return {}
+
+    @classmethod
+    def ends(cls) -> Iterable[Kind]:
+        """Return what ends what this one gives for a time: it is there also where this is switched off."""
+        return ()
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -133,8 +170,8 @@ class Workflow(ABC, Generic[RulesT]):
         """Return what the policies are told when they are asked whether somebody may request this."""
         return {}
 
-    def facts(self, approval: Approval) -> Mapping[str, str]:
-        """Return what the sentences need that are said of a plan."""
+    def facts(self, approval: Approval, results: Results) -> Mapping[str, str]:
+        """Return what the sentences need that are said of a plan, and of what its steps left behind."""
         return {}
 
     def end_values(self, run: Run, effect: Effect) -> Mapping[str, str]:

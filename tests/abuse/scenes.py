@@ -1,14 +1,16 @@
 """What is abused: every operation by itself, and every workflow of the product that uses one."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from connectors.directory import AddToGroup, Membership, Person
 from graphs.engine.machine import kind
 from graphs.kit import Kind
-from graphs.workflows import break_glass, break_glass_end, it_access_end
+from graphs.workflows import break_glass
 from graphs.workflows.break_glass import BreakGlass
+from graphs.workflows.break_glass import end as break_glass_end
 from graphs.workflows.it_access import ItAccess, RequestableGroup
+from graphs.workflows.it_access import end as it_access_end
 from tests.abuse import anything
 from tests.scenario.desk import RULES
 
@@ -79,7 +81,7 @@ def workflows() -> Iterator[Kind]:
         target(number): RequestableGroup(approvers=(anything.APPROVERS,), max_days=30)
         for number in range(TARGETS)
     }
-    yield kind(ItAccess(replace(RULES, groups=groups)))
+    yield kind(ItAccess(RULES.model_copy(update={"groups": groups})))
     yield it_access_end.workflow()
     emergencies = {
         name: break_glass.EmergencyGroup(approvers=group.approvers) for name, group in groups.items()
@@ -88,8 +90,10 @@ def workflows() -> Iterator[Kind]:
         BreakGlass(
             break_glass.Rules(
                 groups=emergencies,
-                clause_document=RULES.clause_document,
-                clause_anchor=RULES.clause_anchor,
+                clause=RULES.clause,
+                channel="C0ACCESS",
+                alarm_channel="C0ALARMS",
+                review_channel="C0REVIEWS",
                 reviewers="people-team",
             )
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graphs.workflows import it_access
+from bot.rooms import Rooms
 from tests.crash.sweep import diary, page, scenes, sweep
 from tests.crash.sweep.sweep import Case, How, Outcome, Verdict
 from tests.figures import crash
@@ -14,9 +14,10 @@ pytestmark = pytest.mark.crash
 
 
 def registered() -> set[str]:
-    """The workflows that the bot has, found in the folder where each has its module."""
-    folder = Path(it_access.__file__).parent
-    return {path.stem for path in folder.glob("*.py") if path.stem != "__init__"}
+    """The workflows that the bot has, and what ends what they give."""
+    rooms = Rooms(allowed={})
+    ends = {end.name for room in rooms.every_workflow() for end in room.ends()}
+    return rooms.names("workflow") | ends
 
 
 def test_every_workflow_has_its_scene() -> None:

@@ -28,7 +28,9 @@ from graphs.audit import Vault
 from graphs.engine.machine import kind
 from graphs.runs import Runs
 from graphs.sealed import Seal
-from graphs.workflows import break_glass, break_glass_end
+from graphs.sections import ClauseRef
+from graphs.workflows import break_glass
+from graphs.workflows.break_glass import end as break_glass_end
 from graphs.workflows.it_access import RequestableGroup, Rules
 from tests.ledger import flow, system
 from tests.scenario.desk import TENANT, DatabaseClock, Desk, Office, open_over
@@ -94,19 +96,21 @@ LEDGER_KINDS = {  # the kind of operation of each of the ledger's requests
 }
 
 RULES = Rules(
+    channel="C0ACCESS",
     groups={
         name: RequestableGroup(
             approvers=("data-owners", "people-team"), max_days=30, quorum=2 if name in TWO_NEEDED else 1
         )
         for name in ACCESS
     },
-    clause_document="it-access.md",
-    clause_anchor="temporary-access-to-data",
+    clause=ClauseRef(document="it-access.md", anchor="temporary-access-to-data"),
 )
 EMERGENCY = break_glass.Rules(
     groups={name: break_glass.EmergencyGroup(approvers=("data-owners",)) for name in EMERGENCIES},
-    clause_document="it-access.md",
-    clause_anchor="emergency-access",
+    clause=ClauseRef(document="it-access.md", anchor="emergency-access"),
+    channel="C0ACCESS",
+    alarm_channel="C0ALARMS",
+    review_channel="C0REVIEWS",
     reviewers="people-team",
 )
 

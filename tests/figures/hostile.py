@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.blocks import answer as blocks
-from bot.language.vocabulary import it_access
 from bot.replies import Saying
 from bot.router import Kind, route
 from connectors.base import Payload
 from connectors.errors import Invalid, NotPermitted
 from graphs.records import Answered, Verdict
+from graphs.workflows.it_access import hints as it_access
 from knowledge.answer import Answer, Citation
 from knowledge.grounding import verified
 from knowledge.sentences import split

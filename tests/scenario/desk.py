@@ -23,18 +23,19 @@ from graphs.ports import ClauseMissing, Connection
 from graphs.records import Alarm, Answered, Approval, ApprovalStatus, Beside, Clause, Notice, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal
-from graphs.workflows import it_access_end
+from graphs.sections import ClauseRef
 from graphs.workflows.it_access import ItAccess, RequestableGroup, Rules
+from graphs.workflows.it_access import end as it_access_end
 
 TENANT = "larkfield"  # to which checkpoints are bound
 
 RULES = Rules(
+    channel="C0ACCESS",
     groups={
         "billing-db": RequestableGroup(approvers=("data-owners",), max_days=30),
         "crm-readers": RequestableGroup(approvers=("data-owners",), max_days=5),
     },
-    clause_document="it-access.md",
-    clause_anchor="temporary-access-to-data",
+    clause=ClauseRef(document="it-access.md", anchor="temporary-access-to-data"),
 )
 
 

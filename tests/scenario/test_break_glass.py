@@ -13,8 +13,10 @@ from connectors.sandbox.process import Running
 from graphs import audit, delegations, reviews
 from graphs.engine.machine import kind
 from graphs.records import Answered, Finding, Review, RunStatus, Verdict
-from graphs.workflows import break_glass, break_glass_end
+from graphs.sections import ClauseRef
+from graphs.workflows import break_glass
 from graphs.workflows.break_glass import BreakGlass
+from graphs.workflows.break_glass import end as break_glass_end
 from tests.scenario.desk import Office, open_office
 from tests.scenario.duty import ADA, BEN, GRACE, INES, TOMAS, approval, ask, click, person
 
@@ -27,8 +29,10 @@ WORKFLOWS = (
                     "prod-logs": break_glass.EmergencyGroup(approvers=("data-owners",)),
                     "billing-db": break_glass.EmergencyGroup(approvers=("data-owners",), max_minutes=15),
                 },
-                clause_document="it-access.md",
-                clause_anchor="emergency-access",
+                clause=ClauseRef(document="it-access.md", anchor="emergency-access"),
+                channel="C0ACCESS",
+                alarm_channel="C0ALARMS",
+                review_channel="C0REVIEWS",
                 reviewers="people-team",
             )
         )
@@ -167,7 +171,7 @@ async def test_nobody_gets_more_than_the_limit(
 
 @pytest.mark.parametrize("minutes", [0, 61])
 def test_no_setting_makes_it_longer_than_an_hour(minutes: int) -> None:
-    with pytest.raises(ValueError, match="an hour"):
+    with pytest.raises(ValueError, match="max_minutes"):
         break_glass.EmergencyGroup(approvers=("data-owners",), max_minutes=minutes)
 
 

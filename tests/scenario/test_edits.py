@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,13 +19,14 @@ from tests.scenario.desk import RULES, Office, open_office
 WANTED = {"group": "billing-db", "days": "9", "reason": "close the quarter"}
 GRACE, BEN, INES, ADA = "grace.lindqvist", "ben.castellanos", "ines.moreau", "ada.okafor"
 NOOR = "noor.haddad"
-THREE = replace(
-    RULES,
-    groups={
-        "billing-db": RequestableGroup(approvers=("data-owners", "people-team"), max_days=30),
-        "crm-readers": RequestableGroup(approvers=("data-owners", "people-team"), max_days=30, quorum=2),
-        "prod-logs": RequestableGroup(approvers=("people-team",), max_days=30),
-    },
+THREE = RULES.model_copy(
+    update={
+        "groups": {
+            "billing-db": RequestableGroup(approvers=("data-owners", "people-team"), max_days=30),
+            "crm-readers": RequestableGroup(approvers=("data-owners", "people-team"), max_days=30, quorum=2),
+            "prod-logs": RequestableGroup(approvers=("people-team",), max_days=30),
+        }
+    }
 )
 
 

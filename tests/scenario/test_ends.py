@@ -22,8 +22,10 @@ from graphs.drive import MOST
 from graphs.engine.machine import kind
 from graphs.memberships import TOLD
 from graphs.records import RunStatus
-from graphs.workflows import break_glass, break_glass_end
+from graphs.sections import ClauseRef
+from graphs.workflows import break_glass
 from graphs.workflows.break_glass import BreakGlass
+from graphs.workflows.break_glass import end as break_glass_end
 from tests.scenario.desk import Office, open_office
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
@@ -43,8 +45,10 @@ async def scim(tmp_path: Path) -> AsyncIterator[process.Running]:
 async def office(database: Database, database_home: Path, scim: process.Running) -> AsyncIterator[Office]:
     rules = break_glass.Rules(
         groups={"billing-db": break_glass.EmergencyGroup(approvers=("data-owners",), max_minutes=60)},
-        clause_document="it-access.md",
-        clause_anchor="temporary-access-to-data",
+        clause=ClauseRef(document="it-access.md", anchor="temporary-access-to-data"),
+        channel="C0ACCESS",
+        alarm_channel="C0ALARMS",
+        review_channel="C0REVIEWS",
         reviewers="security",
     )
     more = (kind(BreakGlass(rules)), break_glass_end.workflow())

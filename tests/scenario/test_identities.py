@@ -14,8 +14,10 @@ from graphs import delegations, reviews
 from graphs.engine.machine import kind
 from graphs.groups import Groups, GroupUnclear
 from graphs.records import Answered, ApprovalStatus, Finding, RunStatus
-from graphs.workflows import break_glass, break_glass_end
+from graphs.sections import ClauseRef
+from graphs.workflows import break_glass
 from graphs.workflows.break_glass import BreakGlass
+from graphs.workflows.break_glass import end as break_glass_end
 from tests.scenario import town_hall
 from tests.scenario.desk import Office, open_office
 from tests.scenario.duty import (
@@ -37,8 +39,10 @@ EMERGENCIES = (
         BreakGlass(
             break_glass.Rules(
                 groups={"prod-logs": break_glass.EmergencyGroup(approvers=("data-owners", "people-team"))},
-                clause_document="it-access.md",
-                clause_anchor="emergency-access",
+                clause=ClauseRef(document="it-access.md", anchor="emergency-access"),
+                channel="C0ACCESS",
+                alarm_channel="C0ALARMS",
+                review_channel="C0REVIEWS",
                 reviewers="people-team",
             )
         )

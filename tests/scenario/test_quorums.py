@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,12 +17,13 @@ from graphs.workflows.it_access import RequestableGroup
 from tests.scenario.desk import RULES, Office, open_office
 
 WANTED = {"group": "billing-db", "days": "3", "reason": "close the quarter"}
-TWO = replace(
-    RULES,
-    groups={
-        "billing-db": RequestableGroup(approvers=("data-owners", "people-team"), max_days=30, quorum=2),
-        "crm-readers": RequestableGroup(approvers=("data-owners",), max_days=5, quorum=3),
-    },
+TWO = RULES.model_copy(
+    update={
+        "groups": {
+            "billing-db": RequestableGroup(approvers=("data-owners", "people-team"), max_days=30, quorum=2),
+            "crm-readers": RequestableGroup(approvers=("data-owners",), max_days=5, quorum=3),
+        }
+    }
 )
 GRACE, BEN, INES = "grace.lindqvist", "ben.castellanos", "ines.moreau"
 

@@ -46,8 +46,8 @@ def test_the_house_keeps_its_rules(copy: Path) -> None:
         ("bot/router.py", "import chromadb", "Chroma is known in knowledge only"),
         ("graphs/forms.py", "import keyring", "The keyring is opened in connectors.secrets only"),
         (
-            "graphs/workflows/it_access_end.py",
-            "import graphs.workflows.it_access",
+            "graphs/workflows/it_access/end.py",
+            "import graphs.workflows.break_glass",
             "Workflows do not know each other",
         ),
         (

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.language.vocabulary import it_access
 from bot.router import Kind, Route, read_slots, route
+from graphs.workflows.it_access import hints as it_access
 
 GROUPS = frozenset({"billing-db", "crm-readers", "prod-logs"})
 ACCESS = {"it_access": it_access(GROUPS)}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.language.vocabulary import it_access
 from bot.router import Kind, WorkflowHints, route
+from graphs.workflows.it_access import hints as it_access
 
 ACCESS = {"it_access": it_access({"billing-db", "crm-readers", "prod-logs"})}
 

@@ -34,9 +34,12 @@ from graphs.kit import Kind
 from graphs.records import Finding, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal
-from graphs.workflows import break_glass, break_glass_end, it_access_end
+from graphs.sections import ClauseRef
+from graphs.workflows import break_glass
 from graphs.workflows.break_glass import BreakGlass
+from graphs.workflows.break_glass import end as break_glass_end
 from graphs.workflows.it_access import ItAccess, RequestableGroup, Rules
+from graphs.workflows.it_access import end as it_access_end
 from tests.crash.sweep.silent import DatabaseClock, Silent
 from tests.crash.sweep.trace import Mode, Tracer
 from tests.ledger import REFUSED, flow, system
@@ -327,14 +330,16 @@ def workflows(tenant: str) -> tuple[Kind, ...]:
     """Return the workflows of access, for the one group of a case."""
     emergencies = break_glass.Rules(
         groups={group(tenant): break_glass.EmergencyGroup(approvers=("data-owners",))},
-        clause_document="it-access.md",
-        clause_anchor="emergency-access",
+        clause=ClauseRef(document="it-access.md", anchor="emergency-access"),
+        channel="C0ACCESS",
+        alarm_channel="C0ALARMS",
+        review_channel="C0REVIEWS",
         reviewers="people-team",
     )
     rules = Rules(
+        channel="C0ACCESS",
         groups={group(tenant): RequestableGroup(approvers=("data-owners",), max_days=30)},
-        clause_document="it-access.md",
-        clause_anchor="temporary-access-to-data",
+        clause=ClauseRef(document="it-access.md", anchor="temporary-access-to-data"),
     )
     return (
         kind(ItAccess(rules)),

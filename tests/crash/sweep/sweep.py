@@ -29,7 +29,8 @@ from bot.storage.cluster import Cluster
 from connectors.keys import Keys
 from connectors.registry import DirectorySettings
 from connectors.sandbox import process as sandbox
-from graphs.workflows import break_glass_end, it_access_end
+from graphs.workflows.break_glass import end as break_glass_end
+from graphs.workflows.it_access import end as it_access_end
 from tests.crash.sweep import scenes
 from tests.crash.sweep.scenes import SCENES, Job
 from tests.crash.sweep.trace import Mode

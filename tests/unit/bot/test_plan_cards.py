@@ -298,7 +298,7 @@ def test_a_plan_says_what_stands_and_who_looks_after_it() -> None:
 
 
 def test_what_a_rule_holds_up_is_not_called_unreachable() -> None:
-    facts = {"system": "policy", "error": "connector.unavailable", "stands": "done", "sent": "no"}
+    facts = {"system": "", "error": "plan.held", "stands": "done", "sent": "no"}
     for key in ("retrying", "dead"):
         said = str(sentences.notice(key, facts))
         assert "reached" not in said
@@ -309,7 +309,7 @@ def test_what_a_rule_holds_up_is_not_called_unreachable() -> None:
     ("key", "facts", "said"),
     [
         ("not_found", {"system": "ledger"}, "“ledger” has no record"),
-        ("changed", {"changed": "clause, steps.loan.preconditions.member"}, "The policy section"),
+        ("changed", {"changed": "clause\nsteps.loan.preconditions.member"}, "The policy section"),
         ("changed", {"changed": "{x} {0}"}, "{x} {0}"),
         ("voter_lost", {"by": "Grace"}, "Grace"),
         ("clause", {}, "policy section"),

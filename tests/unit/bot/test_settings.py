@@ -44,7 +44,7 @@ def written(home: Path, text: str) -> Path:
 def test_a_home_without_a_file_has_the_defaults(tmp_path: Path) -> None:
     settings = load(tmp_path)
     assert settings.slack_api_url == "https://slack.com/api/"
-    assert settings.workflows.it_access is None
+    assert settings.workflows.get("it_access") is None
     assert settings.database_url is None
 
 
@@ -52,8 +52,8 @@ def test_the_file_of_the_home_is_read(tmp_path: Path) -> None:
     settings = load(written(tmp_path, FILE))
     assert settings.directory is not None
     assert settings.directory.url == "https://directory.example/v2"
-    assert settings.workflows.it_access is not None
-    assert settings.workflows.it_access.groups["billing-db"].max_days == 14
+    assert settings.workflows.get("it_access") is not None
+    assert settings.workflows.get("it_access").groups["billing-db"].max_days == 14
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,12 +114,12 @@ TIMES = f"{FILE}\n[workflows.it_access.times]\n"
 
 
 def test_the_times_of_approvals_have_defaults_and_can_be_set(tmp_path: Path) -> None:
-    usual = load(written(tmp_path, FILE)).workflows.it_access
+    usual = load(written(tmp_path, FILE)).workflows.get("it_access")
     assert usual is not None
     assert (usual.times.decide, usual.times.execute) == (timedelta(hours=24), timedelta(minutes=15))
     assert (usual.times.remind, usual.times.escalate) == (50, 75)
     text = f'{TIMES}decide = "90m"\nexecute = "2h"\nremind = 0\nescalate = 60'
-    own = load(written(tmp_path, text)).workflows.it_access
+    own = load(written(tmp_path, text)).workflows.get("it_access")
     assert own is not None
     assert (own.times.decide, own.times.execute) == (timedelta(minutes=90), timedelta(hours=2))
     assert (own.times.remind, own.times.escalate) == (0, 60)
@@ -156,7 +156,7 @@ groups = { prod-logs = { approvers = "data-owners", max_minutes = 60 } }
 
 
 def test_an_emergency_lasts_an_hour_at_most_and_has_a_channel_for_alarms(tmp_path: Path) -> None:
-    emergency = load(written(tmp_path, EMERGENCY)).workflows.break_glass
+    emergency = load(written(tmp_path, EMERGENCY)).workflows.get("break_glass")
     assert emergency is not None
     assert emergency.times.decide == timedelta(hours=1)
     for wrong, named in (("60", "max_minutes"), ('"C0ALARMS"\nreview', "alarm_channel")):

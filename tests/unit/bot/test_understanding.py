@@ -13,8 +13,9 @@ from bot.redaction import redacted
 from bot.render import exact, pieces, plain, quoted, safe
 from bot.router import Kind, read_slots, route
 from bot.understanding import LONGEST, Understanding
+from graphs.workflows.it_access import hints as it_access
 
-HINTS = {"it_access": vocabulary.it_access(["billing-db", "crm-readers"])}
+HINTS = {"it_access": it_access(["billing-db", "crm-readers"])}
 WISH = "I need billing-db for 3 days to close the quarter"
 
 

@@ -293,7 +293,7 @@ def test_an_operation_knows_its_payload_and_result() -> None:
 
 @pytest.mark.parametrize(
     ("attribute", "value"),
-    [("name", "nodot"), ("effect", "maybe"), ("repeat", "often"), ("scopes", {"notes:write"})],
+    [("name", "nodot"), ("effect", "maybe"), ("repeat", "often"), ("scope", "")],
 )
 def test_an_operation_that_does_not_declare_itself_is_refused(attribute: str, value: Any) -> None:
     with pytest.raises(TypeError):

@@ -7,14 +7,26 @@ import pytest
 
 from graphs.engine.machine import kind
 from graphs.kit import Kind
-from graphs.workflows import break_glass, break_glass_end, it_access, it_access_end
+from graphs.sections import ClauseRef
+from graphs.workflows import break_glass, it_access
 from graphs.workflows.break_glass import BreakGlass
+from graphs.workflows.break_glass import end as break_glass_end
 from graphs.workflows.it_access import ItAccess, Rules
+from graphs.workflows.it_access import end as it_access_end
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "workflows.md"
-RULES = Rules(groups={}, clause_document="it-access.md", clause_anchor="temporary-access-to-data")
+RULES = Rules(
+    channel="C0ACCESS",
+    groups={"billing-db": {"approvers": "data-owners"}},
+    clause=ClauseRef(document="it-access.md", anchor="temporary-access-to-data"),
+)
 EMERGENCIES = break_glass.Rules(
-    groups={}, clause_document="it-access.md", clause_anchor="emergency-access", reviewers="security"
+    channel="C0ACCESS",
+    alarm_channel="C0ALARMS",
+    review_channel="C0REVIEWS",
+    groups={"prod-logs": {"approvers": "data-owners"}},
+    clause=ClauseRef(document="it-access.md", anchor="emergency-access"),
+    reviewers="security",
 )
 WORKFLOWS = (
     kind(ItAccess(RULES)),
@@ -52,7 +64,7 @@ def test_a_machine_is_run_with_durable_checkpoints_only() -> None:
     """`durability="sync"`: a step's checkpoint is in the database before the next step begins."""
     runs = [
         call
-        for path in (Path(it_access.__file__).parents[1]).rglob("*.py")
+        for path in (Path(it_access.__file__).parents[2]).rglob("*.py")
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(call, ast.Call)
         and isinstance(call.func, ast.Attribute)
@@ -76,7 +88,7 @@ def acts(function: ast.AST) -> int:
 
 
 @pytest.mark.parametrize(
-    "module", sorted(Path(it_access.__file__).parents[1].rglob("*.py")), ids=lambda path: path.name
+    "module", sorted(Path(it_access.__file__).parents[2].rglob("*.py")), ids=lambda path: path.name
 )
 def test_a_node_has_one_effect_and_it_is_outside_every_loop(module: Path) -> None:
     """A node runs again from its top, so a second effect would be done again with the first."""

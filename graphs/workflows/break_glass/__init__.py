@@ -1,49 +1,41 @@
 """Membership of a group in an emergency: two people approve, an alarm says so, a review follows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+
+from pydantic import Field as Limit
 
 from graphs.admission import Refused
 from graphs.effects import Effect
-from graphs.engine.workflow import Next, RunContext, Workflow, stage
+from graphs.engine.workflow import Next, Results, RunContext, Workflow, stage
+from graphs.kit import Kind
 from graphs.memberships import membership
-from graphs.plans import Approvers, Deadlines
+from graphs.plans import Approvers
 from graphs.records import Approval, Field, Run
+from graphs.sections import Channel, ClauseRef, GroupName, Groups, Section, Span, Times
 
 LONGEST = 60  # minutes
 QUORUM = 2  # whatever the installation says
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EmergencyGroup:
-    """A group that may be entered in an emergency. Members of the groups `approvers` may approve."""
+class EmergencyGroup(Section):
+    """A group that may be entered in an emergency. Two members of the groups `approvers` approve it."""
 
-    approvers: tuple[str, ...]
-    max_minutes: int = LONGEST
-
-    def __post_init__(self) -> None:
-        """Refuse a longer time than an emergency may last."""
-        if not 1 <= self.max_minutes <= LONGEST:
-            raise ValueError("emergency access lasts at most an hour")
+    approvers: Groups
+    max_minutes: int = Limit(default=LONGEST, ge=1, le=LONGEST)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
-    """What the installation has decided about emergencies."""
+class Rules(Section):
+    """What the installation has decided about emergencies: where they are decided, announced, reviewed."""
 
-    groups: Mapping[str, EmergencyGroup]
-    clause_document: str
-    clause_anchor: str
-    reviewers: str  # the group whose members review it afterwards
-    review_every: timedelta = timedelta(hours=24)  # between two reminders
-    deadlines: Deadlines = field(
-        default_factory=lambda: Deadlines(
-            decide_within=timedelta(hours=1),
-            remind_after=timedelta(minutes=15),
-            escalate_after=timedelta(minutes=45),
-        )
-    )
+    channel: Channel
+    alarm_channel: Channel
+    review_channel: Channel
+    reviewers: GroupName  # whose members review it afterwards
+    clause: ClauseRef
+    groups: dict[GroupName, EmergencyGroup]
+    times: Times = Times(decide=timedelta(hours=1))
+    review_every: Span = Limit(default=timedelta(hours=24), ge=timedelta(hours=1), le=timedelta(days=7))
 
 
 class BreakGlass(Workflow[Rules]):
@@ -71,6 +63,19 @@ class BreakGlass(Workflow[Rules]):
             ),
         )
 
+    @property
+    def channels(self) -> Mapping[str, str]:
+        """Where it is decided, reviewed and said aloud."""
+        rules = self.rules
+        return {"cards": rules.channel, "reviews": rules.review_channel, "alarms": rules.alarm_channel}
+
+    @classmethod
+    def ends(cls) -> Iterable[Kind]:
+        """Return what ends a membership, and has it reviewed."""
+        from graphs.workflows.break_glass import end  # noqa: PLC0415  # LangGraph takes seconds to import
+
+        return (end.workflow(),)
+
     def require_allowed(self, values: Mapping[str, str]) -> None:
         """Return if the rules let anybody ask for this. Raises Refused."""
         rule = self.rules.groups.get(values["group"])
@@ -93,11 +98,11 @@ class BreakGlass(Workflow[Rules]):
             lasts=timedelta(minutes=minutes),
             words=f"{minutes} minute{'' if minutes == 1 else 's'}",
             approvers=Approvers(groups=self.rules.groups[name].approvers, quorum=QUORUM),
-            clause=(self.rules.clause_document, self.rules.clause_anchor),
-            deadlines=self.rules.deadlines,
+            clause=self.rules.clause,
+            deadlines=self.rules.times.deadlines,
         )
 
-    def facts(self, approval: Approval) -> Mapping[str, str]:
+    def facts(self, approval: Approval, results: Results) -> Mapping[str, str]:
         """Return which group it is about."""
         return {"group": str(approval.steps[0].sends["group"])}
 

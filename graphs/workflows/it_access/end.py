@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from graphs import audit, cases, effects, memberships
+from graphs import audit, cases, effects, ending
 from graphs.engine import nodes
 from graphs.engine.nodes import State
 from graphs.kit import Case, Kind
@@ -26,7 +26,7 @@ def workflow() -> Kind:
 
 def _machine() -> StateGraph[State, Case, State, State]:
     graph = StateGraph(State, context_schema=Case)
-    graph.add_node("revoke", memberships.revoking(owed))
+    graph.add_node("revoke", ending.revoking(owed))
     graph.add_node("confirm", confirm)
     graph.add_edge(START, "revoke")
     graph.add_edge("revoke", "confirm")
@@ -55,8 +55,8 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
         undone = await effects.find(conn, values["approval"], values.get("step", ONLY), "undo")
     assert undone is not None
     there = await nodes.is_there(case, undone, blind=False)
-    how = await memberships.left(case, undone, there=there)
-    if how not in memberships.ENDED:
+    how = await ending.left(case, undone, there=there)
+    if how not in ending.ENDED:
         async with case.writing() as conn:
             await owed(case, conn, run, {"group": values["group"], "error": how})
         await nodes.end(case, RunStatus.FAILED, how, {"group": values["group"]})

@@ -7,7 +7,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from graphs import alarms, audit, cases, effects, memberships, reviews
+from graphs import alarms, audit, cases, effects, ending, reviews
 from graphs.engine import nodes
 from graphs.kit import Case, Kind
 from graphs.plans import ONLY
@@ -22,7 +22,7 @@ class State(nodes.State, total=False):
 
     review: str
     gone: bool
-    how: str  # what is left of it: see `memberships.left`
+    how: str  # what is left of it: see `ending.left`
 
 
 def workflow() -> Kind:
@@ -32,7 +32,7 @@ def workflow() -> Kind:
 
 def _machine() -> StateGraph[State, Case, State, State]:
     graph = StateGraph(State, context_schema=Case)
-    graph.add_node("revoke", memberships.revoking(owed))
+    graph.add_node("revoke", ending.revoking(owed))
     graph.add_node("confirm", confirm)
     graph.add_node("review", review, destinations=("reviewed",))
     graph.add_node("reviewed", reviewed)
@@ -57,8 +57,8 @@ async def confirm(state: State, runtime: Runtime[Case]) -> State:
     assert undone is not None
     assert undone.settled_at is not None
     there = await nodes.is_there(case, undone, blind=False)
-    how = await memberships.left(case, undone, there=there)
-    gone = how in memberships.ENDED
+    how = await ending.left(case, undone, there=there)
+    gone = how in ending.ENDED
     facts = {"group": values["group"], "at": undone.settled_at.isoformat()}
     async with case.writing() as conn:
         asked, fresh = await reviews.ask(
