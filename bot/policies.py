@@ -1,5 +1,6 @@
 """The policies that this installation runs under."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from bot.settings import Settings, SettingsError
@@ -17,10 +18,15 @@ def of(settings: Settings, file: Path | None = None) -> Policy:
     if file is None and settings.policy is not None:
         file = settings.home / settings.policy.file.expanduser()
     if file is None:
-        return Policy.shipped(operations=known, parameters=asked)
+        return _permitting(settings, Policy.shipped(operations=known, parameters=asked))
     try:
-        return Policy.shipped(file.read_text(encoding="utf-8"), operations=known, parameters=asked)
+        found = Policy.shipped(file.read_text(encoding="utf-8"), operations=known, parameters=asked)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The policies {file} cannot be read: {error}.") from error
     except PolicyInvalid as error:
         raise SettingsError(f"The policies {file} cannot be used: {error}.") from error
+    return _permitting(settings, found)
+
+
+def _permitting(settings: Settings, found: Policy) -> Policy:
+    return replace(found, confirmable=frozenset(settings.confirm.workflows))

@@ -108,6 +108,12 @@ class PolicySettings(Section):
     file: Path
 
 
+class ConfirmSettings(Section):
+    """The workflows whose requesters may confirm alone what can be undone and concerns nobody else."""
+
+    workflows: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+
+
 class AuditSettings(Section):
     """The record: where its checkpoints are copied to, and how long what stands beside it is kept."""
 
@@ -166,6 +172,7 @@ class Settings(BaseSettings):
     extensions: dict[str, str] = Field(default_factory=dict)  # that may run: name and hash
     gaps: GapSettings = GapSettings()
     policy: PolicySettings | None = None
+    confirm: ConfirmSettings = ConfirmSettings()
     audit: AuditSettings = AuditSettings()
     operator: OperatorSettings | None = None
     requests: RequestSettings = RequestSettings()

@@ -43,7 +43,8 @@ from graphs.gate import Withdrawn, is_past_pivot
 from graphs.kit import Case
 from graphs.plans import PlanInvalid, Proposal
 from graphs.policy import views
-from graphs.policy.engine import INACTIVE, Resource
+from graphs.policy.engine import INACTIVE, NOT_ALONE, NOT_PERMITTED, Policy, Resource
+from graphs.policy.views import People
 from graphs.ports import Connection
 from graphs.recorded import Ledger
 from graphs.records import (
@@ -278,7 +279,7 @@ class Nodes:
             facts = {
                 **self.workflow.facts(approval, ledger.results),
                 **({"until": until.isoformat()} if until else {}),
-                "by": approvals.names(approval),
+                **({} if approval.confirmed else {"by": approvals.names(approval)}),
             }
             await cases.note(conn, case.id, "confirmed")
             if self.workflow.urgent:
@@ -329,23 +330,35 @@ async def _propose(case: Case, row: cases.Row, proposal: Proposal, fields: Seque
         level = await authority.level(conn, [one.step.operation for one in proposal.steps])
         edit, lent = await edits.narrowed(conn, case.id)
     people = await rights.read(case.kit.directory, _concerned(row.run, proposal, edit, lent))
-    await quorum.require(
-        case.kit.directory,
-        case.kit.policy,
-        views.proposed(proposal, row.run, people, level=level),
-        groups=proposal.approvers.values(),
-        quorum=proposal.quorum,
-    )
+    if not proposal.confirmed:
+        await quorum.require(
+            case.kit.directory,
+            case.kit.policy,
+            views.proposed(proposal, row.run, people, level=level),
+            groups=proposal.approvers.values(),
+            quorum=proposal.quorum,
+        )
     author = people.get(edit.author.subject) if edit else None
     async with case.writing() as conn:
         card = await approvals.propose(conn, row.run, proposal, version=row.version, level=level)
         approval = await approvals.load(conn, card)
         assert approval is not None
+        if approval.confirmed:
+            _require_confirmable(case.kit.policy, approval, people)
         await _ask_for(conn, case, approval)
-        if edit and author and edits.carries(edit, approval, fields):
+        if edit and author and not approval.confirmed and edits.carries(edit, approval, fields):
             held = rights.held(author, lent, people)
             await votes.cast(case.kit, conn, approval, Verdict.APPROVE, held=held, people=people)
     return Command(goto="approve", update={"approval": card})
+
+
+def _require_confirmable(policy: Policy, approval: Approval, people: People) -> None:
+    """Return if the policies let whoever asked confirm it alone. Raises Refused, which undoes the asking."""
+    ruling = views.decides(policy, people.get(approval.requester.subject), approval, people, {})
+    for name, key in ((NOT_PERMITTED, "confirm_not_permitted"), (NOT_ALONE, "confirm_not_alone")):
+        if name in ruling.policies:
+            raise Refused(key)
+    require(ruling)
 
 
 def _concerned(run: Run, proposal: Proposal, edit: Edit | None, lent: Sequence[Delegation]) -> Iterator[str]:
@@ -358,10 +371,10 @@ def _concerned(run: Run, proposal: Proposal, edit: Edit | None, lent: Sequence[D
 
 async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
     notifier = case.kit.notifier
-    await cases.move(conn, case.id, RunStatus.WAITING)
-    await cases.note(
-        conn, case.id, "planned", mark=f"planned {approval.id}", approvers=", ".join(approval.approvers)
-    )
+    alone = {"confirmed": "yes"} if approval.confirmed else {}
+    await cases.move(conn, case.id, RunStatus.WAITING, facts=alone)
+    key, mark = "to_confirm" if approval.confirmed else "planned", f"planned {approval.id}"
+    await cases.note(conn, case.id, key, mark=mark, approvers=", ".join(approval.approvers))
     escalates_at = approval.escalation.at if approval.escalation is not None else None
     for due_at in (approval.remind_at, escalates_at, approval.decide_by):
         if due_at is not None:
@@ -369,7 +382,9 @@ async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
     await notifier.card(conn, approval.id)
     if approval.replaced:
         why = approval.replaced
-        await notifier.tell(conn, case.id, Notice(key=f"{why.key}:{approval.id}", facts=why.facts))
+        await notifier.tell(
+            conn, case.id, Notice(key=f"{why.key}:{approval.id}", facts={**why.facts, **alone})
+        )
     await notifier.progress(conn, case.id)
     card = cards.plain(approval)
     clause = card.pop("clause")
@@ -384,6 +399,7 @@ async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
             "edition": approval.clause.edition,
             "replaces": approval.replaces or "",
             "quorum": approval.quorum,
+            **({"confirmed": True} if approval.confirmed else {}),
             "policy": case.kit.policy.hash,
         },
         detail={"approvers": list(approval.approvers), "card": card},
@@ -402,7 +418,8 @@ async def _begin(case: Case, approval: Approval) -> None:
     async with case.writing() as conn:
         await cases.move(conn, case.id, RunStatus.EXECUTING)
         mark = f"approved {approval.id}"
-        await cases.note(conn, case.id, "approved", mark=mark, by=approvals.names(approval))
+        key = "said_so" if approval.confirmed else "approved"
+        await cases.note(conn, case.id, key, mark=mark, by=approvals.names(approval))
         await case.kit.notifier.progress(conn, case.id)
 
 

@@ -17,7 +17,7 @@ from connectors.registry import SHIPPED
 from graphs.policy import names, types
 from graphs.policy.types import Described
 
-Action = Literal["request", "read", "approve", "execute", "resolve", "revert", "review"]
+Action = Literal["request", "read", "approve", "confirm", "execute", "resolve", "revert", "review"]
 Attribute = Any  # plain JSON, as Cedar has it
 Context = Mapping[str, Attribute | Mapping[str, Attribute]]
 Resource = tuple[str, str, Mapping[str, Attribute]]  # type, id, attributes
@@ -25,6 +25,8 @@ Fault = Literal["failed", "late", "unclear"]
 OWN = "nobody-decides-on-their-own-request"
 AUTHORS = "nobody-decides-on-what-they-wrote"
 THROUGH = "nobody-decides-through-a-stand-in-on-what-they-asked-for"
+NOT_PERMITTED = "confirmed-where-permitted"
+NOT_ALONE = "confirmed-alone-concerns-nobody-else"
 TOOK_PART = "nobody-reviews-what-they-took-part-in"
 INACTIVE = "inactive-people-do-nothing"
 WITHIN = 1.0  # seconds; with 200 operations a decision takes half a millisecond
@@ -95,13 +97,15 @@ class Policy:
     """One loaded set of policies. Raises PolicyInvalid when they do not pass strict validation.
 
     `groups` are those that the policies name, each with the directory's id: see `group_names`. `operations`
-    are those of which the schema speaks, by name.
+    are those of which the schema speaks, by name. `confirmable` are the workflows whose requesters the
+    installation lets confirm what concerns nobody else.
     """
 
     schema: str
     text: str
     timer: Callable[[], float] = time.monotonic
     groups: Mapping[str, str] = field(default_factory=dict)
+    confirmable: frozenset[str] = frozenset()
     operations: Mapping[str, Described] = field(default_factory=lambda: {one.name: one for one in SHIPPED})
 
     def __post_init__(self) -> None:

@@ -218,7 +218,7 @@ Described = type[Operation[Any, Any]] | Operation[Any, Any]
 
 
 def schema(operations: Iterable[Described]) -> str:
-    """Return the part of the schema that speaks of these operations: two actions for each, by name.
+    """Return the part of the schema that speaks of these operations: three actions for each, by name.
 
     Raises Undescribable, also for two operations of one name.
     """
@@ -252,6 +252,22 @@ action "approve:{name}" in [Action::"approve"] appliesTo {{
     "level": Long,
     "escalated": Bool,
     "holder"?: Holder,
+  }},
+}};
+
+action "confirm:{name}" in [Action::"confirm"] appliesTo {{
+  principal: Person,
+  resource: Approval,
+  context: {{
+    "parameters": {at_approve},
+    "effect": String,
+    "scope": String,
+    "lasts"?: Long,
+    "plan": Plan,
+    "level": Long,
+    "reversible": Bool,
+    "outside": Bool,
+    "permitted": Bool,
   }},
 }};
 
