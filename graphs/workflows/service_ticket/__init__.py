@@ -7,6 +7,7 @@ from pydantic import Field as Limit
 
 from connectors.tickets import NewTicket, OpenTicket, Ticket, Tickets
 from graphs.sdk import (
+    REQUESTER,
     Approval,
     Approvers,
     Channel,
@@ -110,7 +111,7 @@ class ServiceTicket(Workflow[Rules]):
         )
         return Plan(
             steps=(step("ticket", OpenTicket, ticket),),
-            approvers=Approvers(groups=self.rules.desk),
+            approvers=Approvers(groups=self.rules.desk) if priority in self.rules.approve else REQUESTER,
             clause=(self.rules.clause.document, self.rules.clause.anchor),
             beneficiary=person,
             lines=(
