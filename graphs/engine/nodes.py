@@ -17,7 +17,7 @@ from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from connectors.base import Result, Sight, parse
+from connectors.base import Operation, Result, Sight, parse
 from connectors.errors import Unavailable
 from graphs import (
     alarms,
@@ -504,7 +504,8 @@ async def is_there(case: Case, effect: Effect, *, blind: bool) -> bool:
         await _record(case, effect, "not_visible", None)
         return blind
     if effect.act == "undo":
-        seen = await operation.sight(parse(operation, effect.payload), effect.key, await _left(case, effect))
+        done = await _done(case, effect)
+        seen = await operation.sight(parse(operation, effect.payload), done.key, _left(operation, done))
         await _record(case, effect, _UNDONE[seen], None)
         return seen is Sight.THERE
     found = await operation.find(parse(operation, effect.payload), effect.key)
@@ -515,13 +516,17 @@ async def is_there(case: Case, effect: Effect, *, blind: bool) -> bool:
 _UNDONE = {Sight.GONE: "matches", Sight.THERE: "differs", Sight.NOT_SEEN: "not_visible"}
 
 
-async def _left(case: Case, undone: Effect) -> Result | None:
-    """Return what the effect had left behind that was undone."""
+async def _done(case: Case, undone: Effect) -> Effect:
+    """Return the effect that was undone."""
     async with case.kit.pool.connection() as conn:
         done = await effects.find(conn, undone.approval, undone.step, "apply")
-    if done is None or not done.result:
-        return None
-    return case.kit.registry.operation(done.operation).result.model_validate(done.result)
+    assert done is not None
+    return done
+
+
+def _left(operation: Operation[Any, Any], done: Effect) -> Result | None:
+    """Return what an effect has left behind."""
+    return operation.result.model_validate(done.result) if done.result else None
 
 
 async def _record(case: Case, effect: Effect, status: str, found: Result | None) -> None:
