@@ -57,6 +57,7 @@ from bot.messages import Messages
 from bot.outbox import Outbox
 from bot.places import Places
 from bot.replies import Replies
+from bot.rooms import Rooms
 from bot.settings import Settings, SettingsError
 from bot.shelf import open_shelf
 from bot.signals import until_signalled
@@ -64,6 +65,7 @@ from bot.sync import Sync, ingesting
 from bot.understanding import open_understanding
 from bot.wiring import Parts
 from connectors.registry import DirectorySettings, connect
+from graphs import audit
 from graphs.records import Notice
 from graphs.runs import Runs
 from knowledge.errors import KnowledgeError
@@ -71,6 +73,7 @@ from knowledge.errors import KnowledgeError
 logger = logging.getLogger(__name__)
 
 TIMEOUT = 10  # seconds for one call to Slack
+_EXTENSION = "extension.runs"
 SURFACES = (
     conversation,
     home,
@@ -101,6 +104,7 @@ async def build(
     messages = Messages(database.pool)
     seal = await open_seal(database, credentials.store)
     await unlock(database, credentials.store)
+    await extensions_recorded(database, settings.rooms)
     hints = workflows.hints(settings)
     lexicon.learn(
         systems=systems.titles(settings),
@@ -179,6 +183,16 @@ async def build(
                 groups=frozenset(workflows.named_groups(settings)),
                 time_zone=settings.time_zone,
             )
+
+
+async def extensions_recorded(database: Database, rooms: Rooms) -> None:
+    """Write into the record which extensions run, with the hash of their files, where it says otherwise."""
+    async with database.pool.connection() as conn:
+        for name, one in rooms.allowed.items():
+            said = await audit.last(conn, None, (_EXTENSION,), name=name)
+            if said is None or said.facts["hash"] != one.hash:
+                facts = {"name": name, "hash": one.hash, "version": one.version, "origin": one.origin}
+                await audit.append(conn, _EXTENSION, run=None, facts=facts, detail={})
 
 
 def make_app(parts: Parts, *, signing_secret: str = "") -> tuple[AsyncApp, Surfaces]:

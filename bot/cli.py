@@ -9,9 +9,11 @@ from bot.commands import (
     editions,
     effects,
     evaluate,
+    extensions,
     gaps,
     groups,
     knowledge,
+    new,
     outbox,
     policy,
     privacy,
@@ -39,6 +41,7 @@ app.command()(knowledge.ask_command(readers.reader))
 app.command()(evaluate.evaluate)
 app.command()(sources.sources)
 app.command()(reviews.reviews)
+app.command("extensions")(extensions.list_extensions)
 app.add_typer(audit.app, name="audit")
 app.add_typer(delegate.app, name="delegate")
 app.add_typer(editions.app, name="editions")
@@ -46,6 +49,7 @@ app.add_typer(effects.app, name="effects")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(groups.app, name="groups")
+app.add_typer(new.app, name="new")
 app.add_typer(policy.app, name="policy")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(sandbox.app, name="sandbox")

@@ -253,6 +253,11 @@ def load(home: Path, config: Path | None = None, *, as_it_is: bool = False) -> S
     return settings
 
 
+def pins(home: Path, config: Path | None = None) -> dict[str, str]:
+    """Read only which extensions the settings allow, each with its hash. Raises SettingsError."""
+    return dict(_pins(_file(config or home / CONFIG, required=config is not None)))
+
+
 def made(values: Mapping[str, Any]) -> Settings:
     """Return the settings of these values and the environment, with the tables of the rooms that they name.
 

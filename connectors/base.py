@@ -159,7 +159,7 @@ class Operation(ABC, Generic[DataT, ResultT]):
     async def undo(self, data: DataT, result: ResultT, key: str) -> None:
         """Restore what `apply` changed, as far as its result says that it changed anything.
 
-        `key` is the reversal's own, the same when it is sent again; what is undone is named by `result`, while
+        `key` is the reversal's own, the same when it is sent again. What is undone is named by `result`;
         `find` and `sight` are asked with the key of the `apply`. Returns only when it is so for certain, and
         otherwise raises `Ambiguous`.
         """

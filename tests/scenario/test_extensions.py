@@ -1,5 +1,6 @@
 """A distribution of somebody else's, installed and named in the settings: nothing in the core knows it."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from bot import lexicon, policies, router, sentences, systems, workflows
+from bot import app, lexicon, policies, router, sentences, systems, workflows
+from bot.cli import app as cli
 from bot.database import Database
 from bot.rooms import extensions
 from bot.settings import Settings, SettingsError, load
 from connectors.sandbox.process import Running
+from graphs import audit
 from graphs.engine.machine import kind
 from graphs.records import RunStatus
 from tests.scenario.desk import Office, open_office
@@ -188,6 +192,37 @@ def test_a_folder_of_the_home_runs_as_well(tmp_path: Path, entries: Entries) -> 
     text = (home / "countersign.toml").read_text()
     (home / "countersign.toml").write_text(f'[extensions]\nlab_home = "{pin}"\n{text}')
     assert [one.name for one in workflows.switched_on(load(home))] == ["loan"]
+
+
+async def test_which_of_its_files_ran_stands_in_the_record(settings: Settings, lab: Lab) -> None:
+    database = lab.office.database
+    for _ in range(2):
+        await app.extensions_recorded(database, settings.rooms)
+    async with database.pool.connection() as conn:
+        said = await audit.standing(conn, ("extension.runs",))
+    assert [one.facts["hash"] for one in said] == [settings.rooms.allowed["lab"].hash]
+
+
+def test_the_command_says_what_runs_and_how_to_allow_what_does_not(
+    installed: Path, tmp_path: Path, entries: Entries
+) -> None:
+    home = written(tmp_path / "home", entries, pin=(known := extensions(tmp_path)["lab"]).hash)
+
+    def told() -> dict[str, dict[str, Any]]:
+        said = CliRunner().invoke(cli, ["extensions", "--home", str(home), "--json"])
+        assert said.exit_code == 0, said.output
+        return {one["name"]: one for one in json.loads(said.stdout)["rooms"]}
+
+    assert told()["loan"] | {"why": ""} == {
+        "name": "loan", "sort": "workflow", "origin": "installed (lab)", "version": "1.0",
+        "hash": known.hash, "runs": True, "why": "",
+    }  # fmt: skip
+    (home / "countersign.toml").write_text("")
+    assert not told()["lab"]["runs"]
+    said = CliRunner().invoke(cli, ["extensions", "--home", str(home)]).output
+    assert f'lab = "{known.hash}"' in said
+    (home / "countersign.toml").write_text(f'[extensions]\nlab = "sha256:{"0" * 64}"\n')
+    assert told()["lab"]["why"] == "its files are not those that [extensions] names"
 
 
 def test_nothing_of_the_core_knows_it() -> None:
