@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 
 from bot.render import Markup, join, ours, safe
+from connectors.registry import SHIPPED
 
 SYSTEMS: dict[str, str] = {}  # "tickets": "the ticket system"
-OPERATIONS: dict[str, str] = {}  # "tickets.open": "Open a ticket"
+OPERATIONS = {one.name: one.title for one in SHIPPED}  # "directory.add_to_group": "Add to a group"
 SENTENCES: dict[str, str] = {}  # "service_ticket.opened": "Ticket {ticket} is open."
 _LONGEST = 300  # characters of one fact in a sentence
 _PLACE = re.compile(r"\{([a-z_]+)\}")

@@ -19,8 +19,8 @@ from connectors.errors import Ambiguous, Conflict, Denied, Invalid, NotFound, Un
 from connectors.sandbox import company, process
 from graphs import audit
 from graphs.drive import MOST
+from graphs.ending import TOLD
 from graphs.engine.machine import kind
-from graphs.memberships import TOLD
 from graphs.records import RunStatus
 from graphs.sections import ClauseRef
 from graphs.workflows import break_glass

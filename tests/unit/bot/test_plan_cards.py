@@ -195,7 +195,7 @@ def steps(draw: st.DrawFn) -> tuple[PlanStep, ...]:
     )
 
 
-HEADING = re.compile(r"^\*Step (\d+) of (\d+): directory\.add_to_group\*", re.MULTILINE)
+HEADING = re.compile(r"^\*Step (\d+) of (\d+): Add to a group \(directory\.add_to_group\)\*", re.MULTILINE)
 STATES = st.sampled_from(get_args(State))
 
 
