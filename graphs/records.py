@@ -365,7 +365,9 @@ class Run:
         return self.status.is_open and not self.begun and self.due_at is None
 
 
-Beside = Literal["reminder", "escalated", "not_ended"]  # what is said in the thread of an approval
+# What is said in the thread of an approval. Of a plan: that it stopped, that it did with something left, or
+# that it was tried too often.
+Beside = Literal["reminder", "escalated", "not_ended", "stopped", "unfinished", "held"]
 Emergency = Literal["asked", "granted", "ended", "not_ended", "not_in_order"]
 # Of what was granted for a time: nothing was left to end it, or what tries to end it gets nowhere.
 Alarm = Literal[Emergency, "overdue", "late"]

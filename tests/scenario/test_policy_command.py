@@ -103,7 +103,7 @@ async def test_explain_says_who_could_decide_and_why_not_me(
         process.directory(own / "directory") as server,
         Embedded(home),
         open_database(home, None) as database,
-        open_office(database, home, server, rules=ruled(escalate_to=("people-team",))) as office,
+        open_office(database, home, server, rules=ruled(escalate_to="people-team")) as office,
     ):
         await unlock(database, lambda: open_secrets(home=home, key=secret))
         await town_hall.found_group(server, "security", [])  # which the policies of this installation name
