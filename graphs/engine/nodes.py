@@ -179,9 +179,6 @@ class Nodes:
                 return await _propose(case, row, proposal, self.workflow.fields)
             except Refused as refusal:
                 return refuse(refusal)
-            except PlanInvalid:
-                log.exception("The workflow %s planned what cannot be carried out", self.workflow.name)
-                return refuse(Refused("plan_invalid"))
 
         return node
 
@@ -190,7 +187,11 @@ class Nodes:
         if self.workflow.stages[name].first:
             self.workflow.require_allowed(run.asked)
         look: Stage = getattr(self.workflow, name)
-        return await preparing.prepare(case, run, await look(run))
+        try:
+            return await preparing.prepare(case, run, await look(run))
+        except PlanInvalid as error:
+            log.exception("The workflow %s planned what cannot be carried out", self.workflow.name)
+            raise Refused("plan_invalid") from error
 
     async def _may_request(self, case: Case, run: RunContext) -> None:
         """Ask the policies whether this may be requested, and write down what they said. Raises Refused."""
