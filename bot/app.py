@@ -102,7 +102,11 @@ async def build(
     seal = await open_seal(database, credentials.store)
     await unlock(database, credentials.store)
     hints = workflows.hints(settings)
-    lexicon.learn(systems=systems.titles(settings), sentences=workflows.sentences(settings))
+    lexicon.learn(
+        systems=systems.titles(settings),
+        operations={one.name: one.title for one in systems.operations(settings) if one.title},
+        sentences=workflows.sentences(settings),
+    )
     async with (
         open_understanding(hints) as understanding,
         open_shelf(settings.home, database) as shelf,

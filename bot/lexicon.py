@@ -1,4 +1,4 @@
-"""What rooms say for themselves: how people call a system, and the sentences of a workflow.
+"""What rooms say for themselves: how people call systems and what is done there, and their own sentences.
 
 There is one installation in a process: what its rooms say is learnt once, when it starts.
 """
@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from bot.render import Markup, join, ours, safe
 
 SYSTEMS: dict[str, str] = {}  # "tickets": "the ticket system"
+OPERATIONS: dict[str, str] = {}  # "tickets.open": "Open a ticket"
 SENTENCES: dict[str, str] = {}  # "service_ticket.opened": "Ticket {ticket} is open."
 _LONGEST = 300  # characters of one fact in a sentence
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 
 
-def learn(*, systems: Mapping[str, str], sentences: Mapping[str, str]) -> None:
+def learn(*, systems: Mapping[str, str], operations: Mapping[str, str], sentences: Mapping[str, str]) -> None:
     """Take what the rooms say that are switched on."""
     SYSTEMS.update(systems)
+    OPERATIONS.update(operations)
     SENTENCES.update(sentences)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bot.settings import Settings, SettingsError
 from bot.systems import operations
+from bot.workflows import parameters
 from graphs.policy.engine import Policy, PolicyInvalid
 
 
@@ -13,13 +14,13 @@ def of(settings: Settings, file: Path | None = None) -> Policy:
 
     They speak of what can be done here. Raises SettingsError.
     """
-    known = operations(settings)
+    known, asked = operations(settings), parameters(settings)
     if file is None and settings.policy is not None:
         file = settings.home / settings.policy.file.expanduser()
     if file is None:
-        return _permitting(settings, Policy.shipped(operations=known))
+        return _permitting(settings, Policy.shipped(operations=known, parameters=asked))
     try:
-        found = Policy.shipped(file.read_text(encoding="utf-8"), operations=known)
+        found = Policy.shipped(file.read_text(encoding="utf-8"), operations=known, parameters=asked)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The policies {file} cannot be read: {error}.") from error
     except PolicyInvalid as error:

@@ -243,15 +243,24 @@ def load(home: Path, config: Path | None = None, *, as_it_is: bool = False) -> S
             f"{path} holds the secret '{kept[0]}'. Keep it in the keyring or the environment."
         )
     try:
-        rooms = Rooms.allowing(home, _pins(values))
-        settings = _of(rooms, values)(**{**values, "home": home})
+        settings = made({**values, "home": home})
     except RoomInvalid as error:
         raise SettingsError(str(error)) from error
     except ValidationError as error:
         raise SettingsError(_sentence(path, error)) from error
-    settings._rooms = rooms
     if settings.secrets_key is not None and not as_it_is:
         _require_strong(settings.secrets_key)
+    return settings
+
+
+def made(values: Mapping[str, Any]) -> Settings:
+    """Return the settings of these values and the environment, with the tables of the rooms that they name.
+
+    Raises RoomInvalid and pydantic's ValidationError.
+    """
+    rooms = Rooms.allowing(Path(values["home"]), _pins(values))
+    settings = _of(rooms, values)(**values)
+    settings._rooms = rooms
     return settings
 
 

@@ -109,6 +109,7 @@ class Operation(ABC, Generic[DataT, ResultT]):
     """
 
     name: ClassVar[str]
+    title: ClassVar[str] = ""  # as people read it: "Open a ticket"
     effect: ClassVar[Effect]
     repeat: ClassVar[Repeat]
     scope: ClassVar[str]  # of the credential that it acts with: one for each connector and scope

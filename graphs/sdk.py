@@ -8,12 +8,13 @@ it.
 from connectors.directory import Person
 from graphs.admission import Refused
 from graphs.engine.workflow import Next, Results, RunContext, Workflow, stage
-from graphs.plans import Approvers, Deadlines, Plan, Step, ref, step
+from graphs.plans import REQUESTER, Approvers, Deadlines, Plan, Step, ref, step
 from graphs.records import Approval, Field, Party, Run, Shown
 from graphs.sections import Channel, ClauseRef, GroupName, Groups, Section, Span, Times
 from graphs.words import WorkflowHints
 
 __all__ = [
+    "REQUESTER",
     "Approval",
     "Approvers",
     "Channel",

@@ -50,6 +50,9 @@ _TICKETS = """
 [connectors.tickets]
 url = "{url}"
 
+[confirm]
+workflows = ["service_ticket"]
+
 [workflows.service_ticket]
 channel = "{desk}"
 desk = "it"

@@ -109,6 +109,7 @@ class OpenTicket(OnTickets[NewTicket, Opened]):
     """
 
     name = "tickets.open"
+    title = "Open a ticket"
     effect = "write"
     repeat = "findable"
     scope = "tickets:write"
@@ -168,6 +169,7 @@ class Comment(OnTickets[Remark, Commented]):
     """Put words on a ticket. Its status stays. To undo it takes them off; mails that were sent stay sent."""
 
     name = "tickets.comment"
+    title = "Write on a ticket"
     effect = "write"
     repeat = "findable"
     scope = "tickets:write"
@@ -203,6 +205,7 @@ class Assign(OnTickets[Assignment, Assigned]):
     """Give a ticket to somebody, while it is with whom the request says. It leaves no mark of its key."""
 
     name = "tickets.assign"
+    title = "Give a ticket to somebody"
     effect = "write"
     repeat = "findable"
     scope = "tickets:write"
@@ -253,6 +256,7 @@ class Close(OnTickets[Closing, Closed]):
     """
 
     name = "tickets.close"
+    title = "Close a ticket"
     effect = "write"
     repeat = "findable"
     scope = "tickets:write"

@@ -119,6 +119,7 @@ class Workflow(ABC, Generic[RulesT]):
     title: ClassVar[str]
     version: ClassVar[int]
     continues: ClassVar[tuple[int, ...]] = ()
+    described: ClassVar[Mapping[str, type[str | int]]] = {}  # what `parameters` returns, for the policies
     examples: ClassVar[tuple[str, ...]] = ()  # how people ask for it: each is understood, or a test fails
     sentences: ClassVar[Mapping[str, str]] = {}  # of its own keys, "NAME.key", with facts in braces
     urgent: ClassVar[bool] = False  # for emergencies: its runs come before all others, and are announced

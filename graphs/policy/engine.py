@@ -61,6 +61,9 @@ class _Misfit(Exception):
     """A question that cannot be put to the policies. The message never repeats a value."""
 
 
+PARAMETERS: Mapping[str, type[str | int]] = {"group": str, "days": int, "minutes": int}  # of access
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ruling:
     """What the policies say to one request, and which of them said it.
@@ -116,17 +119,23 @@ class Policy:
             seen.add(rule.id)
 
     @classmethod
-    def shipped(cls, more: str = "", *, operations: Iterable[Described] = SHIPPED) -> Self:
+    def shipped(
+        cls,
+        more: str = "",
+        *,
+        operations: Iterable[Described] = SHIPPED,
+        parameters: Mapping[str, type[str | int]] = PARAMETERS,
+    ) -> Self:
         """Return the policies of this package, and `more` of the installation's own, which only forbid.
 
-        They speak of these operations and of no other. Raises PolicyInvalid, also for an operation of which
-        no policy can speak.
+        They speak of these operations, of these parameters of requests, and of no other. Raises
+        PolicyInvalid, also for an operation of which no policy can speak.
         """
         folder = resources.files("graphs.policy")
         schema = (folder / "schema.cedarschema").read_text(encoding="utf-8")
         known = tuple(operations)
         try:
-            schema += types.schema(known)
+            schema += types.parameters(parameters) + types.schema(known)
         except types.Undescribable as error:
             raise PolicyInvalid(str(error)) from error
         by_name = {one.name: one for one in known}

@@ -103,6 +103,12 @@ def _fields(model: type[BaseModel]) -> tuple[tuple[str, _Held], ...]:
     return tuple(found)
 
 
+def parameters(known: Mapping[str, type[str | int]]) -> str:
+    """Return the Cedar type of what requests ask for: each by its type, and none of them required."""
+    fields = ", ".join(f'"{name}"?: {"Long" if kind is int else "String"}' for name, kind in known.items())
+    return f"\ntype Parameters = {{{fields}}};\n"
+
+
 def record(model: type[BaseModel], *, partial: bool = False) -> str:
     """Return the Cedar record type of a payload; `partial`: fields that may hold a reference are optional.
 

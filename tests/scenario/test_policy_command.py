@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from bot import policies
 from bot.audit.keys import unlock
 from bot.cli import app
 from bot.database import open_database
+from bot.settings import load
 from bot.storage.embedded import Embedded
 from connectors.sandbox import process
 from connectors.secrets import open_secrets
@@ -41,7 +43,7 @@ def test_check_lists_the_policies_in_words_with_their_hash(own: Path) -> None:
     assert shown.exit_code == 0, shown.output
     assert f"{len(Policy.shipped(LONG).rules)} policies fit the schema" in shown.output
     found = json.loads(run("check", "--home", own, "--json").stdout)
-    assert found["hash"] == Policy.shipped(LONG).hash
+    assert found["hash"] == policies.of(load(own)).hash
     assert found["policies"][-1] == {
         "id": "long-access",
         "effect": "forbid",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import ClassVar
 
 from pydantic import Field as Limit
 
@@ -45,6 +46,7 @@ class BreakGlass(Workflow[Rules]):
     continues = (1,)
     urgent = True
     ending = ("break_glass_end", 1)
+    described: ClassVar[Mapping[str, type[str | int]]] = {"group": str, "minutes": int}
 
     @property
     def fields(self) -> tuple[Field, ...]:

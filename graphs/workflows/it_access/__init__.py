@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import ClassVar
 
 from pydantic import Field as Limit
 
@@ -61,6 +62,7 @@ class ItAccess(Workflow[Rules]):
     name, title, version = "it_access", "Access to data", 3
     continues = (2,)
     ending = ("it_access_end", 1)
+    described: ClassVar[Mapping[str, type[str | int]]] = {"group": str, "days": int}
 
     @property
     def fields(self) -> tuple[Field, ...]:

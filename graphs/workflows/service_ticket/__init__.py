@@ -7,6 +7,7 @@ from pydantic import Field as Limit
 
 from connectors.tickets import NewTicket, OpenTicket, Ticket, Tickets
 from graphs.sdk import (
+    REQUESTER,
     Approval,
     Approvers,
     Channel,
@@ -48,6 +49,7 @@ class ServiceTicket(Workflow[Rules]):
     """Told in somebody's own words, sorted, compared with the open tickets, and opened."""
 
     name, title, version = "service_ticket", "Service ticket", 1
+    described: ClassVar[Mapping[str, type[str | int]]] = {"category": str, "priority": str}
     examples = (
         "My VPN is down since this morning, I cannot work",
         "the label printer in the Halifax warehouse prints everything twice",
@@ -109,7 +111,7 @@ class ServiceTicket(Workflow[Rules]):
         )
         return Plan(
             steps=(step("ticket", OpenTicket, ticket),),
-            approvers=Approvers(groups=self.rules.desk),
+            approvers=Approvers(groups=self.rules.desk) if priority in self.rules.approve else REQUESTER,
             clause=(self.rules.clause.document, self.rules.clause.anchor),
             beneficiary=person,
             lines=(
