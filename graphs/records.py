@@ -356,8 +356,9 @@ class Run:
     @property
     def can_be_asked_again(self) -> bool:
         """Whether it ended because somebody or the time said no, so that asking anew may help."""
-        said_no = {"denied", "expired", "window_passed", "withdrawn"}
-        return self.status is RunStatus.REFUSED and self.reason in said_no
+        said_no = {"denied", "expired", "window_passed"}
+        theirs = self.reason == "withdrawn" and self.facts.get("of") == "requester"  # else they were erased
+        return self.status is RunStatus.REFUSED and (self.reason in said_no or theirs)
 
     @property
     def can_be_withdrawn(self) -> bool:
