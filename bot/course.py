@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from bot.blocks import plan
 from bot.render import Markup, exact, join, line, ours, size
 from graphs.effects import Effect
 from graphs.recorded import Ledger
-from graphs.records import Approval, PlanStep
+from graphs.records import Actor, Approval, PlanStep
 
 State = Literal[
     "waiting",
@@ -51,6 +52,9 @@ class Course:
     approval: Approval
     states: Mapping[str, State]
     stopped: bool = False
+    at: str = ""  # the step that stopped it
+    owned: bool = False  # what is left waits for somebody to look after it
+    looked_after: tuple[Actor, datetime] | None = None  # by whom, and when
 
     @property
     def words(self) -> Mapping[str, Markup]:
@@ -78,7 +82,7 @@ class Course:
     @property
     def unfinished(self) -> bool:
         """Whether the plan stopped and somebody has to look after what was not taken back."""
-        return self.stopped and bool(self._left)
+        return self.stopped and bool(self._left) and self.looked_after is None
 
     @property
     def stand(self) -> Markup:
@@ -86,7 +90,10 @@ class Course:
         done, back = self._where(_DONE), self._where({"undone"})
         if not self._where(_STANDS) and not done:
             return ours("I have changed nothing.")
-        said = [f"I had done {_steps(done, len(self.approval.steps))}." if self.stopped and done else ""]
+        count = len(self.approval.steps)
+        at = next((at for at, step in enumerate(self.approval.steps, start=1) if step.name == self.at), 0)
+        said = [f"Step {at} of {count} stopped it." if self.stopped and at else ""]
+        said += [f"I had done {_steps(done, count)}." if self.stopped and done else ""]
         said += [_sentence(back, "is taken back", "are taken back")]
         if not self.stopped:
             said += [_sentence(self._where({"done"}), "is done", "are done")]

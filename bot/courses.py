@@ -1,9 +1,9 @@
 """Where the plans of runs stand, read for the messages that say so."""
 
 from bot.course import Course, states
-from graphs import approvals, audit, recorded
+from graphs import approvals, audit, recorded, unfinished
 from graphs.ports import Connection
-from graphs.records import Approval, ApprovalStatus, Run, RunStatus
+from graphs.records import Actor, Approval, ApprovalStatus, Run, RunStatus
 
 
 async def of_run(conn: Connection, run: Run) -> Course | None:
@@ -42,5 +42,17 @@ async def _of(conn: Connection, approval: Approval, status: RunStatus) -> Course
         return None  # the run says that its record is not as it was written
     if not ledger.effects:
         return None
-    stopped = status in {RunStatus.REFUSED, RunStatus.FAILED}
-    return Course(approval=approval, states=states(approval, ledger), stopped=stopped)
+    known = states(approval, ledger)
+    if status not in {RunStatus.REFUSED, RunStatus.FAILED}:
+        return Course(approval=approval, states=known)
+    stop = await audit.last(conn, approval.run, ("plan.stopped",), approval=approval.id)
+    opened, closed = await unfinished.stand(conn, approval)
+    who = None if closed is None else (closed.detail or {}).get("by")
+    return Course(
+        approval=approval,
+        states=known,
+        stopped=True,
+        at="" if stop is None else str(stop.facts["step"]),
+        owned=opened is not None and closed is None,
+        looked_after=(Actor(**who), closed.at) if closed is not None and who else None,
+    )

@@ -44,7 +44,7 @@ def _of_step(name: str, steps: Sequence[PlanStep]) -> tuple[str, str]:
 _PARTS: Mapping[str, str] = {
     "parameters": "What is sent, {}",
     "terms": "Agreed, {}",  # of earlier releases
-    "steps.order": "The steps",
+    "steps.(order)": "The steps",
     "name": "How the step is called",
     "then": "How it ends",
     "reversible": "Whether it can be undone",

@@ -1,10 +1,11 @@
 """From a row of the outbox to what it shows now."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
-from bot import courses, undelivered
+from bot import courses, sentences, undelivered
 from bot.blocks import approval as approvals
 from bot.blocks import beside, progress, refused
 from bot.blocks import doubt as doubts
@@ -16,6 +17,7 @@ from bot.messages import Messages, Row
 from bot.outbox import Letter, NoChannel, NoLongerTrue, Nowhere
 from bot.render import Markup
 from bot.shares import share_of
+from connectors.errors import ConnectorError
 from graphs.records import Actor, Alarm, Approval, ApprovalStatus, Beside, Doubt, Notice, Review, Run
 from graphs.runs import Runs
 
@@ -146,6 +148,9 @@ class RecordDrawing:
                 users = await self._identity.users({vote.by.subject for vote in approval.votes})
                 said = beside.waits(approval, news, sorted(users.values()))
                 return Letter(channel=place.channel, thread=place.ts, message=said)
+            if news in {"stopped", "unfinished", "held"}:
+                said = await self._stopped(approval, news)
+                return Letter(channel=place.channel, thread=place.ts, message=said)
             if approval.status is not ApprovalStatus.PENDING:
                 raise NoLongerTrue(f"the approval {name} is decided")
             second = approval.escalation.groups if approval.escalation and news == "escalated" else {}
@@ -156,6 +161,22 @@ class RecordDrawing:
             users = await self._identity.members((*approval.approvers.values(), *second.values()))
             said = beside.waits(approval, news, _without(users, _involved(approval)))
         return Letter(channel=place.channel, thread=place.ts, message=said)
+
+    async def _stopped(self, approval: Approval, news: Beside) -> Message:
+        """Say that a plan stopped, to those who approved it; of what is left, to all who could have."""
+        run = await self._runs.run(approval.run)
+        users = await self._identity.users({vote.by.subject for vote in approval.votes})
+        if news == "unfinished":
+            with suppress(ConnectorError):  # those who approved it know where to look
+                members = await self._identity.members(approval.approvers.values())
+                users = {**members, **users}
+        async with self._messages.writing() as conn:
+            course = await courses.of_card(conn, approval)
+        why = sentences.reason(run.reason, run.facts) if run.reason else None
+        if news == "held":
+            why = sentences.standing(run.status, run.facts)
+        shown = sorted(_without(users, {approval.requester.subject} if not approval.confirmed else set()))
+        return beside.stopped(approval, news, shown, stand=None if course is None else course.stand, why=why)
 
     def _of(self, subject: Run | Approval, letter: Letter) -> Letter:
         """Return the letter in the turn of whoever asked for what it is about; an emergency's comes first."""

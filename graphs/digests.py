@@ -1,6 +1,7 @@
 """What an approval is bound to, as one number, and what differs between two of them. Pure."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,9 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Di
 
 def _leaves(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str]]:
     for key, inner in value.items():
-        if isinstance(inner, Mapping):
+        if key == _SENT and isinstance(inner, Mapping):
+            yield from _sent(inner, f"{path}{key}")
+        elif isinstance(inner, Mapping):
             yield from _leaves(inner, f"{path}{key}.")
         elif isinstance(inner, list) and any(isinstance(one, Mapping) for one in inner):
             yield from _leaves(_named(inner), f"{path}{key}.")
@@ -36,6 +39,26 @@ def _leaves(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str
             yield f"{path}{key}", str(inner)
 
 
+_SENT = "parameters"
+_ORDER = "(order)"  # no record is called so
+
+
+def _sent(value: Any, path: str) -> Iterable[tuple[str, str]]:
+    """Yield what a step sends, value by value: entries of lists by their places, as in `items[2].quantity`.
+
+    How many entries a list has is a value too, so that an empty one differs from none.
+    """
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _sent(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        yield f"{path}.count", str(len(value))
+        for place, inner in enumerate(value, start=1):
+            yield from _sent(inner, f"{path}[{place}]")
+    else:
+        yield path, value if isinstance(value, str) else json.dumps(value)
+
+
 def _named(records: Sequence[Any]) -> Mapping[str, Any]:
     """Return a list of records by their names or, where they have none, by their places from 1 on.
 
@@ -43,5 +66,5 @@ def _named(records: Sequence[Any]) -> Mapping[str, Any]:
     """
     names = [one.get("name", "") if isinstance(one, Mapping) else "" for one in records]
     if all(names) and len({*names}) == len(names):
-        return {**dict(zip(names, records, strict=True)), "order": names}
+        return {**dict(zip(names, records, strict=True)), _ORDER: names}
     return {str(place): one for place, one in enumerate(records, start=1)}

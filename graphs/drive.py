@@ -220,6 +220,10 @@ async def _retry(case: Case, error: ConnectorError) -> None:
 
 
 async def _bury(conn: Connection, case: Case, facts: Mapping[str, str]) -> None:
+    """Let a run rest. Of a plan that has begun those who approved it hear so beside its card."""
+    card = await approvals.latest(conn, case.id)
+    if card is not None and await effects.of_approval(conn, card):
+        await case.kit.notifier.beside_card(conn, card, "held")
     await cases.bury(conn, case.id, facts)
     await cases.note(conn, case.id, "dead", **facts)
     await case.kit.notifier.tell(conn, case.id, Notice(key="dead", facts=facts))

@@ -356,8 +356,9 @@ class Run:
     @property
     def can_be_asked_again(self) -> bool:
         """Whether it ended because somebody or the time said no, so that asking anew may help."""
-        said_no = {"denied", "expired", "window_passed", "withdrawn"}
-        return self.status is RunStatus.REFUSED and self.reason in said_no
+        said_no = {"denied", "expired", "window_passed"}
+        theirs = self.reason == "withdrawn" and self.facts.get("of") == "requester"  # else they were erased
+        return self.status is RunStatus.REFUSED and (self.reason in said_no or theirs)
 
     @property
     def can_be_withdrawn(self) -> bool:
@@ -365,7 +366,9 @@ class Run:
         return self.status.is_open and not self.begun and self.due_at is None
 
 
-Beside = Literal["reminder", "escalated", "not_ended"]  # what is said in the thread of an approval
+# What is said in the thread of an approval. Of a plan: that it stopped, that it did with something left, or
+# that it was tried too often.
+Beside = Literal["reminder", "escalated", "not_ended", "stopped", "unfinished", "held"]
 Emergency = Literal["asked", "granted", "ended", "not_ended", "not_in_order"]
 # Of what was granted for a time: nothing was left to end it, or what tries to end it gets nowhere.
 Alarm = Literal[Emergency, "overdue", "late"]

@@ -23,6 +23,7 @@ from graphs import (
     forms,
     reviews,
     rights,
+    unfinished,
     votes,
 )
 from graphs.admission import Admission
@@ -340,6 +341,13 @@ class Runs:
             return await doubts.resolve(self._kit, doubt, answer, by=by)
         except ConnectorError:
             return Answered.UNREACHABLE
+
+    async def look_after(self, card: str, *, by: Person) -> Answered:
+        """Take a click on the card of a plan that ended in the middle. See `unfinished.look_after`."""
+        try:
+            return await unfinished.look_after(self._kit, card, by=by)
+        except ConnectorError as error:
+            return _unread(error)
 
     async def doubt(self, doubt: str) -> Doubt | None:
         """Return the doubt that a card names, or None."""

@@ -18,6 +18,7 @@ DENY = "approval.deny"
 CLAUSE = "approval.clause"
 DENIAL = "approval.denial"
 EDIT = "approval.edit"
+LOOKED_AFTER = "approval.looked_after"
 CHANGE = "approval.change"
 
 WHOLE = 9000  # characters of parameters that a card can show
@@ -106,7 +107,15 @@ def _told(approval: Approval, course: Course | None) -> Iterator[Block]:
         yield from _differences(approval)
     if course is not None and course.stopped:
         left = " Please look after what was not taken back." if course.unfinished else ""
-        yield parts.section(join(bold(ours("This plan stopped.")), ours(" "), course.stand, ours(left)))
+        done, seen = course.looked_after, ours(left)
+        if done is not None:
+            seen = join(ours(" Looked after by "), line(done[0].name, 200), ours(", "), date(done[1]))
+        said = join(bold(ours("This plan stopped.")), ours(" "), course.stand, seen)
+        yield parts.section(said)
+        if course.owned:
+            label = "What was not taken back is looked after"
+            mine = parts.button("Looked after", action=LOOKED_AFTER, value=approval.id, label=label)
+            yield parts.actions("unfinished", [mine])
     count = len(approval.steps)
     steps = ours("") if count == 1 else bold(ours(f"{count} steps under one approval, in this order."))
     warned = plan.warnings(approval.steps)

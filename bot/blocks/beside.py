@@ -12,13 +12,40 @@ from graphs.records import Alarm, Approval, Beside, Emergency, Review, Run
 MOST = 10  # people who are mentioned
 
 
+_STOPPED: Mapping[str, tuple[str, str]] = {
+    "stopped": ("This plan stopped: ", ""),
+    "unfinished": (
+        "This plan stopped, and not everything is taken back: ",
+        " Please look after what is left, and then press “Looked after” on the card above.",
+    ),
+    "held": (
+        "This cannot be finished at the moment, and I have stopped trying: ",
+        " Whoever operates me can have it tried again.",
+    ),
+}
+
+
+def stopped(
+    approval: Approval, news: Beside, users: Sequence[str], *, stand: Markup | None, why: Markup | None
+) -> Message:
+    """Tell those who approved a plan that it ended in the middle or is held up, and what stands of it."""
+    begins, ends = _STOPPED[news]
+    because = ours("") if why is None else join(ours(" Why: "), why, ours("."))
+    what = join(ours(begins), bold(line(approval.title, 150)), _for(approval), ours("."), because)
+    told = ours("") if stand is None else join(ours(" "), stand)
+    return _to(users, join(what, told, ours(ends)))
+
+
 def waits(approval: Approval, news: Beside, users: Sequence[str]) -> Message:
     """Say that an approval still waits, for what and until when; and from the escalation on, for whom.
 
-    Or that what it allowed for a time has not ended, which those who approved it should know.
+    Or that what it allowed for a time has not ended, or that its plan stopped, which those who approved it
+    should know.
     """
     if news == "not_ended":
         return _to(users, _stands(approval))
+    if news in _STOPPED:
+        return stopped(approval, news, users, stand=None, why=None)
     begins = ours("This still waits for a decision: ")
     if news == "escalated" and approval.escalation is not None:
         groups = line(", ".join(approval.escalation.groups), 150)

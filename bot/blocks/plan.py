@@ -16,6 +16,7 @@ from graphs.records import PlanStep
 PIECE = 2800  # characters of one section
 SEVERAL = 12  # steps that have a section each; more of them share some
 MOST_NAMED = 30  # steps that a sentence names
+_ROW = 240  # characters of a list or a record on one line
 _LEAST = 300  # characters that are shown of each step of a plan that is too long
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -124,14 +125,57 @@ def words(text: str) -> list[Markup]:
 
 
 def sent(step: PlanStep, steps: Sequence[PlanStep]) -> Iterator[Markup]:
-    """Yield exactly what a step sends, a line for each value. `steps` are those of its plan."""
+    """Yield exactly what a step sends: a line for each value, and for each short list or record.
+
+    `steps` are those of its plan.
+    """
     numbers = {one.name: number for number, one in enumerate(steps, start=1)}
-    nothing = True
-    for place, value in flat(step.sends):
-        nothing = False
-        yield from _line(place, _value(value, numbers))
-    if nothing:
+    for name, value in sorted(step.sends.items()):
+        yield from _shown(value, _joined("", name), numbers)
+    if not step.sends:
         yield ours("(no values)")
+
+
+def _shown(value: Any, place: str, numbers: Mapping[str, int]) -> Iterator[Markup]:
+    row = _row(value, place, numbers)
+    if row is not None:
+        yield row
+    elif not _parts(value):
+        yield from _line(place, _value(value, numbers))
+    elif isinstance(value, Mapping):
+        for name, inner in sorted(value.items()):
+            yield from _shown(inner, _joined(place, name), numbers)
+    else:
+        for number, inner in enumerate(value, start=1):
+            yield from _shown(inner, f"{place}[{number}]", numbers)
+
+
+def _row(value: Any, place: str, numbers: Mapping[str, int]) -> Markup | None:
+    """Return a list of values, or a record of them, on a line of its own; None for what needs more.
+
+    Commas and equals signs are ours: a text that has one is set as code.
+    """
+    found = _parts(value)
+    if not found or any(_parts(inner) for inner in found) or not _PLACE.fullmatch(place):
+        return None
+    if isinstance(value, Mapping) and not all(_NAME.fullmatch(name) for name in value):
+        return None
+    names = [ours(f"{name} = ") for name in sorted(value)] if isinstance(value, Mapping) else None
+    ordered = [value[name] for name in sorted(value)] if isinstance(value, Mapping) else found
+    said = [_value(inner, numbers) for inner in ordered]
+    if any(len(one) > 1 for one in said):
+        return None
+    shown = [join(names[at], one[0]) if names else one[0] for at, one in enumerate(said)]
+    lead = f"{place}: " if names else f"{place} ({len(found)}) = "
+    row = join(ours(lead), join(*shown, by=", "))
+    return row if size(row) <= _ROW else None
+
+
+def _parts(value: Any) -> list[Any]:
+    """Return what a list or a record consists of; nothing for a value, a reference, and what is empty."""
+    if isinstance(value, Mapping):
+        return [] if _is_reference(value) else [*value.values()]
+    return [*value] if isinstance(value, list | tuple) else []
 
 
 def flat(sends: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -134,9 +134,9 @@ def _sentence(event: Event) -> str:
         case "approval.decided" | "approval.voted":
             assent = "confirmed" if event.facts.get("confirmed") else "approved"
             return f"{name} {assent if event.facts['verdict'] == 'approve' else 'denied'} it"
-        case "approval.refused_click" | "run.withdrawn":
+        case "approval.refused_click" | "run.withdrawn" | "plan.looked_after":
             tried = f"tried to {detail.get('verdict', 'decide')}, and may not"
-            return f"{name} {'withdrew it' if event.kind == 'run.withdrawn' else tried}"
+            return f"{name} {_DID.get(event.kind, tried)}"
         case "run.ended":
             return f"Ended: {event.facts['status']}"
         case "effect.intended" | "effect.done" if event.facts["act"] == "undo":
@@ -171,6 +171,7 @@ def _short(value: object) -> str:
     return f"{text[:12]}…" if len(text) == 64 and text.isalnum() else text
 
 
+_DID = {"run.withdrawn": "withdrew it", "plan.looked_after": "looked after what was not taken back"}
 _SAID = frozenset({"by", "verdict", "status", "act", "workflow"})  # the sentence has them
 _ELSEWHERE = frozenset({"card", "clause"})  # in the evidence pack, as they were shown
 _WHAT = {
@@ -191,6 +192,9 @@ _WHAT = {
     "run.filled": "The requester filled in what was missing",
     "approval.requested": "Approval was asked for",
     "to_confirm": "Whoever asked was asked to confirm it",
+    "plan.stopped": "The plan stopped",
+    "plan.held": "The plan is held up; it can only go forward",
+    "plan.unfinished": "Not everything was taken back: somebody has to look after it",
     "approval.expired": "Nobody decided in time",
     "approval.void": "It counts no more: it is asked for again",
     "approval.outdated": "What was approved had changed: it is asked for again",

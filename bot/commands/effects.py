@@ -39,6 +39,14 @@ _UNKNOWN = (
 
 
 @app.command()
+def unfinished(home: Home = None, as_json: Json = False) -> None:
+    """List the plans that ended in the middle with steps left that nobody has looked after yet."""
+    with failing():
+        rows = asyncio.run(_unfinished(home_from(home)))
+    _print(rows, as_json=as_json, nothing="Nothing is left of any plan that stopped.")
+
+
+@app.command()
 def dead(home: Home = None, as_json: Json = False) -> None:
     """List the requests that were tried too often and rest."""
     with failing():
@@ -76,6 +84,22 @@ def replay(
 async def _rows(home: Path, query: str) -> list[Row]:
     async with reading(load(home)) as conn:
         return list(await (await conn.execute(query.encode())).fetchall())
+
+
+async def _unfinished(home: Path) -> list[Row]:
+    """Return the plans that ended in the middle and are still open, as the record has them."""
+    from graphs import cases  # noqa: PLC0415  # --help needs no workflows
+    from graphs import unfinished as plans  # noqa: PLC0415
+
+    found: list[Row] = []
+    async with opened(load(home)) as database, database.pool.connection() as conn:
+        for event in await plans.waiting(conn):
+            assert event.run is not None
+            run = (await cases.load(conn, event.run, {})).run
+            named = {"request": run.id, "workflow": run.workflow, "requester": run.requester.name}
+            since = event.at.strftime("%Y-%m-%d %H:%M")
+            found.append({**named, "steps": event.facts["steps"], "since": since})
+    return found
 
 
 async def _replay(home: Path, request: str) -> None:

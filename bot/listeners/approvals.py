@@ -35,6 +35,10 @@ def register(on: Surfaces, parts: Parts) -> None:
             view = await parts.answering.section(approval.clause.document, approval.clause.anchor, person)
             await private.show(parts, body, view)
 
+    async def look_after(approval: str, person: Person) -> Answered:
+        return await parts.runs.look_after(approval, by=person)
+
+    on.action(card.LOOKED_AFTER, cards.deciding(parts, "card", look_after))
     on.action(card.APPROVE, cards.deciding(parts, "card", approve))
     on.action(card.DENY, cards.refusing(parts, "card", deny, card.denial))
     on.view(card.DENIAL, cards.reasoned(parts, deny))

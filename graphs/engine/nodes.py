@@ -32,6 +32,7 @@ from graphs import (
     quorum,
     recorded,
     rights,
+    unfinished,
     votes,
 )
 from graphs.admission import Changed, Grounds, Refused, require
@@ -63,6 +64,7 @@ from graphs.records import (
 log = logging.getLogger(__name__)
 
 _STOPPED = "plan.stopped"
+_HELD_UP = "plan.held"
 _MOVED = "run.moved"
 
 
@@ -177,9 +179,6 @@ class Nodes:
                 return await _propose(case, row, proposal, self.workflow.fields)
             except Refused as refusal:
                 return refuse(refusal)
-            except PlanInvalid:
-                log.exception("The workflow %s planned what cannot be carried out", self.workflow.name)
-                return refuse(Refused("plan_invalid"))
 
         return node
 
@@ -188,7 +187,11 @@ class Nodes:
         if self.workflow.stages[name].first:
             self.workflow.require_allowed(run.asked)
         look: Stage = getattr(self.workflow, name)
-        return await preparing.prepare(case, run, await look(run))
+        try:
+            return await preparing.prepare(case, run, await look(run))
+        except PlanInvalid as error:
+            log.exception("The workflow %s planned what cannot be carried out", self.workflow.name)
+            raise Refused("plan_invalid") from error
 
     async def _may_request(self, case: Case, run: RunContext) -> None:
         """Ask the policies whether this may be requested, and write down what they said. Raises Refused."""
@@ -296,6 +299,8 @@ class Nodes:
         assert stopped is not None
         wanted = _to_take_back(found, stopped.facts, kept)
         if wanted is None:
+            async with case.writing() as conn:
+                await unfinished.stopped(conn, case.kit.notifier, found.approval, found.ledger)
             facts = (stopped.detail or {}).get("facts", {})
             told = {**facts, **({"kept": str(len(kept))} if kept else {})}
             return refuse(Refused(str(stopped.facts["reason"]), **told))
@@ -450,10 +455,11 @@ async def _stop(case: Case, found: Found, step: PlanStep, refusal: Refused) -> C
     Where nothing was done there is nothing to take back. Raises HeldUp.
     """
     if is_past_pivot(found.approval, found.ledger) and refusal.key != "taken_back":
+        await _hold(case, found.approval, step, refusal)
         raise HeldUp(refusal.key)
     async with case.writing() as conn:
         done = (await recorded.ledger(conn, found.approval.id)).results
-        if not done.keys() - ({step.name} if refusal.key == "read_back_failed" else set()):
+        if not done or (len(found.approval.steps) == 1 and refusal.key == "read_back_failed"):
             return refuse(refusal)
         await audit.append(
             conn,
@@ -463,6 +469,17 @@ async def _stop(case: Case, found: Found, step: PlanStep, refusal: Refused) -> C
             detail={"facts": dict(refusal.facts)},
         )
     return Command(goto="back", update={"approval": found.approval.id})
+
+
+async def _hold(case: Case, approval: Approval, step: PlanStep, refusal: Refused) -> None:
+    """Write down, once for each reason, what holds up a plan that can only go forward."""
+    facts = {"approval": approval.id, "step": step.name, "reason": refusal.key}
+    async with case.writing() as conn:
+        known = await audit.last(conn, case.id, (_HELD_UP,), approval=approval.id)
+        if known is None or known.facts != facts:
+            await audit.append(
+                conn, _HELD_UP, run=case.id, facts=facts, detail={"facts": dict(refusal.facts)}
+            )
 
 
 def _to_take_back(found: Found, stopped: Mapping[str, Any], kept: Sequence[str]) -> PlanStep | None:

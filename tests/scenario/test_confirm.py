@@ -13,6 +13,8 @@ from bot.blocks import doubt as doubts
 from bot.blocks import progress
 from bot.commands import audit as told
 from bot.database import Database, open_owner
+from bot.drawing import Channels, RecordDrawing
+from bot.messages import Messages, Place
 from connectors.directory import Person
 from graphs import audit, cards, delegations
 from graphs.audit.events import Event
@@ -134,6 +136,32 @@ async def test_whoever_asked_confirms_and_it_is_done_and_everything_says_so(
     body = {"kind": decided.kind, "seq": 1, "outcome": decided.outcome, "facts": decided.facts}
     sent = ocsf.activity({**body, "at": decided.at.isoformat()}, digest="", tenant="")
     assert sent["status_detail"] == "confirm"
+
+
+class Met:
+    """Whom the bot has met in Slack."""
+
+    async def users(self, subjects: set[str]) -> dict[str, str]:
+        return {one: "U0ADA" for one in subjects if one == "ledger#ada"}
+
+
+async def test_the_card_and_what_is_said_beside_it_are_for_whoever_asked(house: House) -> None:
+    await house.ask("keyed", "a")
+    name = f"card:{house.desk.cards[-1]}"
+    messages = Messages(house.database.pool)
+    channels = Channels(cards={flow.NAME: "C0EVERYBODY"}, reviews={}, alarms={})
+    drawing = RecordDrawing(house.runs, Met(), messages, channels)  # type: ignore[arg-type]  # all it is asked
+    async with messages.writing() as conn:
+        await messages.want(conn, name=name, kind="card", ref=house.desk.cards[-1])
+    row = await messages.due(name)
+    assert row is not None
+    assert (await drawing.draw(row)).channel == "U0ADA"
+    await messages.landed(name, Place(channel="D0ADA", ts="1.1"))
+    reminder = replace(row, kind="beside", ref=name, payload={"key": "reminder", "facts": {}})
+    letter = await drawing.draw(reminder)
+    assert (letter.channel, letter.thread) == ("D0ADA", "1.1")
+    assert letter.message.text.startswith("This still waits for a decision")
+    assert "<@U0ADA>" in sayings(letter.message)
 
 
 @pytest.mark.parametrize("gets", ["", "ada"])

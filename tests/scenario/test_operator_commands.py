@@ -112,6 +112,8 @@ async def test_a_request_that_rests_is_listed_and_tried_again(office: Office) ->
         assert [one["system"] for one in await told("effects", "systems")] == ["directory"]
         assert "directory" in (await run("effects", "systems")).output
     assert await told("effects", "unknown") == []
+    assert await told("effects", "unfinished") == []
+    assert "Nothing is left" in (await run("effects", "unfinished")).output
     assert await told("reviews") == {"reviews": []}
     replayed = await run("effects", "replay", asked)
     assert replayed.exit_code == 0, replayed.output

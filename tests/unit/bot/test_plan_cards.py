@@ -107,9 +107,8 @@ def test_a_step_that_cannot_be_undone_never_says_that_it_is_taken_back() -> None
 def test_lists_records_and_references_are_read_value_by_value() -> None:
     said = shown(plans.planned())
     for line in (
-        "items[1].count = 2",
-        "items[1].sku = PX-7",
-        "items[2].sku = PX-9",
+        "items[1]: count = 2, sku = PX-7",
+        "items[2]: count = 1, sku = PX-9",
         "notes = (none)",
         "return = (the number that step 1 gives)",
         "amount = `129.90`",
@@ -123,6 +122,8 @@ def test_values_that_are_not_the_same_do_not_look_the_same() -> None:
     values: list[Any] = [
         None, "(nothing)", "", "(empty)", [], "(none)", {}, True, "true", 3, "3", {"$ref": "a.b"},
         "(the b that step 1 gives)", "a b", "a  b", " a b", "a\u00a0b", "a\u200bb", "a\u200db", "ab",
+        ["a"], ["a, b"], ["a", "b"], ["a", ["b"]], {"a": "b"}, [{"a": "b"}], "a = b", {"a": "b, c = d"},
+        {"a": "b", "c": "d"}, [[]], [""], ["(none)"], {"a": []}, {"a": {"b": "c"}}, {"a": "b = c"},
         "a\u3164b", "a\ufe0fb", "`ab`", "*ab*", "a\nb", "a\tb", "a\u202eb", "<ab>",
     ]  # fmt: skip
     steps = [(records.step(name="a"), records.step(name="b", sends={"value": value})) for value in values]
@@ -139,7 +140,7 @@ def test_names_in_a_record_cannot_pass_for_a_deeper_one() -> None:
             line
             == {
                 "a.b": '`["a.b"]` = x',
-                "a": "a.b = x" if isinstance(sends.get("a"), dict) else "a[1] = x",
+                "a": "a: b = x" if isinstance(sends.get("a"), dict) else "a (1) = x",
                 "a[1]": '`["a[1]"]` = x',
                 "a = y\nb": '`["a = y\\nb"]` = x',
             }[next(iter(sends))]

@@ -131,7 +131,7 @@ def test_steps_in_another_order_are_another_plan() -> None:
     changed = action()
     changed["steps"].reverse()
     assert digest("main", changed) != digest("main", action())
-    assert [one.name for one in differences(action(), changed)] == ["steps.order"]
+    assert [one.name for one in differences(action(), changed)] == ["steps.(order)"]
 
 
 @pytest.mark.parametrize("change", [list.pop, lambda steps: steps.append({**steps[0], "name": "more"})])
@@ -159,3 +159,34 @@ def test_parameters_cannot_imitate_each_other(parameters: dict[str, str]) -> Non
         {f"{key}x": value for key, value in parameters.items()},
     )
     assert (digest("main", one) == digest("main", other)) is (not parameters)
+
+
+def sent(**parameters: Any) -> dict[str, Any]:
+    return {"steps": [{"name": "order", "parameters": parameters}]}
+
+
+def test_what_differs_in_a_list_of_records_is_named_by_its_place() -> None:
+    items = [{"name": "probe", "quantity": 2}, {"name": "probe", "quantity": 3}]
+    fewer = [items[0], {**items[1], "quantity": 2}]
+    (one,) = differences(sent(items=items), sent(items=fewer))
+    assert (one.name, one.before, one.after) == ("steps.order.parameters.items[2].quantity", "3", "2")
+    named = [one.name for one in differences(sent(items=items), sent(items=items[:1]))]
+    assert named == [f"steps.order.parameters.items{part}" for part in (".count", "[2].name", "[2].quantity")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"tags": ["a, b"]}, {"tags": ["a", "b"]}),
+        ({"tags": []}, {}),
+        ({"tags": ["a", "b"]}, {"tags": ["b", "a"]}),
+        ({"tags": [["a"], []]}, {"tags": [[], ["a"]]}),
+        ({"to": {"zip": "1"}}, {"to": {"zip": "2"}}),
+        ({"to": None}, {"to": "x"}),
+        ({"follows": {"$ref": "a.b"}}, {"follows": {"$ref": "a.c"}}),
+    ],
+)
+def test_parameters_that_differ_are_never_said_to_be_alike(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    assert differences(sent(**before), sent(**after))
