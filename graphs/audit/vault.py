@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from psycopg import AsyncConnection
 
 from connectors.keys import Key, Keys
+from graphs.audit.events import Event
 from graphs.ports import Connection
 
 _NONCE = 12  # bytes, as AES-GCM wants them
@@ -121,7 +122,7 @@ class Book:
     """Where the connections of one database find the vault, once it has been opened.
 
     `end` is the last event of ours that this process has read, and `noted` what it has found to be foreign:
-    they save reading and are no authority.
+    they save reading and are no authority. `read` are events by the whole content of their rows.
     """
 
     def __init__(self) -> None:
@@ -130,6 +131,7 @@ class Book:
         self._asked: dict[str, float] = {}
         self.end: int | None = None
         self.noted: set[int] = set()
+        self.read: dict[tuple[object, ...], Event] = {}
 
     def open(self, vault: Vault, reopen: Reopen | None = None) -> None:
         """Let the connections keep and read what is personal. `reopen` reads the secrets afresh."""
