@@ -106,7 +106,7 @@ async def of_approval(conn: Connection, approval: str, kinds: Collection[str]) -
 
     These are kinds of the index `audit_event_approval`. The oldest is first.
     """
-    condition = f"{_of(kinds)} AND {keyed.APPROVAL} = %(approval)s"
+    condition = f"{_of(kinds)} AND event.approval = %(approval)s"
     about = {"kinds": list(kinds), "approval": approval}
     return (await _found(conn, condition, about, {"approval": approval}, one=False))[::-1]
 
@@ -277,8 +277,8 @@ _EVENTS = (
 )
 _KNOWN = _EVENTS.format(more=f", ARRAY({people.OWNERS}) AS known")
 _AROUND = (  # two looks, each with its index
-    f"{_KNOWN} WHERE seq IN (SELECT seq FROM audit_event WHERE {{of}} AND {keyed.APPROVAL} = %(approval)s"
-    " UNION ALL SELECT seq FROM audit_event WHERE run = %(run)s AND kind = ANY(%(of_run)s)) ORDER BY seq"
+    f"{_KNOWN} WHERE seq = ANY(ARRAY(SELECT seq FROM audit_event WHERE {{of}} AND approval = %(approval)s"
+    " UNION ALL SELECT seq FROM audit_event WHERE run = %(run)s AND kind = ANY(%(of_run)s))) ORDER BY seq"
 )
 _OF_RUN = "run = %(run)s AND kind = ANY(%(kinds)s)"
 _READ = (
