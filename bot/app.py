@@ -15,7 +15,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import mishaps, model, policies, systems, workflows
+from bot import lexicon, mishaps, model, policies, systems, workflows
 from bot.accounts import Ours
 from bot.answering import Answering
 from bot.audit.keys import unlock
@@ -102,6 +102,11 @@ async def build(
     seal = await open_seal(database, credentials.store)
     await unlock(database, credentials.store)
     hints = workflows.hints(settings)
+    lexicon.learn(
+        systems=systems.titles(settings),
+        operations={one.name: one.title for one in systems.operations(settings) if one.title},
+        sentences=workflows.sentences(settings),
+    )
     async with (
         open_understanding(hints) as understanding,
         open_shelf(settings.home, database) as shelf,

@@ -103,6 +103,10 @@ class Course:
     @property
     def _owner(self) -> Markup:
         """Say who looks after what was to be taken back and was not."""
+        if self.approval.confirmed:
+            return ours(
+                "Please look after what was not taken back: the card that you confirmed shows it too."
+            )
         groups = line(", ".join(self.approval.approvers), 300)
         return join(
             ours("Please ask the approvers (members of "),

@@ -9,6 +9,8 @@ from graphs.records import PlanStep
 def void(key: str, facts: Mapping[str, str]) -> Markup:
     """Say why an approval counts no more."""
     by = facts.get("by")
+    if key == "withdrawn" and facts.get("of") == "requester":
+        return ours("Withdrawn by its requester. Nothing was done.")
     if key == "voter_lost" and by:
         return join(ours("Had approved this, and may not any more: "), line(by, 300), ours("."))
     if key in {"edited", "narrowed"} and by:

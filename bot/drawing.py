@@ -78,18 +78,24 @@ class RecordDrawing:
         async with self._messages.writing() as conn:
             course = await courses.of_card(conn, approval)
         drawn = approvals.card(approval, users=users, editable=editable, course=course)
-        return self._of(approval, Letter(channel=self._channel(approval), thread=None, message=drawn))
+        return self._of(approval, Letter(channel=self._channel(approval, users), thread=None, message=drawn))
 
     async def _doubt(self, row: Row) -> Letter:
         doubt = await self._runs.doubt(row.ref)
         if doubt is None:
             raise Nowhere(f"there is no doubt {row.ref}")
         users = await self._identity.users(_subjects(doubt.approval) | _resolver(doubt))
-        channel = self._channel(doubt.approval)
+        channel = self._channel(doubt.approval, users)
         letter = Letter(channel=channel, thread=None, message=doubts.card(doubt, users=users))
         return self._of(doubt.approval, letter)
 
-    def _channel(self, approval: Approval) -> str:
+    def _channel(self, approval: Approval, users: Mapping[str, str]) -> str:
+        """Return where it is decided: what its requester confirms alone, in their direct messages."""
+        if approval.confirmed:
+            user = users.get(approval.requester.subject)
+            if user is None:
+                raise NoChannel("whoever asked has no Slack account that is known")
+            return user
         channel = self._channels.cards.get(approval.workflow)
         if channel is None:
             raise NoChannel(f"no channel is set for approvals of {approval.workflow}")
@@ -143,6 +149,10 @@ class RecordDrawing:
             if approval.status is not ApprovalStatus.PENDING:
                 raise NoLongerTrue(f"the approval {name} is decided")
             second = approval.escalation.groups if approval.escalation and news == "escalated" else {}
+            if approval.confirmed:
+                users = await self._identity.users({approval.requester.subject})
+                said = beside.waits(approval, news, sorted(users.values()))
+                return Letter(channel=place.channel, thread=place.ts, message=said)
             users = await self._identity.members((*approval.approvers.values(), *second.values()))
             said = beside.waits(approval, news, _without(users, _involved(approval)))
         return Letter(channel=place.channel, thread=place.ts, message=said)

@@ -12,7 +12,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 from slack_sdk.errors import SlackApiError
 
-from bot import refusals
+from bot import lexicon, refusals
 from bot.refusals import Cure
 from bot.render import Markup, join, ours, safe
 from connectors.errors import ConnectorError
@@ -65,7 +65,7 @@ def name(system: str) -> Markup:
     system = system.partition(".")[0]  # an operation is called SYSTEM.VERB
     if not system:
         return ours("a system that I need")
-    known = SYSTEMS.get(system)
+    known = SYSTEMS.get(system) or lexicon.SYSTEMS.get(system)
     return ours(known) if known is not None else join(ours("the system “"), safe(system, 60), ours("”"))
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 from bot.language.asking import Asked, asked, filled
 from bot.language.reading import Message, Span, misspellings, read, spelled
 from bot.language.talk import is_hand_over, is_help, is_small_talk
+from bot.language.troubles import troubled
 from bot.language.vocabulary import SPELLED, WorkflowHints
 
 __all__ = ["Asked", "Kind", "Route", "WorkflowHints", "read_slots", "route"]
@@ -53,6 +54,8 @@ def route(text: str, *, workflows: Mapping[str, WorkflowHints]) -> Route:
     """
     message = read(text)
     requests = [(name, found) for name, hints in workflows.items() if (found := asked(message, hints))]
+    if not requests:
+        requests = [(name, found) for name, hints in workflows.items() if (found := troubled(message, hints))]
     if len(requests) == 1:
         name, found = requests[0]
         return Route(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from bot import faults
+from bot import faults, lexicon
 from bot.differences import VOID, difference, void
 from bot.faults import Fault, capital
 from bot.render import Markup, bold, date, join, line, ours, safe
@@ -34,6 +34,10 @@ ANSWERS: Mapping[Answered, str] = {
     Answered.OWN_CHANGE: "You cannot decide on what you changed yourself. Somebody else has to "
     "countersign it.",
     Answered.NOT_ALLOWED: "You are not among those who may decide on this. Nothing was done.",
+    Answered.NOT_YOURS: "Only whoever asked for this can do that. Nothing was done.",
+    Answered.WITHDRAWN: "This request was withdrawn, so there is nothing to decide. Nothing was done.",
+    Answered.BEGUN: "It has begun: I have started to carry this out, so it cannot be withdrawn any more.",
+    Answered.CLOSED: "This request is closed already. Your click changed nothing.",
     Answered.NOT_ACTIVE: "The company directory says that your account is not active. Nothing was done.",
     Answered.FORBIDDEN: "A rule of your company does not let you decide on this. Nothing was done.",
     Answered.NOT_CHECKED: "My rules gave no answer to whether you may decide on this. Nothing was done. "
@@ -109,6 +113,7 @@ _REASONS: Mapping[str, str] = {
     "taken_back": "nobody could tell whether it had been carried out, so a person had it taken back",
     "plan_invalid": "what would have to be done for it is planned in a way that nobody can approve; whoever "
     "operates me can mend that",
+    "not_connected": "a system that it needs is not connected here; whoever operates me can mend that",
     "not_found": "a system that I need has no record of somebody or something that this is about",
     "nothing_to_do": "everything that was asked for is so already",
     "not_its_turn": "a step of it was about to be done before the one that it rests on, and was stopped",
@@ -118,6 +123,10 @@ _REASONS: Mapping[str, str] = {
     "edited": "an approver changed what is asked for",
     "narrowed": "an approver took something away from what is asked for",
     "person_erased": "somebody who had approved or changed it has been erased",
+    "confirm_not_permitted": "you would confirm it alone, and the settings do not permit that for this kind "
+    "of request; whoever operates me can change that",
+    "confirm_not_alone": "it would need nobody's approval but yours, and that is not enough: it cannot be "
+    "undone, or it concerns somebody else",
     "nobody_may_approve": "there is nobody who may approve it",
     "still_there": "the company directory still shows the access, although I took it away; somebody who "
     "looks after the directory has to take it away there",
@@ -135,7 +144,9 @@ _STEPS: Mapping[str, str] = {
     "collected": "Everything needed is known",
     "checked": "Checked against the directory and the policy",
     "planned": "Sent for approval",
+    "to_confirm": "Sent to whoever asked, to confirm",
     "approved": "Approved",
+    "said_so": "Confirmed",
     "granted": "Access granted",
     "confirmed": "Carried out",
     "scheduled_end": "End scheduled",
@@ -151,6 +162,7 @@ _STEPS: Mapping[str, str] = {
 _DETAILS: Mapping[str, tuple[str, str, str]] = {  # which fact is said, and what stands around it
     "planned": ("approvers", " to ", ""),
     "approved": ("by", " by ", ""),
+    "said_so": ("by", " by ", ""),
     "undone": ("operation", " (", ")"),
     "kept": ("operation", " (", ")"),
 }
@@ -162,6 +174,8 @@ def standing(status: RunStatus, facts: Mapping[str, str]) -> Markup:
         return join(capital(faults.of_facts(facts).said()), ours("; I keep trying"))
     if status is RunStatus.DEAD and "error" in facts:
         return join(ours("Stopped: "), faults.of_facts(facts).said())
+    if status is RunStatus.WAITING and facts.get("confirmed"):
+        return ours("Waiting for whoever asked to confirm it")
     if status is RunStatus.REFUSED and facts.get("stands", "nothing") not in {"nothing", "undone"}:
         return ours("Closed, and not everything is taken back")
     if status is RunStatus.REFUSED and facts.get("stands") == "undone":
@@ -183,7 +197,7 @@ def reason(key: str | None, facts: Mapping[str, str]) -> Markup:
     """Say why a run ended, in half a sentence."""
     key = key or ""
     said = _of_system(key, facts) or _of_change(key, facts) or _of_facts(key, facts)
-    return said or ours(_REASONS.get(key, "it could not be carried out"))
+    return said or lexicon.sentence(key, facts) or ours(_REASONS.get(key, "it could not be carried out"))
 
 
 def _of_system(key: str, facts: Mapping[str, str]) -> Markup | None:
@@ -196,7 +210,9 @@ def _of_system(key: str, facts: Mapping[str, str]) -> Markup | None:
 
 
 def _of_change(key: str, facts: Mapping[str, str]) -> Markup | None:
-    """Say what has changed under a plan that has begun."""
+    """Say what has changed since it was asked for, or since it was approved."""
+    if key == "withdrawn" and facts.get("of") == "requester":
+        return ours("whoever asked has withdrawn it")
     if key == "voter_lost" and facts.get("by"):
         return join(ours(_REASONS[key]), ours(" ("), line(facts["by"], 300), ours(")"))
     if key == "changed" and facts.get("changed"):
@@ -243,14 +259,17 @@ def notice(key: str, facts: Mapping[str, str], *, stand: Markup | None = None) -
     kind = key.partition(":")[0]
     if key in _TOLD:
         return _TOLD[key](facts)
-    if kind in VOID:
-        return join(void(kind, facts), ours(" The approvers see a new card."))
+    if kind in VOID and kind != "withdrawn":
+        seen = " You see a new card." if facts.get("confirmed") else " The approvers see a new card."
+        return join(void(kind, facts), ours(seen))
     if key in _ENDINGS:
         said = join(ours(_ENDINGS[key]), reason(facts.get("key"), facts), ours("."))
         return _also(said, stands(facts) if stand is None else stand)
     if key in {"retrying", "dead"}:
         return _trouble(key, facts, stand)
-    return ours(_NOTICES.get(kind, "There is news about this request."))
+    if kind == "unknown" and facts.get("confirmed"):
+        return ours(_UNKNOWN_ALONE)
+    return lexicon.sentence(kind, facts) or ours(_NOTICES.get(kind, "There is news about this request."))
 
 
 def _granted(facts: Mapping[str, str]) -> Markup:
@@ -331,6 +350,7 @@ _TOLD: Mapping[str, Callable[[Mapping[str, str]], Markup]] = {
     "denied": _denied,
 }
 _NOTICES: Mapping[str, str] = {
+    "withdrawn": "You have withdrawn this request. Nothing was done, and nobody has to decide any more.",
     "expired": "Nobody decided in time, so nothing was done. You can ask again with the button above.",
     "unknown": "I cannot tell whether this was carried out, so I will not try again. The approvers have been "
     "asked to look.",
@@ -339,6 +359,10 @@ _NOTICES: Mapping[str, str] = {
     "late": "This may have been carried out twice: a call was answered after another worker had taken over. "
     "A person has to look.",
 }
+_UNKNOWN_ALONE = (
+    "I cannot tell whether this was carried out, so I will not try again. Please look there, and answer the "
+    "card in our conversation."
+)
 _ENDINGS: Mapping[str, str] = {
     "refused": "This cannot be done: ",
     "failed": "This went wrong: ",

@@ -108,6 +108,12 @@ class PolicySettings(Section):
     file: Path
 
 
+class ConfirmSettings(Section):
+    """The workflows whose requesters may confirm alone what can be undone and concerns nobody else."""
+
+    workflows: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+
+
 class AuditSettings(Section):
     """The record: where its checkpoints are copied to, and how long what stands beside it is kept."""
 
@@ -166,6 +172,7 @@ class Settings(BaseSettings):
     extensions: dict[str, str] = Field(default_factory=dict)  # that may run: name and hash
     gaps: GapSettings = GapSettings()
     policy: PolicySettings | None = None
+    confirm: ConfirmSettings = ConfirmSettings()
     audit: AuditSettings = AuditSettings()
     operator: OperatorSettings | None = None
     requests: RequestSettings = RequestSettings()
@@ -236,15 +243,24 @@ def load(home: Path, config: Path | None = None, *, as_it_is: bool = False) -> S
             f"{path} holds the secret '{kept[0]}'. Keep it in the keyring or the environment."
         )
     try:
-        rooms = Rooms.allowing(home, _pins(values))
-        settings = _of(rooms, values)(**{**values, "home": home})
+        settings = made({**values, "home": home})
     except RoomInvalid as error:
         raise SettingsError(str(error)) from error
     except ValidationError as error:
         raise SettingsError(_sentence(path, error)) from error
-    settings._rooms = rooms
     if settings.secrets_key is not None and not as_it_is:
         _require_strong(settings.secrets_key)
+    return settings
+
+
+def made(values: Mapping[str, Any]) -> Settings:
+    """Return the settings of these values and the environment, with the tables of the rooms that they name.
+
+    Raises RoomInvalid and pydantic's ValidationError.
+    """
+    rooms = Rooms.allowing(Path(values["home"]), _pins(values))
+    settings = _of(rooms, values)(**values)
+    settings._rooms = rooms
     return settings
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.drawing import Channels
-from bot.settings import Settings
+from bot.settings import Settings, SettingsError
 from graphs.engine.workflow import Workflow
 from graphs.kit import Kind
 from graphs.sections import CHANNEL, GROUP, ClauseRef, Mark, marked
@@ -34,6 +34,24 @@ def workflows(settings: Settings) -> Iterable[Kind]:
 def hints(settings: Settings) -> Mapping[str, WorkflowHints]:
     """Return the words by which a workflow is asked for. What has none is asked for by its form alone."""
     return {one.name: hints for one in switched_on(settings) if (hints := one.hints) is not None}
+
+
+def sentences(settings: Settings) -> Mapping[str, str]:
+    """Return what the workflows say for themselves, by key."""
+    return {key: text for one in switched_on(settings) for key, text in one.sentences.items()}
+
+
+def parameters(settings: Settings) -> Mapping[str, type[str | int]]:
+    """Return what requests ask for, for the policies. Raises SettingsError where two workflows differ."""
+    found: dict[str, type[str | int]] = {}
+    for workflow in settings.rooms.every_workflow():
+        for name, kind in workflow.described.items():
+            if found.setdefault(name, kind) is not kind:
+                raise SettingsError(
+                    f"The workflow {workflow.name} describes {name} as another type than one before it does:"
+                    " give the parameter another name."
+                )
+    return found
 
 
 def named_groups(settings: Settings) -> Mapping[str, str]:

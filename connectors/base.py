@@ -109,6 +109,7 @@ class Operation(ABC, Generic[DataT, ResultT]):
     """
 
     name: ClassVar[str]
+    title: ClassVar[str] = ""  # as people read it: "Open a ticket"
     effect: ClassVar[Effect]
     repeat: ClassVar[Repeat]
     scope: ClassVar[str]  # of the credential that it acts with: one for each connector and scope
@@ -158,7 +159,9 @@ class Operation(ABC, Generic[DataT, ResultT]):
     async def undo(self, data: DataT, result: ResultT, key: str) -> None:
         """Restore what `apply` changed, as far as its result says that it changed anything.
 
-        Returns only when that is so for certain, and otherwise raises `Ambiguous`.
+        `key` is the reversal's own, the same when it is sent again; what is undone is named by `result`, while
+        `find` and `sight` are asked with the key of the `apply`. Returns only when it is so for certain, and
+        otherwise raises `Ambiguous`.
         """
 
     def assumed(self, data: DataT, key: str) -> ResultT | None:

@@ -1,4 +1,4 @@
-"""All that a connector needs of Countersign, and stays as it is: import from here.
+"""All that a connector needs of Countersign, and stays as it is: from here, and from `connectors.http`.
 
 A connector is one room: a class that says what there is to know of one outside system, and its operations.
 Nothing else in Countersign names it.
@@ -21,7 +21,6 @@ from connectors.errors import (
     NotFound,
     Unavailable,
 )
-from connectors.http import open_http
 from connectors.references import Ref, Referable
 from connectors.sections import Section, Span, Url
 
@@ -48,7 +47,6 @@ __all__ = [
     "Span",
     "Unavailable",
     "Url",
-    "open_http",
 ]
 
 SettingsT = TypeVar("SettingsT", bound=Section)

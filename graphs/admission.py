@@ -173,7 +173,7 @@ class Admission:
             if right is None or told is None:
                 lost.append(vote.by.name)
                 continue
-            ruling = self.policy.rule_all("approve", right.by, views.steps(approval, people, told))
+            ruling = views.decides(self.policy, right.by, approval, people, told)
             if ruling.fault:
                 require(ruling)  # nobody has lost anything: the rules could not be asked
             if ruling.allowed:

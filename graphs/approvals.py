@@ -299,6 +299,7 @@ def _approval(row: Mapping[str, Any]) -> Approval:
         clause=Clause(**card["clause"]),
         approvers=_groups(action["approvers"]),
         quorum=action["quorum"],
+        confirmed=action.get("confirmed", False),
         authors=tuple(Actor(**author) for author in card.get("authors", ())),
         reason=card["reason"],
         digest=row["digest"],

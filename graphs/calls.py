@@ -27,17 +27,19 @@ class Calls:
     registry: Registry
     mint: Mint
 
-    async def look(self, effect: Effect) -> Found | None:
+    async def look(self, effect: Effect, done: Effect | None) -> Found | None:
         """Return what an interrupted call left behind, or None where the call may be made (again).
 
-        Raises Unknown where nobody but a person can tell.
+        `done` is what an undo undoes: it is looked for under the key with which it was done. Raises Unknown
+        where nobody but a person can tell.
         """
         operation, data = self._of(effect)
         if operation.repeat == "blind":
             raise Unknown(effect.id)
         async with _within(operation):
             if effect.act == "undo":
-                return {} if await operation.sight(data, effect.key) is Sight.GONE else None
+                assert done is not None
+                return {} if await operation.sight(data, done.key) is Sight.GONE else None
             there = await operation.find(data, effect.key)
         return None if there is None else _plain(there)
 

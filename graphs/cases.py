@@ -139,7 +139,8 @@ async def exists(conn: Connection, keys: Sequence[str]) -> bool:
 async def load(conn: Connection, run: str, title: Mapping[str, str]) -> Row:
     """Return the row of a run. Raises NoSuchRun and Unreadable."""
     cursor = await conn.execute(
-        "SELECT run.*, ARRAY(SELECT author FROM edit WHERE edit.run = run.id AND NOT narrows ORDER BY at)"
+        "SELECT run.*, EXISTS (SELECT FROM effect WHERE effect.run = run.id) AS begun,"
+        " ARRAY(SELECT author FROM edit WHERE edit.run = run.id AND NOT narrows ORDER BY at)"
         " AS authors, ARRAY(SELECT to_jsonb(step) FROM (SELECT key, at, facts FROM run_step"
         "  WHERE run_step.run = run.id ORDER BY seq) AS step) AS milestones FROM run WHERE id = %s",
         (run,),
@@ -172,6 +173,7 @@ def _row(row: Mapping[str, Any], title: Mapping[str, str]) -> Row:
         facts=_texts(row["facts"]),
         due_at=row["due_at"],
         created_at=row["created_at"],
+        begun=row["begun"],
     )
     return Row(run=record, version=row["version"], submissions=row["submissions"], attempts=row["attempts"])
 

@@ -163,7 +163,9 @@ async def _ask(case: Case, effect: str) -> None:
         await cases.note(conn, case.id, "unknown", mark=f"unknown {doubt}")
         await case.kit.notifier.doubt(conn, doubt)
         await case.kit.notifier.progress(conn, case.id)
-        await case.kit.notifier.tell(conn, case.id, Notice(key=f"unknown:{doubt}"))
+        asked = await doubts.load(case.kit, conn, doubt)
+        alone = {"confirmed": "yes"} if asked and asked.approval.confirmed else {}
+        await case.kit.notifier.tell(conn, case.id, Notice(key=f"unknown:{doubt}", facts=alone))
 
 
 async def _raise(case: Case, late: Late) -> None:

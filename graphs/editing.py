@@ -72,8 +72,8 @@ async def _objection(
     if not (ruling.allowed and approval.intact):
         return await votes.refuse(conn, approval, ruling, held[0].by, "edit")
     if approval.status is not ApprovalStatus.PENDING:
-        return votes.ANSWERS[approval.status]
-    return None
+        return votes.answer(approval)
+    return Answered.NOT_CHANGED if approval.confirmed else None  # nobody writes what one confirms alone
 
 
 async def _can_do_without(kit: Kit, approval: Approval, author: Actor, people: People) -> bool:

@@ -262,7 +262,8 @@ class Gate:
         if effect.state == "intended":
             # An error while looking says nothing about the write: the intent stays open for the next look.
             again = self.calls.sends_again(effect)
-            there = await self._look_if_it_can(held, effect) if again else await self._look(held, effect)
+            look = self._look_if_it_can if again else self._look
+            there = await look(held, effect, done)
             found = there is not None
             if there is not None and not again:
                 return await self._write(held, effect, "done", detail=there, found=True, also=also)
@@ -287,16 +288,18 @@ class Gate:
             held, effect, "done", detail=self.calls.assumed(effect), found=True, also=wanted
         )
 
-    async def _look_if_it_can(self, held: Held, effect: Effect) -> Mapping[str, Any] | None:
+    async def _look_if_it_can(
+        self, held: Held, effect: Effect, done: Effect | None
+    ) -> Mapping[str, Any] | None:
         """Look at what is sent again in any case: when nothing can be seen, it is sent all the same."""
         try:
-            return await self._look(held, effect)
+            return await self._look(held, effect, done)
         except ConnectorError:
             return None
 
-    async def _look(self, held: Held, effect: Effect) -> Mapping[str, Any] | None:
+    async def _look(self, held: Held, effect: Effect, done: Effect | None) -> Mapping[str, Any] | None:
         try:
-            return await self.calls.look(effect)
+            return await self.calls.look(effect, done)
         except Unknown:
             await self._write(held, effect, "unknown", detail=None)
             raise

@@ -78,6 +78,14 @@ class Approvers:
     later: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Nobody else is asked: whoever asked confirms it, as far as the policies let them."""
+
+
+REQUESTER = Requester()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """What a stage wants done next. It decides nothing.
@@ -87,7 +95,7 @@ class Plan:
     """
 
     steps: tuple[Step, ...]
-    approvers: Approvers
+    approvers: Approvers | Requester
     clause: tuple[str, str]
     beneficiary: Person | Party | None
     lines: tuple[Shown, ...] = ()
@@ -178,6 +186,7 @@ class Proposal:
     deadlines: Deadlines
     then: str
     escalation: Mapping[str, str] = field(default_factory=dict)  # who may decide as well, late
+    confirmed: bool = False  # by whoever asked, alone
 
     def action(self, run: Run, *, version: int, level: int, decide_by: datetime) -> dict[str, Any]:
         """Return exactly what an approval of this is bound to, as plain JSON."""
@@ -194,6 +203,7 @@ class Proposal:
             "authors": sorted(author.subject for author in run.authors),
             "approvers": _groups(self.approvers),
             "quorum": self.quorum,
+            **({"confirmed": True} if self.confirmed else {}),
             "escalation": second if self.escalation else {},
             "clause": self.clause.hash,
             "level": level,
@@ -222,7 +232,7 @@ def _text(at: datetime) -> str:
 
 def upgraded(action: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an action in today's form, whichever release made it: one effect is a plan of one step."""
-    if action.get("format", 1) == FORMAT:
+    if action.get("format", 1) != 1:
         return action
     found = dict(action["preconditions"])
     ids = str(found.pop("approvers_id")).split(", ")
@@ -267,7 +277,7 @@ def comparable(
 
     Of what an earlier release approved, only what it had bound is compared.
     """
-    if approved["format"] == FORMAT:
+    if approved["format"] != 1:
         return approved, now
     bound = approved["steps"][0].keys()
     steps = [{**{name: one[name] for name in one.keys() & bound}, "name": ONLY} for one in now["steps"]]

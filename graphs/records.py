@@ -80,12 +80,16 @@ class Answered(StrEnum):
     NOT_CHECKED = "not_checked"  # the rules could not be asked
     TOO_FEW_LEFT = "too_few_left"  # who changes it may not approve it, and without them too few could
     NOT_CHANGED = "not_changed"  # an edit that changes nothing, or does not fit
+    NOT_YOURS = "not_yours"  # whoever asked for it confirms it alone, or withdraws it
     FOR_REQUESTER = "for_requester"  # they stand in for somebody who has a part in it
     TOOK_PART = "took_part"  # in what is to be reviewed
     UNREACHABLE = "unreachable"  # the directory cannot say at the moment whom they stand in for
     UNREADABLE = "unreadable"  # the directory answers, and what it says cannot be used
     REASON_MISSING = "reason_missing"  # a denial gives its reason
     NO_SUCH_CARD = "no_such_card"
+    WITHDRAWN = "withdrawn"  # by whoever had asked
+    BEGUN = "begun"  # so it cannot be withdrawn
+    CLOSED = "closed"  # there is nothing to withdraw any more
     DAMAGED = "damaged"  # the record is not what it was when the card was made
 
 
@@ -233,6 +237,7 @@ class Approval:
     execute_within: int  # seconds, from `decided_at`
     remind_at: datetime | None = None
     escalation: Escalation | None = None
+    confirmed: bool = False  # by its requester alone: nobody else is asked
     votes: tuple[Vote, ...] = ()  # those that the record has, oldest first
     foreign_votes: int = 0  # rows of votes that it has not
     decided_at: datetime | None = None  # when the quorum was reached, or one denied
@@ -346,11 +351,18 @@ class Run:
     facts: Mapping[str, str]  # what the sentence about `reason`, or about what goes wrong, needs
     due_at: datetime | None
     created_at: datetime
+    begun: bool = False  # something of it was done outside, or was about to be
 
     @property
     def can_be_asked_again(self) -> bool:
-        """Whether it ended because an approver or the time said no, so that asking anew may help."""
-        return self.status is RunStatus.REFUSED and self.reason in {"denied", "expired", "window_passed"}
+        """Whether it ended because somebody or the time said no, so that asking anew may help."""
+        said_no = {"denied", "expired", "window_passed", "withdrawn"}
+        return self.status is RunStatus.REFUSED and self.reason in said_no
+
+    @property
+    def can_be_withdrawn(self) -> bool:
+        """Whether whoever asked can still say that they want it no more."""
+        return self.status.is_open and not self.begun and self.due_at is None
 
 
 Beside = Literal["reminder", "escalated", "not_ended"]  # what is said in the thread of an approval

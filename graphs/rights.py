@@ -139,11 +139,10 @@ async def choose(
     says why as precisely as it can: the first right is their own.
     """
     found = []
-    for right in rights:
+    for right in rights[:1] if approval.confirmed else rights:  # what is theirs alone, nobody stands in for
         told = await circumstances(conn, approval, right, at=at)
         if told is not None:
-            asked = views.steps(approval, people, told)
-            found.append((right, policy.rule_all("approve", right.by, asked)))
+            found.append((right, views.decides(policy, right.by, approval, people, told)))
     allowed = [one for one in found if one[1].allowed]
     used = {name for vote in approval.votes for name in views.names(vote.stands_for or vote.by, people)}
     unused = [one for one in allowed if one[0].holder.human not in used]

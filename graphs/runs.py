@@ -48,6 +48,7 @@ from graphs.records import (
 )
 from graphs.rights import Right
 from graphs.sealed import Seal, SealedSaver
+from graphs.withdrawals import Withdrawals
 
 
 class UnknownWorkflow(Exception):
@@ -322,6 +323,16 @@ class Runs:
                 values=former.values,
             )
         return fresh
+
+    async def withdraw(self, run: str, *, by: Person) -> Answered:
+        """Take back a request of which nothing has begun. Only RECORDED changed anything, and is committed.
+
+        Raises cases.NoSuchRun.
+        """
+        ending = Withdrawals(queue=self._kit.queue, notifier=self._kit.notifier)
+        async with self._kit.pool.connection() as conn:
+            found = (await cases.load(conn, run, self._kit.titles)).run
+            return await ending.by_requester(conn, found, approvals.actor(by))
 
     async def resolve(self, doubt: str, answer: Resolution, *, by: Person) -> Answered:
         """Take a click on the card of an effect that nobody can tell about. See `doubts.resolve`."""

@@ -7,13 +7,14 @@ it.
 
 from connectors.directory import Person
 from graphs.admission import Refused
-from graphs.engine.workflow import Next, RunContext, Workflow, stage
-from graphs.plans import Approvers, Deadlines, Plan, Step, ref, step
+from graphs.engine.workflow import Next, Results, RunContext, Workflow, stage
+from graphs.plans import REQUESTER, Approvers, Deadlines, Plan, Step, ref, step
 from graphs.records import Approval, Field, Party, Run, Shown
 from graphs.sections import Channel, ClauseRef, GroupName, Groups, Section, Span, Times
 from graphs.words import WorkflowHints
 
 __all__ = [
+    "REQUESTER",
     "Approval",
     "Approvers",
     "Channel",
@@ -27,6 +28,7 @@ __all__ = [
     "Person",
     "Plan",
     "Refused",
+    "Results",
     "Run",
     "RunContext",
     "Section",

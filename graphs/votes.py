@@ -36,7 +36,7 @@ async def cast(
     if not (ruling.allowed and approval.intact):
         return await refuse(conn, approval, ruling, by, verdict.value)
     if approval.status is not ApprovalStatus.PENDING:
-        return ANSWERS[approval.status]
+        return answer(approval)
     if verdict is Verdict.DENY and not (reason or "").strip():
         return Answered.REASON_MISSING
     if _has_voted(approval, right, people):
@@ -59,6 +59,7 @@ async def cast(
             "verdict": verdict.value,
             "assents": len(counted.assents),
             "quorum": counted.quorum,
+            **({"confirmed": True} if counted.confirmed else {}),
             **ruling.facts,
         },
         detail={
@@ -93,7 +94,9 @@ async def refuse(conn: Connection, approval: Approval, ruling: Ruling, by: Perso
     for policy, answer in _REFUSALS.items():
         if policy in ruling.policies:
             return answer
-    return Answered.FORBIDDEN if ruling.policies else Answered.NOT_ALLOWED
+    if ruling.policies:
+        return Answered.FORBIDDEN
+    return Answered.NOT_YOURS if approval.confirmed else Answered.NOT_ALLOWED
 
 
 async def too_late(kit: Kit, conn: Connection, card: str) -> Answered:
@@ -105,10 +108,17 @@ async def too_late(kit: Kit, conn: Connection, card: str) -> Answered:
             return Answered.DAMAGED if approval.foreign_votes else Answered.ALREADY_VOTED
         await kit.queue.advance(conn, approval.run)  # nobody has looked since its time was over
         return Answered.EXPIRED
-    return ANSWERS[approval.status]
+    return answer(approval)
 
 
-ANSWERS = {
+def answer(approval: Approval) -> Answered:
+    """Say why an approval that is no longer pending cannot be decided."""
+    if approval.void is not None and approval.void.key == "withdrawn":
+        return Answered.WITHDRAWN
+    return _ANSWERS[approval.status]
+
+
+_ANSWERS = {
     ApprovalStatus.APPROVED: Answered.ALREADY_DECIDED,
     ApprovalStatus.DENIED: Answered.ALREADY_DECIDED,
     ApprovalStatus.EXPIRED: Answered.EXPIRED,

@@ -1,16 +1,17 @@
-"""What is ended before a person is erased: their open requests, their votes, what they lent and were lent."""
+"""What is ended because whoever asked wants it no more, or is to be erased."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from graphs import approvals, audit, cases, delegations, recorded
 from graphs.audit.events import Fact
 from graphs.erasing import GONE
 from graphs.ports import Connection, Notifier, Queue
-from graphs.records import Notice, RunStatus, Void
+from graphs.records import Actor, Answered, Notice, Run, RunStatus, Void
 
 WITHDRAWN = Void(key="withdrawn")
+THEIRS = Void(key="withdrawn", facts={"of": "requester"})  # because they want it no more
 LOST = Void(key="person_erased")  # somebody who wrote or approved it has been erased: it is asked again
 
 
@@ -37,29 +38,45 @@ class Withdrawals:
 
     async def request(self, conn: Connection, run: str) -> bool:
         """Withdraw an open request under which nothing was begun. False for any other run."""
-        cursor = await conn.execute(
-            "SELECT FROM run WHERE id = %s AND status <> ALL(%s) AND NOT slots ? 'approval'"
-            " AND NOT EXISTS (SELECT FROM effect WHERE effect.run = run.id) FOR UPDATE",
-            (run, list(cases.CLOSED)),
-        )
-        if await cursor.fetchone() is None:
+        if await _standing(conn, run) != "open":
             return False
+        await self._end(conn, run, WITHDRAWN)
+        return True
+
+    async def by_requester(self, conn: Connection, run: Run, by: Actor) -> Answered:
+        """Withdraw a request because whoever asked wants it no more. Only RECORDED changed anything.
+
+        It cannot be withdrawn once its first effect is intended. Of a click here and the first intent, or a
+        decision, each waits for the other in the database, and the one that comes first counts.
+        """
+        if by.subject != run.requester.subject:
+            return Answered.NOT_YOURS
+        standing = await _standing(conn, run.id)
+        if standing != "open":
+            return Answered.BEGUN if standing == "begun" else Answered.CLOSED
+        await self._end(conn, run.id, THEIRS, by=by)
+        return Answered.RECORDED
+
+    async def _end(self, conn: Connection, run: str, why: Void, *, by: Actor | None = None) -> None:
+        """End a run whose row is held. `by` is whoever asked for that."""
         await cases.fence_off(conn, run)  # whoever works on it writes nothing more
         cards = [one.id for one in await approvals.of_run(conn, run)]
-        void = [card for card in cards if await approvals.void(conn, card, WITHDRAWN)]
+        void = [card for card in cards if await approvals.void(conn, card, why)]
         for card in void:
             await self.notifier.card(conn, card)
-        reason, status = WITHDRAWN.key, RunStatus.REFUSED
-        await cases.move(conn, run, status, reason=reason, facts={"key": reason})
+        reason, status = why.key, RunStatus.REFUSED
+        await cases.move(conn, run, status, reason=reason, facts={**why.facts, "key": reason})
         await cases.note(conn, run, status.value, reason=reason)
         await self.notifier.progress(conn, run)
-        await self.notifier.tell(conn, run, Notice(key=status.value, facts={"key": reason}))
+        told = Notice(key=status.value, facts={"key": reason}) if by is None else Notice(key=reason)
+        await self.notifier.tell(conn, run, told)
+        if by is not None:
+            await audit.append(conn, "run.withdrawn", run=run, facts={}, detail={"by": asdict(by)})
         for card in void:
             facts: Mapping[str, Fact] = {"approval": card, "reason": reason}
             await audit.append(conn, "approval.void", run=run, facts=facts, detail={})
         ended: Mapping[str, Fact] = {"status": status.value, "reason": reason}
         await audit.append(conn, "run.ended", run=run, facts=ended, detail={})
-        return True
 
     async def decision(self, conn: Connection, card: str) -> bool:
         """Have asked again what somebody who is erased has approved or changed for another."""
@@ -104,6 +121,25 @@ class Withdrawals:
         for run in early:
             await audit.append(conn, "run.ends_early", run=run, facts={"reason": "erasure"}, detail={})
         return len(runs)
+
+
+async def _standing(conn: Connection, run: str) -> Literal["open", "begun", "closed"]:
+    """Hold a run's row, and say whether it can be withdrawn: it is open, and nothing of it was ever intended.
+
+    What ends something that was granted cannot. The row is held first: what another transaction that had it
+    has written is seen only by a statement that begins afterwards.
+    """
+    await conn.execute("SELECT FROM run WHERE id = %s FOR UPDATE", (run,))
+    cursor = await conn.execute(
+        "SELECT status = ANY(%s) AS closed, slots ? 'approval' OR"
+        " EXISTS (SELECT FROM effect WHERE effect.run = run.id) AS begun FROM run WHERE id = %s",
+        (list(cases.CLOSED), run),
+    )
+    row = await cursor.fetchone()
+    if row is None or row["closed"]:
+        return "closed"
+    begun = row["begun"] or await audit.last(conn, run, ("effect.intended",)) is not None
+    return "begun" if begun else "open"
 
 
 async def decided(conn: Connection, subjects: Sequence[str]) -> list[str]:

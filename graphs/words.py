@@ -11,6 +11,9 @@ class WorkflowHints:
     options: the closed list from which one slot takes its value ("billing-db"). targets: what the noun may
     be followed by instead of an option ("database"). choice, duration, reason: the names of those slots, ""
     for none.
+
+    What people want looked at has no such request: `things` are what it is about ("printer"), `troubles` what
+    is the matter ("does not print"), and `text` is the slot for what they wrote.
     """
 
     nouns: frozenset[str]
@@ -20,3 +23,6 @@ class WorkflowHints:
     choice: str = ""
     duration: str = ""
     reason: str = ""
+    things: frozenset[str] = frozenset()
+    troubles: frozenset[str] = frozenset()
+    text: str = ""

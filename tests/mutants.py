@@ -20,9 +20,10 @@ TURNED: Mapping[str, tuple[str, ...]] = {
     ">=": (">", "<", "<="),
     "contains": ("containsAny",),
     "containsAny": ("containsAll",),
+    "containsAll": ("containsAny",),
 }
-ACTIONS = ("request", "read", "approve", "execute", "resolve", "revert", "review")
-GROUPS = ("approve", "execute")  # of actions: each operation has one of its own in both
+ACTIONS = ("request", "read", "approve", "confirm", "execute", "resolve", "revert", "review")
+GROUPS = ("approve", "confirm", "execute")  # of actions: each operation has one of its own in each
 ALIKE: Mapping[str, tuple[str, ...]] = {  # attributes of one type, which a slip would confuse
     "requester": ("beneficiary", "authors", "approvers", "workflow"),
     "beneficiary": ("requester", "authors", "approvers", "workflow"),
@@ -42,7 +43,15 @@ ALIKE: Mapping[str, tuple[str, ...]] = {  # attributes of one type, which a slip
     "groups": ("identities", "subject"),
     "identities": ("groups", "subject"),
     "level": (),
+    "confirmed": (),
+    "effect": ("scope",),
+    "reversible": ("outside", "permitted"),
+    "outside": ("reversible", "permitted"),
+    "permitted": ("reversible", "outside"),
 }
+
+
+_YES_OR_NO = frozenset({"active", "requester_active", "confirmed", "reversible", "outside", "permitted"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +139,7 @@ def _node_changes(node: Node) -> Iterator[tuple[str, Node]]:
     if operator in {"&&", "||"}:
         yield "the left alone", inner["left"]
         yield "the right alone", inner["right"]
-    if operator in TURNED or (operator == "." and inner["attr"] in {"active", "requester_active"}):
+    if operator in TURNED or (operator == "." and inner["attr"] in _YES_OR_NO):
         yield "its opposite", {"!": {"arg": node}}
         yield "always true", {"Value": True}
         yield "always false", {"Value": False}

@@ -15,6 +15,7 @@ MADE_OF: Mapping[str, Mapping[str, type]] = {
         **dict.fromkeys(("workflow", "operation"), str),
         **dict.fromkeys(("requester", "beneficiary", "authors", "approvers", "escalation"), list),
         "quorum": int,
+        "confirmed": bool,
     },
     "Review": {"reviewers": list, "took_part": list},
 }
@@ -30,6 +31,10 @@ TOLD: Mapping[str, Mapping[str, type]] = {
     "request": {"parameters": dict},
     "read": {},
     "approve": STEP,
+    "confirm": {
+        **{name: kind for name, kind in STEP.items() if name != "escalated"},
+        **dict.fromkeys(("reversible", "outside", "permitted"), bool),
+    },
     "execute": {**STEP, "requester_active": bool},
     "resolve": {},
     "revert": {},
@@ -45,6 +50,7 @@ DONE_TO = {
     "request": "Workflow",
     "read": "Run",
     "approve": "Approval",
+    "confirm": "Approval",
     "execute": "Approval",
     "resolve": "Approval",
     "revert": "Approval",
@@ -71,11 +77,32 @@ def may(who: Json | None, action: str, kind: str, resource: Json, context: Json)
 
 def _executes(who: Json, resource: Json, context: Json) -> bool:
     now = context["level"] >= 2 and context["requester_active"]
-    return now and _countersigns(who, resource, context)
+    return now and _countersigns(who, resource, context, theirs=_theirs(who, resource))
 
 
 def _resolves(who: Json, resource: Json, context: Json) -> bool:
-    return not _own(who, resource) and _shares(who["groups"], resource["approvers"])
+    if _theirs(who, resource):
+        return not _is(who, resource["authors"])
+    mine = not resource["confirmed"] and _own(who, resource)
+    return not (mine or _is(who, resource["authors"])) and _shares(who["groups"], resource["approvers"])
+
+
+def _confirms(who: Json, resource: Json, context: Json) -> bool:
+    """Whoever asked, what the installation permits: a change that can be undone and touches nobody else."""
+    small = context["effect"] == "write" and context["reversible"] and not context["outside"]
+    alone = all(one in resource["requester"] for one in resource["beneficiary"]) and not resource["authors"]
+    calm = resource["workflow"] != "break_glass" or _two_for_an_hour(resource, context)
+    return context["permitted"] and small and alone and calm and _theirs(who, resource)
+
+
+def _theirs(who: Json, resource: Json) -> bool:
+    """Whether they asked for it by this very account, and nobody else is asked."""
+    return resource["confirmed"] and who["subject"] in resource["requester"]
+
+
+def _two_for_an_hour(resource: Json, context: Json) -> bool:
+    lasts = context.get("lasts")
+    return resource["quorum"] >= 2 and lasts is not None and lasts <= 60 * 60
 
 
 def _reviews(who: Json, resource: Json, context: Json) -> bool:
@@ -83,11 +110,11 @@ def _reviews(who: Json, resource: Json, context: Json) -> bool:
     return _shares(who["groups"], resource["reviewers"]) and not _is(who, resource["took_part"])
 
 
-def _countersigns(who: Json, resource: Json, context: Json) -> bool:
+def _countersigns(who: Json, resource: Json, context: Json, *, theirs: bool | None = None) -> bool:
     """Four eyes, by whatever account, and a group: their own, or that of whom they stand in for."""
-    lasts = context.get("lasts")
-    two_for_an_hour = resource["quorum"] >= 2 and lasts is not None and lasts <= 60 * 60
-    if _own(who, resource) or (resource["workflow"] == "break_glass" and not two_for_an_hour):
+    lifted = theirs is not None and resource["confirmed"]  # what is theirs is carried out on their word
+    barred = _is(who, resource["authors"]) if lifted else _own(who, resource)
+    if barred or (resource["workflow"] == "break_glass" and not _two_for_an_hour(resource, context)):
         return False
     holder = context.get("holder")
     groups = who["groups"]
@@ -95,6 +122,8 @@ def _countersigns(who: Json, resource: Json, context: Json) -> bool:
         if not holder["active"] or _shares(holder["identities"], _involved(resource)):
             return False
         groups = holder["groups"]
+    if theirs and holder is None:
+        return True
     late = context["escalated"] and _shares(groups, resource["escalation"])
     return late or _shares(groups, resource["approvers"])
 
@@ -120,11 +149,11 @@ def _well_formed(action: str, kind: str, resource: Json, context: Json) -> bool:
         return False
     if action == "request":
         return _fits(context, TOLD[action]) and _fits(context["parameters"], {}, ASKED_FOR)
-    if action not in {"approve", "execute"}:
+    if action not in {"approve", "confirm", "execute"}:
         return not context
     return (
         resource["operation"] in OPERATIONS
-        and _fits(context, TOLD[action], SOMETIMES)
+        and _fits(context, TOLD[action], SOMETIMES if action != "confirm" else {"lasts": int})
         and _fits(context["parameters"], SENT, SENT_BESIDES)
         and _fits(context["plan"], PLAN)
         and ("holder" not in context or _fits(context["holder"], HOLDER))
@@ -141,6 +170,7 @@ def _fits(given: Json, wanted: Mapping[str, type], besides: Mapping[str, type] |
 
 _APART: Mapping[str, Callable[[Json, Json, Json], bool]] = {
     "approve": _countersigns,
+    "confirm": _confirms,
     "execute": _executes,
     "resolve": _resolves,
     "review": _reviews,

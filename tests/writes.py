@@ -92,7 +92,8 @@ async def _granted(arena: Arena, scene: Scene) -> None:
     if await arena.rows(query, asked.card) == [(0,)]:
         ((token, version),) = await arena.rows("SELECT token, version FROM run WHERE id = %s", asked.run)
         held = Held(run=await arena.run(asked), version=version, token=token)
-        await arena.runs._kit.gate.reverse(held, asked.card)
+        ((step,),) = await arena.rows("SELECT step FROM effect WHERE approval = %s", asked.card)
+        await arena.runs._kit.gate.reverse(held, asked.card, str(step))
 
 
 async def _refused(arena: Arena, scene: Scene) -> None:

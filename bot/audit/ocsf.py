@@ -62,7 +62,7 @@ def activity(body: Mapping[str, Any], *, digest: str, tenant: str) -> dict[str, 
         "severity": severity[1],
         "status_id": status[0],
         "status": status[1],
-        "status_detail": str(outcome or kind),
+        "status_detail": _said(body),
         "metadata": metadata,
         "actor": actor,
         "api": api,
@@ -95,6 +95,12 @@ def _activity(kind: str, facts: Mapping[str, Any]) -> int:
     if kind.startswith("effect."):
         return _DELETE if facts.get("act") == "undo" else _UPDATE
     return _OTHER
+
+
+def _said(body: Mapping[str, Any]) -> str:
+    """Return how it came out; what whoever asked approved alone was confirmed."""
+    outcome = str(body.get("outcome") or body["kind"])
+    return "confirm" if outcome == "approve" and body["facts"].get("confirmed") else outcome
 
 
 def _status(outcome: object) -> tuple[int, str]:

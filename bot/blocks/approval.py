@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from bot import differences
-from bot.blocks import parts, plan, policy, reason, request
+from bot.blocks import parts, plan, policy, progress, reason, request
 from bot.blocks.parts import Block, Message, View
 from bot.course import Course
 from bot.render import Markup, bold, date, exact, join, line, mention, ours, pieces, quoted, size, web_address
@@ -33,6 +33,12 @@ TITLES: Mapping[ApprovalStatus, str] = {
     ApprovalStatus.DENIED: "Denied",
     ApprovalStatus.EXPIRED: "Expired",
     ApprovalStatus.VOID: "Replaced",
+}
+
+
+_ALONE: Mapping[ApprovalStatus, str] = {
+    ApprovalStatus.PENDING: "Please confirm",
+    ApprovalStatus.APPROVED: "Confirmed",
 }
 
 
@@ -76,8 +82,9 @@ def denial(approval: str) -> View:
 
 
 def _title(approval: Approval) -> str:
-    withdrawn = approval.void is not None and approval.void.key == "withdrawn"
-    return "Withdrawn" if withdrawn else TITLES[approval.status]
+    if approval.void is not None and approval.void.key == "withdrawn":
+        return "Withdrawn"
+    return (_ALONE if approval.confirmed else TITLES).get(approval.status, TITLES[approval.status])
 
 
 def _summary(approval: Approval) -> str:
@@ -218,7 +225,8 @@ def _reworded(before: str, after: str) -> Iterator[Block]:
 def _end(approval: Approval, users: Mapping[str, str], editable: bool) -> Iterator[Block]:
     yield from _votes(approval, users)
     if approval.status is ApprovalStatus.EXPIRED:
-        text = join(ours("Too few decided before "), date(approval.decide_by), ours(". Nothing was done."))
+        late = "You did not confirm it before " if approval.confirmed else "Too few decided before "
+        text = join(ours(late), date(approval.decide_by), ours(". Nothing was done."))
         yield parts.section(text)
     elif approval.status is ApprovalStatus.PENDING:
         yield from _asked(approval, editable)
@@ -229,16 +237,17 @@ def _end(approval: Approval, users: Mapping[str, str], editable: bool) -> Iterat
 
 def _votes(approval: Approval, users: Mapping[str, str]) -> Iterator[Block]:
     """Say who decided what, and when."""
-    shown = [voted(vote, users) for vote in approval.votes[:SEVERAL]]
+    shown = [voted(vote, users, alone=approval.confirmed) for vote in approval.votes[:SEVERAL]]
     if shown:
         yield parts.section(join(*shown, by="\n"))
     if approval.denial is not None and approval.denial.reason:
         yield parts.section(quoted(approval.denial.reason, 1200))
 
 
-def voted(vote: Vote, users: Mapping[str, str]) -> Markup:
+def voted(vote: Vote, users: Mapping[str, str], *, alone: bool = False) -> Markup:
     """Say what one person said, for whom, and when."""
-    verb = ours("Approved by ") if vote.verdict is Verdict.APPROVE else ours("Denied by ")
+    said = "Confirmed by " if alone else "Approved by "
+    verb = ours(said if vote.verdict is Verdict.APPROVE else "Denied by ")
     held = vote.stands_for
     holder = ours("") if held is None else join(ours(" for "), person(held, users))
     return join(verb, person(vote.by, users), holder, ours(", "), date(vote.at))
@@ -255,7 +264,8 @@ def _window(approval: Approval) -> Markup:
     """Say by when it is done, or not at all."""
     minutes = max(1, approval.execute_within // 60)
     if len(approval.steps) == 1:
-        return ours(f"Carried out within {minutes} min of the approval, or not at all")
+        word = "confirmation" if approval.confirmed else "approval"
+        return ours(f"Carried out within {minutes} min of the {word}, or not at all")
     hours = max(approval.execute_within, int(FINISH_WITHIN.total_seconds())) // 3600
     number = next((at for at, step in enumerate(approval.steps, start=1) if step.undo == "pivot"), None)
     unless = "" if number is None else f", unless step {number} is done by then"
@@ -266,22 +276,33 @@ def _window(approval: Approval) -> Markup:
 
 
 def _asked(approval: Approval, editable: bool) -> Iterator[Block]:
-    groups = line(", ".join(approval.approvers), 300)
-    yield parts.context(
-        join(ours("Who may decide: members of "), groups, ours(", except whoever asked or wrote it")),
-        *_later(approval),
-        ours(f"Approvals: {len(approval.assents)} of {approval.quorum} needed"),
-        join(ours("Decide by "), date(approval.decide_by)),
-        _window(approval),
-    )
+    by = join(ours("Confirm by " if approval.confirmed else "Decide by "), date(approval.decide_by))
+    yield parts.context(*_who(approval), by, _window(approval))
     deny = parts.button("Deny", action=DENY, value=approval.id, style="danger")
-    approve = parts.button("Approve", action=APPROVE, value=approval.id, style="primary")
+    if approval.confirmed:
+        deny = progress.withdraw(approval.run)
+    label = "Confirm" if approval.confirmed else "Approve"
+    approve = parts.button(label, action=APPROVE, value=approval.id, style="primary")
     if fits(approval):
         edit = parts.button("Approve with changes…", action=EDIT, value=approval.id)
-        yield parts.actions("approval", [approve, *([edit] if editable else []), deny])
+        yield parts.actions(
+            "approval", [approve, *([edit] if editable and not approval.confirmed else []), deny]
+        )
         return
-    yield parts.section(ours("This request is too long to be shown whole, so it can only be denied."))
+    left = "withdrawn" if approval.confirmed else "denied"
+    yield parts.section(ours(f"This request is too long to be shown whole, so it can only be {left}."))
     yield parts.actions("approval", [deny])
+
+
+def _who(approval: Approval) -> Iterator[Markup]:
+    """Say who may decide, and how many have to."""
+    if approval.confirmed:
+        yield ours("This concerns nobody but whoever asked, so they alone confirm it")
+        return
+    groups = line(", ".join(approval.approvers), 300)
+    yield join(ours("Who may decide: members of "), groups, ours(", except whoever asked or wrote it"))
+    yield from _later(approval)
+    yield ours(f"Approvals: {len(approval.assents)} of {approval.quorum} needed")
 
 
 def beneficiary(gets: Actor | Party | None, users: Mapping[str, str]) -> Markup:

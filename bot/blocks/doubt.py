@@ -64,7 +64,8 @@ def _facts(doubt: Doubt, users: Mapping[str, str]) -> Iterator[Block]:
     ]
     for vote in approval.assents[: approvals.SEVERAL]:
         who = approvals.person(vote.by, users)
-        shown.append(_field("Approved by", join(who, ours(", "), date(vote.at))))
+        verb = "Confirmed by" if approval.confirmed else "Approved by"
+        shown.append(_field(verb, join(who, ours(", "), date(vote.at))))
     yield parts.fields(shown)
 
 
@@ -111,13 +112,9 @@ def _sent(doubt: Doubt) -> Iterator[Block]:
 
 
 def _asked(doubt: Doubt) -> Iterator[Block]:
-    yield parts.context(
-        join(
-            ours("Who may say: members of "),
-            line(", ".join(doubt.approval.approvers), 300),
-            ours(", except the requester"),
-        )
-    )
+    groups = line(", ".join(doubt.approval.approvers), 300)
+    others = join(ours("Who may say: members of "), groups, ours(", except the requester"))
+    yield parts.context(ours("Who may say: whoever asked") if doubt.approval.confirmed else others)
     buttons = [
         parts.button("It happened", action=HAPPENED, value=doubt.id),
         parts.button("It did not: do it", action=DID_NOT, value=doubt.id, style="primary"),

@@ -82,6 +82,17 @@ def button(
     return block
 
 
+def confirmed(button: Block, *, title: str, text: str, yes: str, no: str) -> Block:
+    """A button whose click Slack asks to confirm first. Slack: title 100, text 300, answers 30 characters."""
+    dialog = {
+        "title": _plain(title, 100),
+        "text": _plain(text, 300),
+        "confirm": _plain(yes, 30),
+        "deny": _plain(no, 30),
+    }
+    return {**button, "confirm": dialog}
+
+
 def modal(
     title: str,
     blocks: Sequence[Block],

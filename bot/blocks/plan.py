@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bot import lexicon
 from bot.render import Markup, bold, code, exact, join, line, ours, pieces, size
 from graphs.records import PlanStep
 
@@ -212,7 +213,9 @@ def lines(
 
 def operation(step: PlanStep) -> Markup:
     """Name what a step does. Operations are named in the connectors' code."""
-    return line(exact(step.operation).replace("*", "").replace("`", ""), 120)
+    name = line(exact(step.operation).replace("*", "").replace("`", ""), 120)
+    title = lexicon.OPERATIONS.get(step.operation)
+    return name if title is None else join(ours(title), ours(" ("), name, ours(")"))
 
 
 def cut(found: Iterable[Markup], most: int) -> list[Markup]:

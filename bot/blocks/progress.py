@@ -10,6 +10,7 @@ from bot.render import Markup, bold, date, join, line, mention, ours
 from graphs.records import Notice, Run, RunStatus
 
 FILL_IN = "request.fill_in"
+WITHDRAW = "request.withdraw"
 AGAIN = "request.again"
 
 
@@ -67,11 +68,25 @@ def _rest(run: Run) -> Iterator[Block]:
     if run.can_be_asked_again:
         again = parts.button("Ask again", action=AGAIN, value=run.id, label="Ask for the same again")
         yield parts.actions("request", [again])
+    if run.can_be_withdrawn:
+        yield parts.actions("withdraw", [withdraw(run.id)])
     if run.status is RunStatus.SCHEDULED and run.due_at is not None:
         yield parts.section(join(ours("Begins "), date(run.due_at)))
     if run.milestones:
         yield parts.context(_steps(run))
     yield parts.context(line(f"Request {run.id}", 100))
+
+
+def withdraw(run: str) -> Block:
+    """A button with which whoever asked withdraws their request; Slack asks first if they mean it."""
+    button = parts.button("Withdraw", action=WITHDRAW, value=run, label="Withdraw this request")
+    return parts.confirmed(
+        button,
+        title="Withdraw the request?",
+        text="Nothing is done, and nobody has to decide on it any more. You can ask again later.",
+        yes="Withdraw it",
+        no="Keep it",
+    )
 
 
 def _values(run: Run) -> Markup:

@@ -132,14 +132,17 @@ def _sentence(event: Event) -> str:
         case "run.started":
             return f"{name} asked for {event.facts['workflow']}"
         case "approval.decided" | "approval.voted":
-            return f"{name} {'approved' if event.facts['verdict'] == 'approve' else 'denied'} it"
-        case "approval.refused_click":
-            return f"{name} tried to {detail.get('verdict', 'decide')}, and may not"
+            assent = "confirmed" if event.facts.get("confirmed") else "approved"
+            return f"{name} {assent if event.facts['verdict'] == 'approve' else 'denied'} it"
+        case "approval.refused_click" | "run.withdrawn":
+            tried = f"tried to {detail.get('verdict', 'decide')}, and may not"
+            return f"{name} {'withdrew it' if event.kind == 'run.withdrawn' else tried}"
         case "run.ended":
             return f"Ended: {event.facts['status']}"
         case "effect.intended" | "effect.done" if event.facts["act"] == "undo":
             return "About to be undone" if event.kind == "effect.intended" else "Undone"
-    return _WHAT.get(f"{event.kind} {event.outcome}") or _WHAT.get(event.kind, event.kind)
+    asked = "to_confirm" if event.kind == "approval.requested" and event.facts.get("confirmed") else ""
+    return _WHAT.get(asked) or _WHAT.get(f"{event.kind} {event.outcome}") or _WHAT.get(event.kind, event.kind)
 
 
 def _lines(event: Event, plan: Sequence[PlanStep]) -> Iterator[tuple[str, str]]:
@@ -187,6 +190,7 @@ _WHAT = {
     "effect.read_back differs": "Looked at again: it is NOT as reported",
     "run.filled": "The requester filled in what was missing",
     "approval.requested": "Approval was asked for",
+    "to_confirm": "Whoever asked was asked to confirm it",
     "approval.expired": "Nobody decided in time",
     "approval.void": "It counts no more: it is asked for again",
     "approval.outdated": "What was approved had changed: it is asked for again",

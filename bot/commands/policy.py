@@ -137,6 +137,7 @@ class _Explained:
             "status": approval.status.value,
             "steps": steps.plain(approval.steps),
             "approvers": list(approval.approvers),
+            "confirmed": approval.confirmed,
             "escalation": {"groups": list(later.groups), "at": later.at.isoformat()} if later else None,
             "quorum": approval.quorum,
             "hash": policy.hash,
@@ -188,6 +189,9 @@ async def _deciding(
     groups = [await directory.group(group) for group in (*approval.approvers.values(), *later.values())]
     members = {member for group in groups for member in group.members}
     people = {one.human: one for one in [await directory.person(member) for member in members]}
+    if approval.confirmed:
+        asked = await directory.person_of(approval.requester.subject)
+        people[asked.human] = asked
     for one in lent:
         if one.holder.human in people and one.stand_in.human not in people:
             people[one.stand_in.human] = await directory.person_of(one.stand_in.subject)
@@ -231,15 +235,16 @@ def _print(found: _Explained, policy: "Policy") -> None:
         console.print(Text("\n".join(f"  {line}" for line in steps.listed(approval.steps))))
     groups = ", ".join(approval.approvers)
     told = f"{groups} decide; {approval.quorum} of them must approve. It is {approval.status.value}."
+    if approval.confirmed:
+        told = f"Whoever asked confirms it, and nobody else. It is {approval.status.value}."
     if approval.escalation is not None:
         from_then = f"{approval.escalation.at:%Y-%m-%d %H:%M} UTC"
         told = f"{told} From {from_then} {', '.join(approval.escalation.groups)} decide as well."
     console.print(Text(told))
+    lacks = "have not asked for it" if approval.confirmed else f"are not in {groups}"
     for one in found.people:
         by, holder = one.right.by, one.right.stands_for
-        why = (
-            " ".join(_said(policy, one.ruling)["says"]) or f"No policy permits it: they are not in {groups}."
-        )
+        why = " ".join(_said(policy, one.ruling)["says"]) or f"No policy permits it: they {lacks}."
         if one.ruling.fault:
             why = "The policies could not be evaluated, so it is refused."
         may = "could decide" if one.ruling.allowed else "could not"

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot import homes
-from bot.demo.world import ALARMS, APPROVALS
+from bot.demo.world import ALARMS, APPROVALS, DESK
 from connectors.sandbox import company
+from connectors.sandbox.catalogue import ticket_tokens
+from connectors.sdk import secret_of
 from connectors.secrets import Secrets, demo_key, open_secrets
 
 logger = logging.getLogger(__name__)
@@ -35,11 +37,26 @@ prod-logs = {{ approvers = "data-owners", max_minutes = 60 }}
 [workflows.it_access]
 channel = "{channel}"
 clause = {{ document = "it-access.md", anchor = "temporary-access-to-data" }}
+{tickets}
 
 [workflows.it_access.groups]
 billing-db = {{ approvers = "data-owners", max_days = 30, title = "Billing database, read only" }}
 crm-readers = {{ approvers = "data-owners", max_days = 30, title = "Customer records, read only" }}
 prod-logs = {{ approvers = "data-owners", max_days = 7, title = "Production logs" }}
+"""
+
+
+_TICKETS = """
+[connectors.tickets]
+url = "{url}"
+
+[confirm]
+workflows = ["service_ticket"]
+
+[workflows.service_ticket]
+channel = "{desk}"
+desk = "it"
+clause = {{ document = "it-access.md", anchor = "questions" }}
 """
 
 
@@ -85,11 +102,21 @@ def _close(home: Path) -> None:
         raise NotADemo(str(error)) from error
 
 
-def configure(home: Path, *, slack: str, directory: str) -> None:
-    """Write the settings for where the workspace and the directory are this time."""
+def configure(home: Path, *, slack: str, directory: str, tickets: str = "") -> None:
+    """Write the settings for where the workspace, the directory and the ticket system are this time."""
     text = _SETTINGS.format(
-        slack=slack, directory=directory, issuer=company.ISSUER, channel=APPROVALS, alarms=ALARMS
+        slack=slack,
+        directory=directory,
+        issuer=company.ISSUER,
+        channel=APPROVALS,
+        alarms=ALARMS,
+        tickets="tickets = true" if tickets else "",
     )
+    if tickets:
+        kept = open_secrets(home=home, key=demo_key(home))
+        for scope, token in ticket_tokens(home / "tickets", tickets).items():
+            kept.set(secret_of(scope), token)
+        text += _TICKETS.format(url=tickets, desk=DESK)
     (home / "countersign.toml").write_text(text, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""`python -m bot.demo.part workspace|directory|bot --home DIR`: one of the demo's processes.
+"""`python -m bot.demo.part workspace|directory|tickets|bot --home DIR`: one of the demo's processes.
 
 Each ends by itself when whoever started it is gone: its standard input is then at its end.
 """
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,6 +86,23 @@ def run_directory(home: Path, port: int) -> int:
     state = home / "directory"
     files = ("--token-file", str(state / TOKEN), "--read-token-file", str(state / READ_TOKEN))
     return directory.main(["--port", str(port), "--state", str(state), *files])
+
+
+async def run_tickets(home: Path, port: int) -> None:
+    """Serve the company's tickets, in the environment of the sandbox's servers, which is made first."""
+    from connectors.sandbox import environment  # noqa: PLC0415  # likewise
+    from connectors.sandbox.catalogue import TICKETS  # noqa: PLC0415
+
+    state = home / "tickets"
+    python = await asyncio.to_thread(environment.ensure, environment.folder(home), _say)
+    TICKETS.prepare(state)
+    server = await asyncio.create_subprocess_exec(*TICKETS.command(str(python), state, port))
+    try:
+        await server.wait()
+    finally:
+        if server.returncode is None:
+            server.terminate()
+            await server.wait()
 
 
 class Clock:
@@ -187,7 +205,7 @@ def _leave_when_alone() -> None:
 def main() -> int:
     """Run one part until asked to stop. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bot.demo.part", description=__doc__)
-    parser.add_argument("part", choices=("workspace", "directory", "bot"))
+    parser.add_argument("part", choices=("workspace", "directory", "tickets", "bot"))
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
@@ -197,7 +215,11 @@ def main() -> int:
     _leave_when_alone()
     if options.part == "directory":
         return run_directory(options.home, options.port)
-    work = run_workspace(options.home, options.port) if options.part == "workspace" else run_bot(options.home)
+    work = {
+        "workspace": partial(run_workspace, options.home, options.port),
+        "tickets": partial(run_tickets, options.home, options.port),
+        "bot": partial(run_bot, options.home),
+    }[options.part]()
     try:
         asyncio.run(_until_asked(work))
     except (OSError, DatabaseUnavailable, SlackRefused, settings.SettingsError, ConnectorError) as error:

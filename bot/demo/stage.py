@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from bot import serving
 from bot.demo import home as demo
 from bot.storage.embedded import stop_unused
 from connectors.sandbox.process import READ_TOKEN, TOKEN
-from connectors.sandbox.supervision import Part, PartFailed, last_line, python, supervised
+from connectors.sandbox.supervision import Part, PartFailed, behind, last_line, python, supervised
 from knowledge.edition import open_current
 from knowledge.errors import KnowledgeError
 
@@ -36,19 +36,23 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(home: Path, *, port: int = PORT, progress: Progress) -> AsyncIterator[Stage]:
+async def staged(
+    home: Path, *, port: int = PORT, tickets: bool = True, progress: Progress
+) -> AsyncIterator[Stage]:
     """Prepare the home, start everything, and stop everything at the end.
 
-    Raises NotADemo, PortTaken and PartFailed with what to do.
+    The ticket system comes up behind; without `tickets` there is none. Raises NotADemo, PortTaken and
+    PartFailed with what to do.
     """
     _require_free(port)
     demo.mark(home)
     tokens = demo.tokens(home)
     logs = home / "logs"
     logs.mkdir(exist_ok=True)
-    directory_port = free_port()
+    directory_port, tracker_port = free_port(), free_port() if tickets else 0
     url, directory_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{directory_port}/v2"
-    demo.configure(home, slack=url, directory=directory_url)
+    tracker_url = f"http://127.0.0.1:{tracker_port}/" if tickets else ""
+    demo.configure(home, slack=url, directory=directory_url, tickets=tracker_url)
     _keep_token(home / "directory" / TOKEN, tokens.directory_writes)
     _keep_token(home / "directory" / READ_TOKEN, tokens.directory)
     parts = (
@@ -60,11 +64,16 @@ async def staged(home: Path, *, port: int = PORT, progress: Progress) -> AsyncIt
     try:
         async with supervised(parts):
             await reading
-            yield Stage(home=home, url=url, directory_url=directory_url, parts=parts)
+            async with _tracker(home, logs, tracker_port, progress):
+                yield Stage(home=home, url=url, directory_url=directory_url, parts=parts)
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         await stop_unused(home)  # a part that was killed has left the database server running
+
+
+def _tracker(home: Path, logs: Path, port: int, progress: Progress) -> AbstractAsyncContextManager[None]:
+    return behind(_part("tickets", home, logs, port), progress) if port else nullcontext()
 
 
 async def _read_handbook(home: Path, logs: Path, progress: Progress) -> None:

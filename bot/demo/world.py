@@ -12,6 +12,7 @@ APP = "A0COUNTERSIGN"
 BOT = "U0COUNTERSIGN"
 APPROVALS = "C0APPROVALS"
 ALARMS = "C0ALARMS"
+DESK = "C0SERVICEDESK"
 
 _COLORS = ("2f6f8f", "8a4f7d", "3f7d4e", "a3562f", "4a5fa5", "7a6a1f", "6b6b6b")
 _ZONES = {"Halifax": "America/Halifax", "Utrecht": "Europe/Amsterdam"}
@@ -25,6 +26,7 @@ def world(manifest: Mapping[str, Any], *, bot_token: str, app_token: str) -> Wor
     employed = frozenset(user(one) for one in company.PEOPLE if one.active and not one.guest)
     approvers = frozenset(user(one) for one in company.PEOPLE if "data-owners" in one.groups)
     reviewers = frozenset(user(one) for one in company.PEOPLE if "people-team" in one.groups)
+    desk = frozenset(user(one) for one in company.PEOPLE if "it" in one.groups)
     finance = frozenset(user(one) for one in company.PEOPLE if "finance" in one.groups)
     everyone = employed | {user(one) for one in company.PEOPLE if one.active}
     return World(
@@ -52,6 +54,13 @@ def world(manifest: Mapping[str, Any], *, bot_token: str, app_token: str) -> Wor
                 topic="Emergency access is said aloud here, and reviewed afterwards",
                 private=True,
                 members=approvers | reviewers | {BOT},
+            ),
+            Channel(
+                id=DESK,
+                name="service-desk",
+                topic="Troubles that were told to Countersign, for those who look after them",
+                private=True,
+                members=desk | {BOT},
             ),
             Channel(id="C0FINANCE", name="finance", private=True, members=finance),
         ),

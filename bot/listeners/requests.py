@@ -16,7 +16,7 @@ from bot.render import ours
 from bot.wiring import Parts
 from graphs.cases import NoSuchRun, TooManyOpen
 from graphs.forms import examine
-from graphs.records import RunStatus
+from graphs.records import Answered, RunStatus
 
 COMMAND = "/request"
 SHORTCUT = "request.new"
@@ -31,6 +31,7 @@ def register(on: Surfaces, parts: Parts) -> None:
     on.action(progress.FILL_IN, _Resuming(parts))
     on.view(forms.FILL, _Completing(parts))
     on.action(progress.AGAIN, _Again(parts))
+    on.action(progress.WITHDRAW, _Withdrawing(parts))
 
 
 class _Opening:
@@ -129,6 +130,27 @@ class _Again:
         if person is not None and not asked:
             said = "You have asked again already." if asked is False else "Only whoever asked can ask again."
             await private.tell(parts, body, words.said(ours(said)))
+
+
+class _Withdrawing:
+    """Withdraws a request, for the person who asked."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, body: Body, ack: AsyncAck) -> None:
+        parts = self._parts
+        person = await private.person(parts, body)
+        if person is None:
+            await ack()
+            return
+        try:
+            answered = await parts.runs.withdraw(private.value(body), by=person)
+        except NoSuchRun:
+            answered = Answered.CLOSED
+        await ack()
+        if answered is not Answered.RECORDED:
+            await private.tell(parts, body, words.said(ours(sentences.ANSWERS[answered])))
 
 
 class _Resuming:

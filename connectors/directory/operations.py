@@ -36,6 +36,7 @@ class AddToGroup(Operation[Membership, Added]):
     """Add a person to a group. A member already is left as is."""
 
     name = "directory.add_to_group"
+    title = "Add to a group"
     effect = "write"
     repeat = "findable"
     scope = "groups:write"
@@ -80,6 +81,7 @@ class RemoveFromGroup(Operation[Membership, Removed]):
     """Remove a person from a group. The removal is sent also where the directory does not show them in it."""
 
     name = "directory.remove_from_group"
+    title = "Take out of a group"
     effect = "write"
     repeat = "findable"
     scope = "groups:write"

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +105,29 @@ async def supervised(parts: Sequence[Part]) -> AsyncIterator[None]:
         await asyncio.gather(*watching, return_exceptions=True)
         for part in parts:
             await part.stop()
+
+
+@asynccontextmanager
+async def behind(part: Part, progress: Callable[[str], None]) -> AsyncIterator[None]:
+    """Run a part that nobody has to wait for, until the block ends, and say when it is ready or why not."""
+
+    async def run() -> None:
+        await part.start()
+        try:
+            await part.until_ready()
+        except PartFailed as error:
+            progress(str(error))
+        else:
+            progress(part.said)
+        await _keep(part)
+
+    running = asyncio.create_task(run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await part.stop()
 
 
 async def _keep(part: Part) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
-from connectors.base import Change, Payload, Result
+from connectors.base import Change, Payload, Referable, Result
 from connectors.errors import Ambiguous, Conflict
 from connectors.tickets.changing import OnTickets, StatusAfter, mark
 from connectors.tickets.client import Fields
@@ -30,7 +30,9 @@ def _no_number(name: str) -> str:
 _NAME = r"[^\s,+-][^,\x00-\x1f]{0,99}"
 Name = Annotated[str, StringConstraints(pattern=f"^{_NAME}$"), AfterValidator(_no_number)]
 NameOrNone = Annotated[str, StringConstraints(pattern=f"^({_NAME})?$"), AfterValidator(_no_number)]
-TicketId = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,9}$")]
+TicketId = Annotated[
+    str, StringConstraints(pattern=r"^[1-9]\d{0,9}$"), Referable(pattern=r"[1-9]\d{0,9}", most=10)
+]
 # Roundup cuts white space off at both ends; so do we, before anybody approves of it.
 _STRIPPED = BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)
 Title = Annotated[str, _STRIPPED, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
@@ -107,6 +109,7 @@ class OpenTicket(OnTickets[NewTicket, Opened]):
     """
 
     name = "tickets.open"
+    title = "Open a ticket"
     effect = "write"
     repeat = "findable"
     scope = "tickets:write"
@@ -166,6 +169,7 @@ class Comment(OnTickets[Remark, Commented]):
     """Put words on a ticket. Its status stays. To undo it takes them off; mails that were sent stay sent."""
 
     name = "tickets.comment"
+    title = "Write on a ticket"
     effect = "write"
     repeat = "findable"
     scope = "tickets:write"
@@ -201,6 +205,7 @@ class Assign(OnTickets[Assignment, Assigned]):
     """Give a ticket to somebody, while it is with whom the request says. It leaves no mark of its key."""
 
     name = "tickets.assign"
+    title = "Give a ticket to somebody"
     effect = "write"
     repeat = "findable"
     scope = "tickets:write"
@@ -251,6 +256,7 @@ class Close(OnTickets[Closing, Closed]):
     """
 
     name = "tickets.close"
+    title = "Close a ticket"
     effect = "write"
     repeat = "findable"
     scope = "tickets:write"

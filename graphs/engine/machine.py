@@ -40,6 +40,9 @@ def require_sound(workflow: Workflow[Any]) -> None:
         raise WorkflowInvalid(f"the workflow {workflow.name} needs one stage with first=True")
     if taken := _SHARED & stages.keys():
         raise WorkflowInvalid(f"a stage of {workflow.name} cannot be called {min(taken)}: that is a node")
+    for key in workflow.sentences:
+        if not key.startswith(f"{workflow.name}."):
+            raise WorkflowInvalid(f"the sentence {key} of {workflow.name} needs a key {workflow.name}.WORD")
     for one in stages.values():
         for name in one.next:
             if name not in stages:

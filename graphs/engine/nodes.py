@@ -17,7 +17,7 @@ from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from connectors.base import Result, Sight, parse
+from connectors.base import Operation, Result, Sight, parse
 from connectors.errors import Unavailable
 from graphs import (
     alarms,
@@ -43,7 +43,8 @@ from graphs.gate import Withdrawn, is_past_pivot
 from graphs.kit import Case
 from graphs.plans import PlanInvalid, Proposal
 from graphs.policy import views
-from graphs.policy.engine import INACTIVE, Resource
+from graphs.policy.engine import INACTIVE, NOT_ALONE, NOT_PERMITTED, Policy, Resource
+from graphs.policy.views import People
 from graphs.pools import reading
 from graphs.ports import Connection
 from graphs.recorded import Ledger, Told
@@ -280,12 +281,12 @@ class Nodes:
                 )
             return Command(goto=approval.then)
         async with case.writing() as conn:
-            done = (await recorded.ledger(conn, approval.id)).effects.values()
-            until = max((one.ends_at for one in done if one.ends_at), default=None)
+            ledger = await recorded.ledger(conn, approval.id)
+            until = max((one.ends_at for one in ledger.effects.values() if one.ends_at), default=None)
             facts = {
-                **self.workflow.facts(approval),
+                **self.workflow.facts(approval, ledger.results),
                 **({"until": until.isoformat()} if until else {}),
-                "by": approvals.names(approval),
+                **({} if approval.confirmed else {"by": approvals.names(approval)}),
             }
             await cases.note(conn, case.id, "confirmed")
             if self.workflow.urgent:
@@ -336,23 +337,35 @@ async def _propose(case: Case, row: cases.Row, proposal: Proposal, fields: Seque
         level = await authority.level(conn, [one.step.operation for one in proposal.steps])
         edit, lent = await edits.narrowed(conn, case.id)
     people = await rights.read(case.kit.directory, _concerned(row.run, proposal, edit, lent))
-    await quorum.require(
-        case.kit.directory,
-        case.kit.policy,
-        views.proposed(proposal, row.run, people, level=level),
-        groups=proposal.approvers.values(),
-        quorum=proposal.quorum,
-    )
+    if not proposal.confirmed:
+        await quorum.require(
+            case.kit.directory,
+            case.kit.policy,
+            views.proposed(proposal, row.run, people, level=level),
+            groups=proposal.approvers.values(),
+            quorum=proposal.quorum,
+        )
     author = people.get(edit.author.subject) if edit else None
     async with case.writing() as conn:
         card = await approvals.propose(conn, row.run, proposal, version=row.version, level=level)
         approval = await approvals.load(conn, card)
         assert approval is not None
+        if approval.confirmed:
+            _require_confirmable(case.kit.policy, approval, people)
         await _ask_for(conn, case, approval)
-        if edit and author and edits.carries(edit, approval, fields):
+        if edit and author and not approval.confirmed and edits.carries(edit, approval, fields):
             held = rights.held(author, lent, people)
             await votes.cast(case.kit, conn, approval, Verdict.APPROVE, held=held, people=people)
     return Command(goto="approve", update={"approval": card})
+
+
+def _require_confirmable(policy: Policy, approval: Approval, people: People) -> None:
+    """Return if the policies let whoever asked confirm it alone. Raises Refused, which undoes the asking."""
+    ruling = views.decides(policy, people.get(approval.requester.subject), approval, people, {})
+    for name, key in ((NOT_PERMITTED, "confirm_not_permitted"), (NOT_ALONE, "confirm_not_alone")):
+        if name in ruling.policies:
+            raise Refused(key)
+    require(ruling)
 
 
 def _concerned(run: Run, proposal: Proposal, edit: Edit | None, lent: Sequence[Delegation]) -> Iterator[str]:
@@ -365,10 +378,10 @@ def _concerned(run: Run, proposal: Proposal, edit: Edit | None, lent: Sequence[D
 
 async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
     notifier = case.kit.notifier
-    await cases.move(conn, case.id, RunStatus.WAITING)
-    await cases.note(
-        conn, case.id, "planned", mark=f"planned {approval.id}", approvers=", ".join(approval.approvers)
-    )
+    alone = {"confirmed": "yes"} if approval.confirmed else {}
+    await cases.move(conn, case.id, RunStatus.WAITING, facts=alone)
+    key, mark = "to_confirm" if approval.confirmed else "planned", f"planned {approval.id}"
+    await cases.note(conn, case.id, key, mark=mark, approvers=", ".join(approval.approvers))
     escalates_at = approval.escalation.at if approval.escalation is not None else None
     for due_at in (approval.remind_at, escalates_at, approval.decide_by):
         if due_at is not None:
@@ -376,7 +389,9 @@ async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
     await notifier.card(conn, approval.id)
     if approval.replaced:
         why = approval.replaced
-        await notifier.tell(conn, case.id, Notice(key=f"{why.key}:{approval.id}", facts=why.facts))
+        await notifier.tell(
+            conn, case.id, Notice(key=f"{why.key}:{approval.id}", facts={**why.facts, **alone})
+        )
     await notifier.progress(conn, case.id)
     card = cards.plain(approval)
     clause = card.pop("clause")
@@ -391,6 +406,7 @@ async def _ask_for(conn: Connection, case: Case, approval: Approval) -> None:
             "edition": approval.clause.edition,
             "replaces": approval.replaces or "",
             "quorum": approval.quorum,
+            **({"confirmed": True} if approval.confirmed else {}),
             "policy": case.kit.policy.hash,
         },
         detail={"approvers": list(approval.approvers), "card": card},
@@ -409,7 +425,8 @@ async def _begin(case: Case, approval: Approval) -> None:
     async with case.writing() as conn:
         await cases.move(conn, case.id, RunStatus.EXECUTING)
         mark = f"approved {approval.id}"
-        await cases.note(conn, case.id, "approved", mark=mark, by=approvals.names(approval))
+        key = "said_so" if approval.confirmed else "approved"
+        await cases.note(conn, case.id, key, mark=mark, by=approvals.names(approval))
         await case.kit.notifier.progress(conn, case.id)
 
 
@@ -495,7 +512,8 @@ async def is_there(case: Case, effect: Effect, *, blind: bool, show: bool = Fals
         await _record(case, effect, "not_visible", None, show=show)
         return blind
     if effect.act == "undo":
-        seen = await operation.sight(parse(operation, effect.payload), effect.key, await _left(case, effect))
+        done = await _done(case, effect)
+        seen = await operation.sight(parse(operation, effect.payload), done.key, _left(operation, done))
         await _record(case, effect, _UNDONE[seen], None)
         return seen is Sight.THERE
     found = await operation.find(parse(operation, effect.payload), effect.key)
@@ -506,13 +524,17 @@ async def is_there(case: Case, effect: Effect, *, blind: bool, show: bool = Fals
 _UNDONE = {Sight.GONE: "matches", Sight.THERE: "differs", Sight.NOT_SEEN: "not_visible"}
 
 
-async def _left(case: Case, undone: Effect) -> Result | None:
-    """Return what the effect had left behind that was undone."""
+async def _done(case: Case, undone: Effect) -> Effect:
+    """Return the effect that was undone."""
     async with case.kit.pool.connection() as conn:
         done = await effects.find(conn, undone.approval, undone.step, "apply")
-    if done is None or not done.result:
-        return None
-    return case.kit.registry.operation(done.operation).result.model_validate(done.result)
+    assert done is not None
+    return done
+
+
+def _left(operation: Operation[Any, Any], done: Effect) -> Result | None:
+    """Return what an effect has left behind."""
+    return operation.result.model_validate(done.result) if done.result else None
 
 
 async def _record(

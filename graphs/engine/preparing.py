@@ -10,7 +10,7 @@ from graphs.admission import Grounds, Refused
 from graphs.engine.workflow import RunContext
 from graphs.groups import GroupUnclear
 from graphs.kit import Case, Kit
-from graphs.plans import Plan, Proposal, Proposed, Step
+from graphs.plans import Approvers, Plan, Proposal, Proposed, Requester, Step
 from graphs.ports import ClauseMissing, ClauseUnreadable
 from graphs.records import Actor, Approval, Clause, Party, PlanStep
 
@@ -19,7 +19,8 @@ async def prepare(case: Case, run: RunContext, plan: Plan) -> Proposal:
     """Return the plan with what was read. Raises Refused, PlanInvalid and the connectors' errors."""
     kit = case.kit
     plan.require_sound(kit.registry)
-    approvers = plan.approvers
+    alone = isinstance(plan.approvers, Requester)
+    approvers = Approvers(groups=()) if isinstance(plan.approvers, Requester) else plan.approvers
     ids = await run.group_ids(*approvers.groups, *approvers.later)
     steps: list[Proposed] = []
     for step in plan.steps:
@@ -38,6 +39,7 @@ async def prepare(case: Case, run: RunContext, plan: Plan) -> Proposal:
         deadlines=plan.deadlines,
         then=plan.then,
         escalation={name: ids[name] for name in approvers.later},
+        confirmed=alone,
     )
 
 

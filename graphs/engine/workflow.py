@@ -24,6 +24,7 @@ from graphs.words import WorkflowHints
 RulesT = TypeVar("RulesT")
 ReadsT = TypeVar("ReadsT")
 Next = Plan
+Results = Mapping[str, Mapping[str, Any]]  # what the steps of a plan left behind, by name
 
 
 class RunContext:
@@ -118,6 +119,9 @@ class Workflow(ABC, Generic[RulesT]):
     title: ClassVar[str]
     version: ClassVar[int]
     continues: ClassVar[tuple[int, ...]] = ()
+    described: ClassVar[Mapping[str, type[str | int]]] = {}  # what `parameters` returns, for the policies
+    examples: ClassVar[tuple[str, ...]] = ()  # how people ask for it: each is understood, or a test fails
+    sentences: ClassVar[Mapping[str, str]] = {}  # of its own keys, "NAME.key", with facts in braces
     urgent: ClassVar[bool] = False  # for emergencies: its runs come before all others, and are announced
     ending: ClassVar[tuple[str, int]] = ("", 0)  # the workflow that ends what this one gives for a time
 
@@ -167,8 +171,8 @@ class Workflow(ABC, Generic[RulesT]):
         """Return what the policies are told when they are asked whether somebody may request this."""
         return {}
 
-    def facts(self, approval: Approval) -> Mapping[str, str]:
-        """Return what the sentences need that are said of a plan."""
+    def facts(self, approval: Approval, results: Results) -> Mapping[str, str]:
+        """Return what the sentences need that are said of a plan, and of what its steps left behind."""
         return {}
 
     def end_values(self, run: Run, effect: Effect) -> Mapping[str, str]:

@@ -17,7 +17,7 @@ from connectors.registry import SHIPPED
 from graphs.policy import names, types
 from graphs.policy.types import Described
 
-Action = Literal["request", "read", "approve", "execute", "resolve", "revert", "review"]
+Action = Literal["request", "read", "approve", "confirm", "execute", "resolve", "revert", "review"]
 Attribute = Any  # plain JSON, as Cedar has it
 Context = Mapping[str, Attribute | Mapping[str, Attribute]]
 Resource = tuple[str, str, Mapping[str, Attribute]]  # type, id, attributes
@@ -25,6 +25,8 @@ Fault = Literal["failed", "late", "unclear"]
 OWN = "nobody-decides-on-their-own-request"
 AUTHORS = "nobody-decides-on-what-they-wrote"
 THROUGH = "nobody-decides-through-a-stand-in-on-what-they-asked-for"
+NOT_PERMITTED = "confirmed-where-permitted"
+NOT_ALONE = "confirmed-alone-concerns-nobody-else"
 TOOK_PART = "nobody-reviews-what-they-took-part-in"
 INACTIVE = "inactive-people-do-nothing"
 WITHIN = 1.0  # seconds; with 200 operations a decision takes half a millisecond
@@ -57,6 +59,9 @@ class PolicyInvalid(Exception):
 
 class _Misfit(Exception):
     """A question that cannot be put to the policies. The message never repeats a value."""
+
+
+PARAMETERS: Mapping[str, type[str | int]] = {"group": str, "days": int, "minutes": int}  # of access
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,13 +97,15 @@ class Policy:
     """One loaded set of policies. Raises PolicyInvalid when they do not pass strict validation.
 
     `groups` are those that the policies name, each with the directory's id: see `group_names`. `operations`
-    are those of which the schema speaks, by name.
+    are those of which the schema speaks, by name. `confirmable` are the workflows whose requesters the
+    installation lets confirm what concerns nobody else.
     """
 
     schema: str
     text: str
     timer: Callable[[], float] = time.monotonic
     groups: Mapping[str, str] = field(default_factory=dict)
+    confirmable: frozenset[str] = frozenset()
     operations: Mapping[str, Described] = field(default_factory=lambda: {one.name: one for one in SHIPPED})
 
     def __post_init__(self) -> None:
@@ -112,17 +119,23 @@ class Policy:
             seen.add(rule.id)
 
     @classmethod
-    def shipped(cls, more: str = "", *, operations: Iterable[Described] = SHIPPED) -> Self:
+    def shipped(
+        cls,
+        more: str = "",
+        *,
+        operations: Iterable[Described] = SHIPPED,
+        parameters: Mapping[str, type[str | int]] = PARAMETERS,
+    ) -> Self:
         """Return the policies of this package, and `more` of the installation's own, which only forbid.
 
-        They speak of these operations and of no other. Raises PolicyInvalid, also for an operation of which
-        no policy can speak.
+        They speak of these operations, of these parameters of requests, and of no other. Raises
+        PolicyInvalid, also for an operation of which no policy can speak.
         """
         folder = resources.files("graphs.policy")
         schema = (folder / "schema.cedarschema").read_text(encoding="utf-8")
         known = tuple(operations)
         try:
-            schema += types.schema(known)
+            schema += types.parameters(parameters) + types.schema(known)
         except types.Undescribable as error:
             raise PolicyInvalid(str(error)) from error
         by_name = {one.name: one for one in known}

@@ -11,7 +11,7 @@ from typing import Any
 
 Tree = Mapping[str, Any]  # names, each with the names below it
 Path = tuple[str, ...]  # from a variable of Cedar downwards
-OF_OPERATIONS = frozenset({"approve", "execute"})  # groups; each operation has an action of its own in both
+OF_OPERATIONS = frozenset({"approve", "confirm", "execute"})  # groups; each operation has an action in each
 _TOKEN = re.compile(r'"([^"]*)"|((?:\w|::)+)|([{}\[\]<>,;?=:])')
 
 

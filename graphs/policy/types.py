@@ -103,6 +103,12 @@ def _fields(model: type[BaseModel]) -> tuple[tuple[str, _Held], ...]:
     return tuple(found)
 
 
+def parameters(known: Mapping[str, type[str | int]]) -> str:
+    """Return the Cedar type of what requests ask for: each by its type, and none of them required."""
+    fields = ", ".join(f'"{name}"?: {"Long" if kind is int else "String"}' for name, kind in known.items())
+    return f"\ntype Parameters = {{{fields}}};\n"
+
+
 def record(model: type[BaseModel], *, partial: bool = False) -> str:
     """Return the Cedar record type of a payload; `partial`: fields that may hold a reference are optional.
 
@@ -212,7 +218,7 @@ Described = type[Operation[Any, Any]] | Operation[Any, Any]
 
 
 def schema(operations: Iterable[Described]) -> str:
-    """Return the part of the schema that speaks of these operations: two actions for each, by name.
+    """Return the part of the schema that speaks of these operations: three actions for each, by name.
 
     Raises Undescribable, also for two operations of one name.
     """
@@ -246,6 +252,22 @@ action "approve:{name}" in [Action::"approve"] appliesTo {{
     "level": Long,
     "escalated": Bool,
     "holder"?: Holder,
+  }},
+}};
+
+action "confirm:{name}" in [Action::"confirm"] appliesTo {{
+  principal: Person,
+  resource: Approval,
+  context: {{
+    "parameters": {at_approve},
+    "effect": String,
+    "scope": String,
+    "lasts"?: Long,
+    "plan": Plan,
+    "level": Long,
+    "reversible": Bool,
+    "outside": Bool,
+    "permitted": Bool,
   }},
 }};
 

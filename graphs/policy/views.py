@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.directory import Person
 from graphs.plans import Proposal
-from graphs.policy.engine import Context, Resource
+from graphs.policy.engine import Context, Policy, Resource, Ruling
 from graphs.records import Actor, Approval, Party, PlanStep, Run
 
 Asked = tuple[Resource, Context]
@@ -34,6 +34,7 @@ def _of(approval: Approval, people: People, *, operation: str = "") -> Resource:
         approvers=approval.approvers.values(),
         quorum=approval.quorum,
         escalation=approval.escalation.groups.values() if approval.escalation else (),
+        confirmed=approval.confirmed,
         people=people,
     )
 
@@ -59,6 +60,26 @@ def steps(
         )
         for step in approval.steps
     ]
+
+
+def decides(
+    policy: Policy, person: Person | None, approval: Approval, people: People, told: Context
+) -> Ruling:
+    """Say whether somebody may approve a plan or, where its requester confirms it alone, confirm it.
+
+    `told` is as in `steps`; what is confirmed alone is confirmed by nobody's right but one's own.
+    """
+    if not approval.confirmed:
+        return policy.rule_all("approve", person, steps(approval, people, told))
+    alone = {
+        "outside": isinstance(approval.beneficiary, Party),
+        "permitted": approval.workflow in policy.confirmable,
+    }
+    asked = []
+    for one, (resource, context) in zip(approval.steps, steps(approval, people), strict=True):
+        known = {name: value for name, value in context.items() if name != "escalated"}
+        asked.append((resource, {**known, **alone, "reversible": one.reversible}))
+    return policy.rule_all("confirm", person, asked)
 
 
 def step(approval: Approval, people: People, of: PlanStep, told: Context, *, level: int) -> Asked:
@@ -92,6 +113,7 @@ def proposed(proposal: Proposal, run: Run, people: People, *, level: int) -> lis
                 approvers=proposal.approvers.values(),
                 quorum=proposal.quorum,
                 escalation=proposal.escalation.values(),
+                confirmed=proposal.confirmed,
                 people=people,
             ),
             _context(one, planned, level=level),
@@ -124,6 +146,7 @@ def _resource(
     approvers: Iterable[str],
     quorum: int,
     escalation: Iterable[str],
+    confirmed: bool,
     people: People,
 ) -> Resource:
     return (
@@ -138,5 +161,6 @@ def _resource(
             "approvers": list(approvers),
             "quorum": quorum,
             "escalation": list(escalation),
+            "confirmed": confirmed,
         },
     )

@@ -263,13 +263,13 @@ async def a_worker_that_was_overtaken_goes_on(arena: Arena) -> int:
     await arena.work()
     held = await stale.held()
 
-    async def again() -> Any:
+    async def again(*_: Any) -> Any:
         raise AssertionError("a worker that was overtaken has read the world")
 
     ((step,),) = await arena.rows("SELECT step FROM effect WHERE approval = %s", asked.card)
     for node in (step, "another_node"):
         with suppress(Fenced, Refused):
-            await arena.runs._kit.gate.execute(held, asked.card, again=again, step=str(node))
+            await arena.runs._kit.gate.execute(held, asked.card, str(node), again=again, now=again)
     return 1
 
 

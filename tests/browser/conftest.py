@@ -69,7 +69,7 @@ async def browser(chromium: Path) -> AsyncIterator[Browser]:
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """The demo, as `countersign demo` starts it."""
     home = tmp_path_factory.mktemp("demo") / "home"
-    async with staged(home, port=free_port(), progress=lambda _: None) as started:
+    async with staged(home, port=free_port(), tickets=False, progress=lambda _: None) as started:
         yield started
 
 

@@ -39,10 +39,10 @@ async def sample(bench: sweep.Bench) -> list[Case]:
     """Every kind of operation and every workflow at the worst moment, and some other points."""
     points, chance = await bench.points("post", "keyed"), random.Random(SEED)
     others = chance.sample(points, QUICK - len(KINDS))
+    of_plans = [(scene, kind) for scene in ("several", "take_back") for kind in ("keyed", "findable")]
     plans = [
         Case(scene=scene, kind=kind, how="killed", point=point)
-        for scene in ("several", "take_back")
-        for kind in ("keyed", "findable")
+        for scene, kind in [*of_plans, *((scene, "findable") for scene in sorted(scenes.TRACKER))]
         for point in chance.sample(await bench.points(scene, kind), OF_PLANS)
     ]
     return [

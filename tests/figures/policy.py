@@ -36,13 +36,19 @@ NAMED: Mapping[str, Sequence[str]] = {  # what is no person
     "scope": ("groups:write", "groups:admin"),
 }
 EQUIVALENT: Mapping[str, str] = {  # mutants that decide as the policies do, each with the reason
-    f"{name}: {what}": "no other action is told of a holder"
-    for name in (
-        "stand-ins-decide",
-        "stand-ins-have-what-the-holder-has",
-        "nobody-decides-through-a-stand-in-on-what-they-asked-for",
-    )
-    for what in ("any action", *(f"also {one}" for one in ("request", "read", "resolve", "revert", "review")))
+    "requesters-confirm: also approve": "nobody approves what they asked for, whatever permits it",
+    **{
+        f"{name}: {what}": "no other action is told of a holder"
+        for name in (
+            "stand-ins-decide",
+            "stand-ins-have-what-the-holder-has",
+            "nobody-decides-through-a-stand-in-on-what-they-asked-for",
+        )
+        for what in (
+            "any action",
+            *(f"also {one}" for one in ("request", "read", "confirm", "resolve", "revert", "review")),
+        )
+    },
 }
 
 
@@ -69,7 +75,7 @@ def questions(count: int, seed: int) -> Iterator[Question]:
     chance = random.Random(seed)
     for _ in range(count):
         action = chance.choice(
-            ("request", "read", "approve", "approve", "execute", "execute", "resolve", "revert", "review")
+            (*("request", "read", "resolve", "revert", "review"), *("approve", "confirm", "execute") * 2)
         )
         made = Question(
             who=_who(chance, action),
@@ -78,7 +84,17 @@ def questions(count: int, seed: int) -> Iterator[Question]:
             resource=_filled(oracle.MADE_OF[oracle.DONE_TO[action]], chance),
             context=_told(action, chance),
         )
+        if action == "confirm" and chance.random() < 0.5:
+            made = _alone(made, chance)
         yield _spoilt(made, chance) if chance.random() < 0.1 else made
+
+
+def _alone(made: Question, chance: random.Random) -> Question:
+    """Return a request to confirm nearly all of which is as it has to be: by chance alone that is rare."""
+    asked = chance.choice(PEOPLE)
+    resource = {**made.resource, "confirmed": True, "requester": [asked], "authors": []}
+    resource["beneficiary"] = chance.choice(([], [asked], [chance.choice(PEOPLE)]))
+    return replace(made, resource=resource, context={**made.context, "effect": "write", "outside": False})
 
 
 def _who(chance: random.Random, action: str) -> Someone | None:
@@ -93,12 +109,12 @@ def _told(action: str, chance: random.Random) -> dict[str, Any]:
     told = _filled(oracle.TOLD[action], chance)
     if action == "request":
         told["parameters"] = _some(oracle.ASKED_FOR, chance)
-    if action in {"approve", "execute"}:
+    if action in {"approve", "confirm", "execute"}:
         told["parameters"] = _filled(oracle.SENT, chance) | _some(oracle.SENT_BESIDES, chance)
         told["plan"] = _filled(oracle.PLAN, chance)
         if chance.random() < 0.8:
             told["lasts"] = chance.choice((60, 3_599, 3_600, 3_601))
-        if chance.random() < 0.4:
+        if action != "confirm" and chance.random() < 0.4:
             told["holder"] = _filled(oracle.HOLDER, chance)
     return told
 
@@ -112,6 +128,8 @@ def _some(wanted: Mapping[str, type], chance: random.Random) -> dict[str, Any]:
 
 
 def _value(name: str, kind: type, chance: random.Random) -> Any:
+    if name in {"outside", "confirmed"}:
+        return chance.random() < 0.3
     if kind is bool:
         return chance.random() < 0.8
     if kind is int:

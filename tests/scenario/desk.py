@@ -2,11 +2,12 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from bot.database import Database, open_owner
 from connectors.base import Mint
@@ -14,6 +15,7 @@ from connectors.directory import Person
 from connectors.keys import Keys
 from connectors.registry import Connectors, DirectorySettings, connect
 from connectors.sandbox.process import Running
+from connectors.sdk import Connector
 from graphs import approvals
 from graphs.audit import Vault
 from graphs.engine.machine import kind
@@ -143,11 +145,13 @@ class Office:
         await self.runs.sweep()
         await self.work()
 
-    async def ask(self, values: Mapping[str, str], who: str = "ada.okafor") -> str:
-        """Have somebody ask for access, and return the run, worked on as far as it goes."""
+    async def ask(
+        self, values: Mapping[str, str], who: str = "ada.okafor", workflow: str = "it_access"
+    ) -> str:
+        """Have somebody ask, by default for access, and return the run, worked on as far as it goes."""
         person = await self.person(who)
         run = await self.runs.start(
-            workflow="it_access",
+            workflow=workflow,
             values=values,
             requester=person,
             origin={"channel": "C1", "thread_ts": "1.1", "user": "U1"},
@@ -196,18 +200,23 @@ async def open_office(
     rules: Rules = RULES,
     keys: Keys | None = None,
     more: Iterable[Kind] = (),
+    systems: Sequence[Connector[Any]] = (),
+    policy: Policy | None = None,
+    write_token: str = "",
 ) -> AsyncIterator[Office]:
-    """Open the runs over a real database and a real directory server."""
+    """Open the runs over a real database, a real directory server and the systems that are connected."""
     settings = DirectorySettings(
         url=server.url,
         token=server.read_token,
-        write_token=server.token,
+        write_token=write_token or server.token,
         issuer="larkfield",
         timeout=5,
     )
     async with (
-        connect(directory=settings) as (connectors, mint),
-        open_over(database, home, connectors, mint, rules=rules, keys=keys, more=more) as office,
+        connect(directory=settings, more=systems) as (connectors, mint),
+        open_over(
+            database, home, connectors, mint, rules=rules, keys=keys, more=more, policy=policy
+        ) as office,
     ):
         yield office
 
@@ -223,6 +232,7 @@ async def open_over(
     keys: Keys | None = None,
     more: Iterable[Kind] = (),
     at: Desk | None = None,
+    policy: Policy | None = None,
 ) -> AsyncIterator[Office]:
     """Open the runs over a real database and whatever is connected, at this desk or a new one."""
     if not database.book.is_open:
@@ -239,7 +249,7 @@ async def open_over(
         directory=connectors.directory,
         registry=connectors.registry,
         mint=mint,
-        policy=Policy.shipped(),
+        policy=policy or Policy.shipped(),
         seal=Seal(keys or Keys.fresh(), TENANT),
     ) as runs:
         yield Office(runs=runs, desk=desk, database=database, connectors=connectors, home=home)

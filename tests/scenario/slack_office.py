@@ -14,7 +14,7 @@ from bot import app as bot_app
 from bot.credentials import Credentials
 from bot.database import Database, open_owner
 from bot.demo.world import ALARMS, APPROVALS, world
-from bot.settings import Settings
+from bot.settings import Settings, made
 from bot.wiring import Parts
 from bot.workspace.client import WorkspaceClient
 from bot.workspace.server import Server, running
@@ -127,11 +127,11 @@ def settings(
         "home": home,
         "slack_api_url": slack,
         "directory": {"url": directory, "issuer": company.ISSUER},
-        "workflows": {"it_access": access, "break_glass": _EMERGENCY if emergencies else None},
+        "workflows": {"it_access": access, **({"break_glass": _EMERGENCY} if emergencies else {})},
     }
     if model is not None:
         given["model"] = {"provider": "openai", "name": "m", "base_url": model}
-    return Settings(**given)
+    return made(given)
 
 
 _EMERGENCY = {

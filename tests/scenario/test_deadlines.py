@@ -39,7 +39,7 @@ class Watch:
 
 @pytest.fixture
 async def watch(database: Database, database_home: Path, server: Running) -> AsyncIterator[Watch]:
-    rules = ruled(escalate_to=("people-team",))
+    rules = ruled(escalate_to="people-team")
     async with (
         open_office(database, database_home, server, rules=rules) as office,
         stopped(database_home) as clock,

@@ -132,7 +132,9 @@ ONE_AT_A_TIME: Mapping[str, tuple[Break, str, Sequence[str]]] = {
         lambda made: made.env("SLACK_APP_TOKEN", "xapp-no"), "slack", ["app-level token"],
     ),
     "a channel without the bot": (
-        lambda made: made.configure(alarms="C0FINANCE"), "slack", ["channel C0FINANCE (alarms, reviews)"],
+        lambda made: made.configure(alarms="C0FINANCE"),
+        "slack",
+        ["channel C0FINANCE (break_glass alarm_channel, break_glass review_channel)"],
     ),
     "Slack is down": (
         lambda made: made.configure(slack=NOWHERE), "slack", ["bot token", "app-level token"],
@@ -150,7 +152,7 @@ ONE_AT_A_TIME: Mapping[str, tuple[Break, str, Sequence[str]]] = {
     "a group that is not there": (
         lambda made: made.configure(approvers="owners-of-data"),
         "directory",
-        ["group owners-of-data (who decides on billing-db)"],
+        ["group owners-of-data (it_access groups billing-db approvers)"],
     ),
     "a clause that is not there": (
         lambda made: made.configure(anchor="somewhere"), "editions", ["clause of it_access"],

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from bot import policies
 from bot.audit.keys import unlock
 from bot.cli import app
 from bot.database import open_database
+from bot.settings import load
 from bot.storage.embedded import Embedded
 from connectors.sandbox import process
 from connectors.secrets import open_secrets
@@ -41,7 +43,7 @@ def test_check_lists_the_policies_in_words_with_their_hash(own: Path) -> None:
     assert shown.exit_code == 0, shown.output
     assert f"{len(Policy.shipped(LONG).rules)} policies fit the schema" in shown.output
     found = json.loads(run("check", "--home", own, "--json").stdout)
-    assert found["hash"] == Policy.shipped(LONG).hash
+    assert found["hash"] == policies.of(load(own)).hash
     assert found["policies"][-1] == {
         "id": "long-access",
         "effect": "forbid",
@@ -76,7 +78,8 @@ def test_test_runs_the_cases_that_ship_and_those_of_a_file(own: Path) -> None:
         "    who: {subject: grace, groups: [data-owners]}\n"
         "    does: approve\n"
         "    to: {Approval: {workflow: it_access, operation: directory.add_to_group, requester: [ada],"
-        " beneficiary: [ada], authors: [], approvers: [data-owners], quorum: 1, escalation: []}}\n"
+        " beneficiary: [ada], authors: [], approvers: [data-owners], quorum: 1, escalation: [],"
+        " confirmed: false}}\n"
         "    context: {level: 2, escalated: false, parameters: {group: g, person: ada}, effect: write,"
         " scope: 'groups:write', lasts: 691200, plan: {operations: [directory.add_to_group], steps: 1}}\n"
         "    expected: forbid\n"
@@ -102,7 +105,7 @@ async def test_explain_says_who_could_decide_and_why_not_me(
         process.directory(own / "directory") as server,
         Embedded(home),
         open_database(home, None) as database,
-        open_office(database, home, server, rules=ruled(escalate_to=("people-team",))) as office,
+        open_office(database, home, server, rules=ruled(escalate_to="people-team")) as office,
     ):
         await unlock(database, lambda: open_secrets(home=home, key=secret))
         await town_hall.found_group(server, "security", [])  # which the policies of this installation name

@@ -55,3 +55,18 @@ async def test_a_denied_request_is_asked_again_with_one_click(slack: Office) -> 
     assert again["ts"] != card["ts"]
     await slack.people.action(approval.APPROVE, as_=GRACE, channel=APPROVERS, message_ts=again["ts"])
     await seen(slack, "Done: access to", as_=ADA, channel=conversation, thread=ts)
+
+
+async def test_whoever_asked_withdraws_it_with_a_button_that_asks_first(slack: Office) -> None:
+    conversation = await slack.dm(ADA)
+    ts = await slack.people.message(WISH, as_=ADA, channel=conversation)
+    card = await pending(slack)
+    mine = await seen(slack, "Waiting for approval", as_=ADA, channel=conversation, thread=ts)
+    await slack.people.action(
+        progress.WITHDRAW, as_=ADA, channel=conversation, message_ts=mine["ts"], confirm=True
+    )
+    await seen(slack, "You have withdrawn this request.", as_=ADA, channel=conversation, thread=ts)
+    gone = await seen(slack, "Withdrawn by its requester", as_=GRACE, channel=APPROVERS)
+    assert gone["ts"] == card["ts"]
+    assert approval.APPROVE not in str(gone)
+    assert await slack.members("billing-db") == set()

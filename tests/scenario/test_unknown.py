@@ -2,8 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,8 @@ from connectors.base import Mint
 from connectors.errors import Unavailable
 from connectors.keys import Keys
 from graphs import cases, drive, effects
+from graphs.kit import Kind
+from graphs.policy.engine import Policy
 from graphs.records import Answered, ApprovalStatus, Doubt, Resolution, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal, SealedSaver
@@ -117,6 +119,20 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def house(database: Database, database_home: Path, ledger: str) -> AsyncIterator[House]:
+    async with open_house(database, database_home, ledger) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_house(
+    database: Database,
+    home: Path,
+    ledger: str,
+    *,
+    workflows: Iterable[Kind] = (),
+    rules: Policy | None = None,
+) -> AsyncIterator[House]:
+    """Open runs over the ledger, by default of its own workflow."""
     mint, desk, people = Mint(), Desk(), People()
     try:
         async with httpx.AsyncClient(base_url=ledger, timeout=1) as client:
@@ -124,7 +140,7 @@ async def house(database: Database, database_home: Path, ledger: str) -> AsyncIt
             async with Runs.open(
                 pool=database.pool,
                 saver_pool=database.saver_pool,
-                workflows=(flow.workflow(),),
+                workflows=tuple(workflows) or (flow.workflow(),),
                 clock=DatabaseClock(),
                 queue=desk,
                 notifier=desk,
@@ -132,7 +148,7 @@ async def house(database: Database, database_home: Path, ledger: str) -> AsyncIt
                 directory=people,
                 registry=operations,
                 mint=mint,
-                policy=policy(),
+                policy=rules or policy(),
                 seal=Seal(Keys.fresh(), TENANT),
             ) as runs:
                 yield House(
@@ -140,7 +156,7 @@ async def house(database: Database, database_home: Path, ledger: str) -> AsyncIt
                     desk=desk,
                     people=people,
                     database=database,
-                    home=database_home,
+                    home=home,
                     ledger=client,
                     mark=secrets.token_hex(4),
                 )

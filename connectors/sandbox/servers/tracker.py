@@ -82,7 +82,7 @@ def _make(home: Path, company: dict[str, Any], url: str) -> None:
         "mail_debug": str(home.parent / "mail.txt"),  # what would be mailed is written down instead
         "admin_email": f"admin@{company['domain']}",
         "rdbms_backend": "sqlite",
-        "web_jwt_secret": secrets.token_urlsafe(48),
+        "web_jwt_secret": company["secret"],
     }
     init.install(str(home), str(TEMPLATE), settings=settings)
     with (home / "schema.py").open("a", encoding="utf-8") as schema:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import ClassVar
 
 from pydantic import Field as Limit
 
 from graphs.admission import Refused
 from graphs.effects import Effect
-from graphs.engine.workflow import Next, RunContext, Workflow, stage
+from graphs.engine.workflow import Next, Results, RunContext, Workflow, stage
 from graphs.kit import Kind
 from graphs.memberships import membership
 from graphs.plans import Approvers
@@ -45,6 +46,7 @@ class BreakGlass(Workflow[Rules]):
     continues = (1,)
     urgent = True
     ending = ("break_glass_end", 1)
+    described: ClassVar[Mapping[str, type[str | int]]] = {"group": str, "minutes": int}
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -102,7 +104,7 @@ class BreakGlass(Workflow[Rules]):
             deadlines=self.rules.times.deadlines,
         )
 
-    def facts(self, approval: Approval) -> Mapping[str, str]:
+    def facts(self, approval: Approval, results: Results) -> Mapping[str, str]:
         """Return which group it is about."""
         return {"group": str(approval.steps[0].sends["group"])}
 

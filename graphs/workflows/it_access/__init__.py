@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import ClassVar
 
 from pydantic import Field as Limit
 
 from graphs.admission import Refused
 from graphs.effects import Effect
-from graphs.engine.workflow import Next, RunContext, Workflow, stage
+from graphs.engine.workflow import Next, Results, RunContext, Workflow, stage
 from graphs.kit import Kind
 from graphs.memberships import membership
-from graphs.plans import Approvers
+from graphs.plans import ONLY, Approvers
 from graphs.records import Approval, Field, Run
 from graphs.sections import Channel, ClauseRef, GroupName, Groups, Section, Times
 from graphs.words import WorkflowHints
+from graphs.workflows.it_access.ticket import with_ticket
 
 # What the word "access" may be followed by instead of the name of a group.
 SYSTEMS = """
@@ -39,6 +41,7 @@ class Rules(Section):
     clause: ClauseRef
     groups: dict[GroupName, RequestableGroup]
     times: Times = Times()
+    tickets: bool = False  # whether each access has a ticket, which is opened before and closed after it
 
 
 def hints(groups: Iterable[str]) -> WorkflowHints:
@@ -59,6 +62,7 @@ class ItAccess(Workflow[Rules]):
     name, title, version = "it_access", "Access to data", 3
     continues = (2,)
     ending = ("it_access_end", 1)
+    described: ClassVar[Mapping[str, type[str | int]]] = {"group": str, "days": int}
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -121,7 +125,7 @@ class ItAccess(Workflow[Rules]):
         name, days = run.asked["group"], int(run.asked["days"])
         rule = self.rules.groups[name]
         later = (rule.escalate_to,) if rule.escalate_to else ()
-        return await membership(
+        plan = await membership(
             run,
             group=name,
             lasts=timedelta(days=days),
@@ -130,10 +134,11 @@ class ItAccess(Workflow[Rules]):
             clause=self.rules.clause,
             deadlines=self.rules.times.deadlines,
         )
+        return with_ticket(plan, await run.requester(), name) if self.rules.tickets else plan
 
-    def facts(self, approval: Approval) -> Mapping[str, str]:
+    def facts(self, approval: Approval, results: Results) -> Mapping[str, str]:
         """Return which group it is about."""
-        return {"group": str(approval.steps[0].sends["group"])}
+        return {"group": str((approval.step(ONLY) or approval.steps[0]).sends["group"])}
 
     def end_values(self, run: Run, effect: Effect) -> Mapping[str, str]:
         """Return what the end has to know."""

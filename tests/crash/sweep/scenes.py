@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,19 +27,22 @@ from connectors import permits
 from connectors.base import Mint
 from connectors.directory import Directory, Person
 from connectors.keys import Keys
-from connectors.registry import DirectorySettings, Registry, connect
+from connectors.registry import SHIPPED, DirectorySettings, Registry, connect
+from connectors.tickets import TicketSystem
 from graphs.audit import Vault
 from graphs.engine.machine import kind
 from graphs.kit import Kind
+from graphs.policy.engine import PARAMETERS, Policy
 from graphs.records import Finding, Verdict
 from graphs.runs import Runs
 from graphs.sealed import Seal
 from graphs.sections import ClauseRef
-from graphs.workflows import break_glass
+from graphs.workflows import break_glass, service_ticket
 from graphs.workflows.break_glass import BreakGlass
 from graphs.workflows.break_glass import end as break_glass_end
 from graphs.workflows.it_access import ItAccess, RequestableGroup, Rules
 from graphs.workflows.it_access import end as it_access_end
+from graphs.workflows.service_ticket import ServiceTicket
 from tests.crash.sweep.silent import DatabaseClock, Silent
 from tests.crash.sweep.trace import Mode, Tracer
 from tests.ledger import REFUSED, flow, system
@@ -66,6 +69,7 @@ class Job:
     tenant: str
     ledger: str
     directory: DirectorySettings
+    tickets: TicketSystem
     scene: str
     kind: str
     out: Path
@@ -236,6 +240,11 @@ async def emergency(stage: Stage) -> str:
     return await _and_its_end(stage, BreakGlass.name, values, break_glass_end.NAME)
 
 
+async def ticket(stage: Stage) -> str:
+    """A trouble, told and confirmed by the same person."""
+    return await stage.play(ServiceTicket.name, {"words": f"My VPN is down: {group(stage.job.tenant)}"})
+
+
 async def _and_its_end(stage: Stage, workflow: str, values: Mapping[str, str], end: str) -> str:
     status = await stage.play(workflow, values)
     if status != "done":
@@ -256,8 +265,11 @@ SCENES: Mapping[str, tuple[Scene, tuple[str, ...], tuple[str, ...]]] = {  # what
     **dict.fromkeys(ENTRIES, (entries, (flow.NAME,), system.KINDS)),
     "it_access": (access, (ItAccess.name, it_access_end.NAME), ("findable",)),
     "break_glass": (emergency, (BreakGlass.name, break_glass_end.NAME), ("findable",)),
+    "with_ticket": (access, (ItAccess.name, it_access_end.NAME), ("findable",)),
+    "service_ticket": (ticket, (ServiceTicket.name,), ("findable",)),
 }
 COMPANY = {"it_access", "break_glass"}  # the scenes that are played over the directory
+TRACKER = {"with_ticket", "service_ticket"}  # those over the directory and the ticket system
 
 
 def ref(tenant: str, name: str) -> str:
@@ -287,14 +299,14 @@ async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
         database = await stack.enter_async_context(open_database(job.home, None, tenant=job.tenant))
         database.book.open(Vault(Keys.parse(job.keys)))
         jobs = await stack.enter_async_context(Jobs.open(database))
-        is_access = job.scene in COMPANY
+        is_access = job.scene in COMPANY | TRACKER
         directory, registry, mint = await (_company(stack, job) if is_access else _ledger(stack, job))
         silent = Silent()
         runs = await stack.enter_async_context(
             Runs.open(
                 pool=database.pool,
                 saver_pool=database.saver_pool,
-                workflows=workflows(job.tenant) if is_access else (flow.workflow(),),
+                workflows=workflows(job) if is_access else (flow.workflow(),),
                 clock=DatabaseClock(),
                 queue=jobs,
                 notifier=silent,
@@ -302,7 +314,7 @@ async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
                 directory=directory,
                 registry=registry,
                 mint=mint,
-                policy=system.policy(),
+                policy=_policy() if is_access else system.policy(),
                 seal=Seal(Keys.parse(job.keys), job.tenant),
             )
         )
@@ -310,7 +322,7 @@ async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
             name: await directory.person_by_email(f"{account}@larkfield.example")
             for name, account in (ACCOUNTS if is_access else NAMES).items()
         }
-        quorum = ("grace", "ben") if job.scene == BreakGlass.name else ("grace",)
+        quorum = {"break_glass": ("grace", "ben"), "service_ticket": ("ada",)}.get(job.scene, ("grace",))
         yield (
             Stage(
                 runs=runs,
@@ -326,8 +338,9 @@ async def _open(job: Job, tracer: Tracer) -> AsyncIterator[tuple[Stage, Jobs]]:
         )
 
 
-def workflows(tenant: str) -> tuple[Kind, ...]:
-    """Return the workflows of access, for the one group of a case."""
+def workflows(job: Job) -> tuple[Kind, ...]:
+    """Return the workflows of the company, for the one group of a case."""
+    tenant = job.tenant
     emergencies = break_glass.Rules(
         groups={group(tenant): break_glass.EmergencyGroup(approvers=("data-owners",))},
         clause=ClauseRef(document="it-access.md", anchor="emergency-access"),
@@ -340,17 +353,29 @@ def workflows(tenant: str) -> tuple[Kind, ...]:
         channel="C0ACCESS",
         groups={group(tenant): RequestableGroup(approvers=("data-owners",), max_days=30)},
         clause=ClauseRef(document="it-access.md", anchor="temporary-access-to-data"),
+        tickets=job.scene == "with_ticket",
+    )
+    troubles = service_ticket.Rules(
+        channel="C0DESK", desk=("it",), clause=ClauseRef(document="it-access.md", anchor="questions")
     )
     return (
         kind(ItAccess(rules)),
         it_access_end.workflow(),
         kind(BreakGlass(emergencies)),
         break_glass_end.workflow(),
+        kind(ServiceTicket(troubles)),
     )
 
 
+def _policy() -> Policy:
+    known = [*SHIPPED, *TicketSystem.operations]
+    asked = {**PARAMETERS, **ServiceTicket.described}
+    found = Policy.shipped(operations=known, parameters=asked)
+    return replace(found, confirmable=frozenset({ServiceTicket.name}))
+
+
 async def _company(stack: AsyncExitStack, job: Job) -> tuple[Directory, Registry, Mint]:
-    connectors, mint = await stack.enter_async_context(connect(directory=job.directory))
+    connectors, mint = await stack.enter_async_context(connect(directory=job.directory, more=[job.tickets]))
     return connectors.directory, connectors.registry, mint
 
 

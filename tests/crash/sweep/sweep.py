@@ -29,8 +29,11 @@ from bot.storage.cluster import Cluster
 from connectors.keys import Keys
 from connectors.registry import DirectorySettings
 from connectors.sandbox import process as sandbox
+from connectors.tickets import TicketSystem
+from connectors.tickets.connector import TicketSettings
 from graphs.workflows.break_glass import end as break_glass_end
 from graphs.workflows.it_access import end as it_access_end
+from tests.contract.tracker import Row, Tracker, as_account
 from tests.crash.sweep import scenes
 from tests.crash.sweep.scenes import SCENES, Job
 from tests.crash.sweep.trace import Mode
@@ -87,6 +90,8 @@ class Bench:
     folder: Path
     ledger: str
     directory: DirectorySettings
+    tickets: TicketSystem
+    tracker: Tracker
     client: httpx.AsyncClient
     company: httpx.AsyncClient
     seed: int
@@ -99,7 +104,7 @@ class Bench:
     async def job(self, scene: str, kind: str) -> Job:
         """A case of its own: tenant, entries and group that no other has."""
         tenant = f"sweep-{secrets.token_hex(4)}"
-        if scene in scenes.COMPANY:
+        if scene in scenes.COMPANY | scenes.TRACKER:
             body = {
                 "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
                 "displayName": scenes.group(tenant),
@@ -110,6 +115,7 @@ class Bench:
             tenant=tenant,
             ledger=self.ledger,
             directory=self.directory,
+            tickets=self.tickets,
             scene=scene,
             kind=kind,
             out=self.folder / f"{next(self._numbers)}.json",
@@ -150,10 +156,15 @@ class Bench:
 
     async def landed(self, job: Job) -> dict[str, list[str]]:
         """Ask the witness which acts have landed, and how often."""
-        if job.scene in scenes.COMPANY:
+        if job.scene in scenes.COMPANY | scenes.TRACKER:
             log = (await self.company.get("/_sandbox/log")).json()["changes"]
             name = scenes.group(job.tenant)
-            return {name: [one["change"] for one in log if one["group_name"] == name]}
+            return {
+                name: [one["change"] for one in log if one["group_name"] == name],
+                "tickets": [
+                    one for found in self.tracker.tickets() if name in found[1] for one in _written(found)
+                ],
+            }
         return {
             name: (await self.client.get(f"/log/{scenes.ref(job.tenant, name)}")).json()["landed"]
             for name in scenes.ENTRIES[job.scene]
@@ -239,12 +250,20 @@ def judged(case: Case, status: str, landed: dict[str, list[str]]) -> Verdict:
     return "once" if list(landed.values()) == EXPECTED[case.scene] else "lost"
 
 
+def _written(ticket: Row) -> list[str]:
+    """Say what was done with a ticket: a message each, and the status at the end."""
+    _, _, status, _, messages = ticket
+    return ["opened", *(f"written {place}" for place in range(1, len(messages.split(",")))), status]
+
+
 EXPECTED: dict[str, list[list[str]]] = {
     "post": [["apply"]],
     "several": [["apply"], ["apply"], ["apply"]],
     "take_back": [["apply", "undo"], ["apply", "undo"], []],
-    "it_access": [["added", "removed"]],
-    "break_glass": [["added", "removed"]],
+    "it_access": [["added", "removed"], []],
+    "break_glass": [["added", "removed"], []],
+    "with_ticket": [["added", "removed"], ["opened", "written 1", "resolved"]],
+    "service_ticket": [[], ["opened", "unread"]],
 }
 
 
@@ -291,6 +310,7 @@ async def opened(folder: Path, *, seed: int) -> AsyncIterator[Bench]:
         open_owner(folder / "home", None) as owner,
         system.running(folder / "ledger") as ledger,
         sandbox.directory(folder / "directory", faults=True) as company,
+        sandbox.tickets(folder / "tickets") as tickets,
         httpx.AsyncClient(base_url=ledger, timeout=30) as client,
         httpx.AsyncClient(
             base_url=company.url.removesuffix("/v2"),
@@ -300,6 +320,13 @@ async def opened(folder: Path, *, seed: int) -> AsyncIterator[Bench]:
     ):
         await owner.execute(_CLOCKS)
         yield Bench(
+            tickets=TicketSystem(
+                TicketSettings(url=tickets.url),
+                {"tickets:read": tickets.read_token, "tickets:write": tickets.token},
+            ),
+            tracker=Tracker(
+                running=tickets, state=folder / "tickets", http=as_account(tickets.url, tickets.token)
+            ),
             folder=folder,
             ledger=ledger,
             directory=DirectorySettings(

@@ -62,6 +62,7 @@ def approval(
         "approvers": ["data-owners"],
         "quorum": 1,
         "escalation": [],
+        "confirmed": False,
     }
     return "Approval", "card", attributes
 

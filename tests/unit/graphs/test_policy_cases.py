@@ -15,7 +15,7 @@ cases:
     to:
       Approval:
         {workflow: w, operation: o, requester: [a], beneficiary: [a], authors: [], approvers: [g], quorum: 1,
-         escalation: []}
+         escalation: [], confirmed: false}
     expected: allow
     by: [declared-reversals-run]
 """

@@ -227,7 +227,7 @@ def test_cedar_knows_every_name_that_is_read_from_the_schema() -> None:
     schema = cedarpy.Schema.from_str(policy.schema)
     known = names.read(str(schema))
     kinds: Mapping[str, names.Tree] = known.entities
-    assert len(known.questions) == 5 + 2 * 3
+    assert len(known.questions) == 5 + 3 * 3
     assert kinds.keys() == {"Approval", "Person", "Review", "Run", "Service", "Workflow"}
     for action, question in known.questions.items():
         paths = [

@@ -86,7 +86,13 @@ def plain(model: type[Payload]) -> Policy:
 
 def resource() -> Resource:
     nobody: dict[str, list[str]] = {"requester": ["ada"], "beneficiary": [], "authors": [], "escalation": []}
-    made = {"workflow": "orders", "operation": NAME, "approvers": ["owners"], "quorum": 1}
+    made: dict[str, object] = {
+        "workflow": "orders",
+        "operation": NAME,
+        "approvers": ["owners"],
+        "quorum": 1,
+        "confirmed": False,
+    }
     return "Approval", "card", {**nobody, **made}
 
 
