@@ -1,6 +1,6 @@
 """Approvals: who decided what about which exact action. One row is one card, at one version."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -8,11 +8,12 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from connectors.directory import Person
-from graphs import authority, erasing, ids, recorded
+from graphs import authority, effects, erasing, ids, recorded
 from graphs.authority import Level
 from graphs.digests import differences, digest
 from graphs.plans import Proposal, Proposed, comparable, upgraded
 from graphs.ports import Connection
+from graphs.recorded import Ledger, Told
 from graphs.records import (
     Actor,
     Approval,
@@ -135,6 +136,22 @@ async def load(conn: Connection, card: str) -> Approval | None:
     return await _recorded(conn, await erasing.opened(conn, row, "action")) if row else None
 
 
+async def follow(
+    conn: Connection, card: str, *, run: str = "", of_run: Collection[str] = ()
+) -> tuple[Approval, Ledger, Told]:
+    """Return an approval that is there, what was done under it, and what the record tells of both.
+
+    `run` and `of_run` are as in `recorded.told`. Raises audit.ChainBroken and audit.Locked.
+    """
+    cursor = await conn.execute(_ONE, (card,))
+    row = await cursor.fetchone()
+    assert row is not None
+    rows = await effects.of_approval(conn, card)
+    told = await recorded.told(conn, card, run=run, of_run=of_run)
+    approval = await _recorded(conn, await erasing.opened(conn, row, "action"), told=told)
+    return approval, await recorded.ledger(conn, card, rows=rows, told=told), told
+
+
 async def asked(conn: Connection, card: str) -> Approval | None:
     """Return what a card asked for, as the record has it: without its votes, and however it stands.
 
@@ -172,6 +189,7 @@ class Standing:
     action: Mapping[str, Any]  # what its digest covers, in today's form
     level: Level  # that its operations have now
     now: datetime
+    told: Told  # by the record, of the approval
 
 
 async def stand(conn: Connection, card: str) -> Standing | None:
@@ -181,8 +199,10 @@ async def stand(conn: Connection, card: str) -> Standing | None:
     if row is None:
         return None
     row = await erasing.opened(conn, row, "action")
+    told = await recorded.of_approval(conn, card)
     return Standing(
-        approval=await _recorded(conn, row),
+        approval=await _recorded(conn, row, told=told),
+        told=told,
         action=upgraded(row["action"]),
         level=authority.lowest(
             row["levels"], of=len({one["operation"] for one in upgraded(row["action"])["steps"]})
@@ -213,27 +233,30 @@ async def of_run(conn: Connection, run: str) -> list[Approval]:
 _OF_RUN = f"{_APPROVALS.format(more='')} WHERE approval.run = %s ORDER BY round"
 
 
-async def _recorded(conn: Connection, row: Mapping[str, Any], *, sure: bool = False) -> Approval:
+async def _recorded(
+    conn: Connection, row: Mapping[str, Any], *, told: Told = None, sure: bool = False
+) -> Approval:
     """Return the approval of a row as the record has it; its row is put right where it says another thing.
 
-    `sure`: it has been read twice, so it was not decided between the reading of the row and of the record.
+    `told` is what the record tells, if it was read after the row. `sure`: it has been read twice, so it was
+    not decided between the reading of the row and of the record.
     """
     fresh = {vote["subject"] for vote in row["votes"] if vote["fresh"]}
     found = _approval(row)
-    told = await recorded.approval(
-        conn, found, fresh=fresh, ours=bool(row["ours"]), kept=bool(row.get("kept"))
+    so = await recorded.approval(
+        conn, found, fresh=fresh, ours=bool(row["ours"]), kept=bool(row.get("kept")), told=told
     )
-    if told.status is found.status:
-        return told
+    if so.status is found.status:
+        return so
     if sure:
         recorded.alarm("The state of the approval", found.id)
-        await _put_right(conn, found.id, told)
+        await _put_right(conn, found.id, so)
     cursor = await conn.execute(_ONE, (found.id,))
     again = await cursor.fetchone()
     assert again is not None
     again = await erasing.opened(conn, again, "action")
     if sure:
-        return replace(told, decided_at=again["decided_at"])
+        return replace(so, decided_at=again["decided_at"])
     return await _recorded(conn, again, sure=True)
 
 

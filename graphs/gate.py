@@ -84,17 +84,19 @@ class Gate:
         again: Callable[[], Awaitable[Proposal]],
         now: Now,
         also: Also | None = None,
+        read: tuple[Approval, Ledger] | None = None,
     ) -> Effect:
         """Carry out a step of an approved plan, and return the settled effect; called again, the same one.
 
         `again` reads the world anew and proposes the whole plan as it would be now: it is asked while nothing
         of the plan has begun. `now` is what a later step rests on. Any difference raises Changed. `also` runs
-        in the transaction that records the effect, and returns how it ends, for the record. Raises Refused,
-        Changed, Unknown, Withdrawn, effects.Fenced, or the connector's Unavailable, Conflict or Ambiguous,
-        after which the same call may be made again.
+        in the transaction that records the effect, and returns how it ends, for the record. `read` is what
+        the caller has just read: the approval and what was done under it, as the record has them. Raises
+        Refused, Changed, Unknown, Withdrawn, effects.Fenced, or the connector's Unavailable, Conflict or
+        Ambiguous, after which the same call may be made again.
         """
         try:
-            begun = await self._begun(approval, step)
+            begun = await self._begun(approval, step, read)
         except Refused as refusal:
             await self.admission.refuse(held, approval, refusal)
             raise
@@ -114,13 +116,11 @@ class Gate:
 
         return await self._settle(held, effect, ready=ready, also=also, forward=begun.forward)
 
-    async def _begun(self, card: str, name: str) -> Begun:
+    async def _begun(self, card: str, name: str, read: tuple[Approval, Ledger] | None) -> Begun:
         """Return the step if it is its turn, and what is there of it is what was approved. Raises Refused."""
-        async with reading(self.pool) as conn:
-            approval = await approvals.load(conn, card)
-            ledger = await _ledger(conn, card)
-        step = None if approval is None else approval.step(name)
-        if approval is None or step is None:
+        approval, ledger = read or await self._read(card)
+        step = approval.step(name)
+        if step is None:
             raise Refused("not_approved")
         for earlier in approval.steps[: approval.steps.index(step)]:
             if ledger.state(earlier.name) != "done":
@@ -131,6 +131,13 @@ class Gate:
         if begun.effect is not None and not _is_of(begun.effect, begun):
             raise Refused("record_changed")
         return begun
+
+    async def _read(self, card: str) -> tuple[Approval, Ledger]:
+        async with reading(self.pool) as conn:
+            approval = await approvals.load(conn, card)
+            if approval is None:
+                raise Refused("not_approved")
+            return approval, await _ledger(conn, card)
 
     async def reverse(self, held: Held, approval: str, step: str) -> Effect:
         """Undo a step of an approved plan, as it declared. Called again, the same effect."""

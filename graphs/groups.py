@@ -15,6 +15,7 @@ from connectors.directory import Directory
 from connectors.errors import Conflict, ConnectorError, NotFound, Unavailable
 from graphs import audit
 from graphs.audit import head
+from graphs.pools import reading
 from graphs.ports import Connection
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class Groups:
         """Return the id that a name stands for. Raises `away` instead of asking the directory."""
         if name.startswith(BY_ID):
             return name.removeprefix(BY_ID)
-        async with self._pool.connection() as conn:
+        async with reading(self._pool) as conn:
             said = await recorded(conn, name)
         if said:
             return self._keep(name, said)

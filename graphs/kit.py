@@ -17,6 +17,7 @@ from graphs.groups import Groups
 from graphs.policy.engine import Policy
 from graphs.pools import reading
 from graphs.ports import Clock, Connection, Evidence, Notifier, Queue
+from graphs.recorded import Told
 from graphs.records import Field
 
 if TYPE_CHECKING:
@@ -83,16 +84,26 @@ class Case:
         """Return the run as it stands now, if the record has it so. Raises Refused."""
         async with reading(self.kit.pool) as conn:
             row = await cases.load(conn, self.id, self.kit.titles)
-            try:
-                so = await recorded.is_run(conn, row.run)
-            except (audit.ChainBroken, audit.Locked) as error:
-                raise Refused("record_changed") from error
+            await self._require_recorded(conn, row, None)
+        return row
+
+    async def held(self, row: cases.Row | None = None, told: Told = None) -> Held:
+        """Return the run as the gate wants it, if the record has it so. Raises Refused.
+
+        `row` is what the caller has just read of it, and `told` what the record tells.
+        """
+        if row is None:
+            row = await self.recorded()
+        else:
+            async with reading(self.kit.pool) as conn:
+                await self._require_recorded(conn, row, told)
+        return Held(run=row.run, version=row.version, token=self.token)
+
+    async def _require_recorded(self, conn: Connection, row: cases.Row, told: Told) -> None:
+        try:
+            so = await recorded.is_run(conn, row.run, told)
+        except (audit.ChainBroken, audit.Locked) as error:
+            raise Refused("record_changed") from error
         if not so:
             recorded.alarm("The run", self.id)
             raise Refused("record_changed")
-        return row
-
-    async def held(self) -> Held:
-        """Return the run as the gate wants it, if the record has it so. Raises Refused."""
-        row = await self.recorded()
-        return Held(run=row.run, version=row.version, token=self.token)

@@ -39,6 +39,7 @@ _EFFECT = (
 _READ_BACK = "effect.read_back"
 _SHOWN = ("title", "lines", "reason", "beneficiary", "authors")  # what a card says in words
 _ERASED = erasing.subject("")  # how rows name whoever has been erased; the directory knows nobody so
+_RUN = ("run.started", "run.filled", "approval.void", "run.masked")
 _MOMENT = timedelta(minutes=1)  # between a row and its event, which one transaction writes
 
 
@@ -52,8 +53,36 @@ def alarm(what: str, name: str) -> None:
     )
 
 
+Told = Sequence[Event] | None  # what the record tells of something; None: it has to be asked
+
+
+async def told(conn: Connection, approval: str, *, run: str = "", of_run: Collection[str] = ()) -> Told:
+    """Return what the record tells of an approval and what was done under it, and of its run, in one reading.
+
+    `of_run` are kinds of events that the caller wants besides. Rows are read before it. None where something
+    in it cannot be read: what does not rest on that is then asked for by itself.
+    """
+    kinds = (*_APPROVAL, *_EFFECT, _READ_BACK)
+    try:
+        return await audit.around(conn, approval, kinds, run=run, of_run=(*_RUN, *of_run))
+    except (audit.ChainBroken, audit.Locked):
+        return None
+
+
+async def of_approval(conn: Connection, approval: str) -> Told:
+    """Return what the record tells of an approval alone. None as in `told`."""
+    try:
+        return await audit.of_approval(conn, approval, _APPROVAL)
+    except (audit.ChainBroken, audit.Locked):
+        return None
+
+
+def _about(told: Sequence[Event], approval: str, kinds: Collection[str]) -> list[Event]:
+    return [event for event in told if event.kind in kinds and event.facts.get("approval") == approval]
+
+
 async def approval(
-    conn: Connection, found: Approval, *, fresh: Collection[str], ours: bool, kept: bool
+    conn: Connection, found: Approval, *, fresh: Collection[str], ours: bool, kept: bool, told: Told = None
 ) -> Approval:
     """Return an approval with the votes and in the state that the record has.
 
@@ -61,11 +90,11 @@ async def approval(
     the approval's row, and `kept` that an erasure vouches for its digest. `intact` is false where the record
     has another digest, or where the card shows other words than were asked for.
     """
-    try:
-        events = await audit.of_approval(conn, found.id, _APPROVAL)
-    except (audit.ChainBroken, audit.Locked):
+    told = told if told is not None else await of_approval(conn, found.id)
+    if told is None:
         alarm("The approval", found.id)
         return replace(found, intact=False, votes=())
+    events = _about(told, found.id, _APPROVAL)
     requested = next((event for event in events if event.kind == "approval.requested"), None)
     known = {_vote(event) for event in events if event.kind in _VOTED}
     votes = tuple(
@@ -83,8 +112,7 @@ async def approval(
     elif requested.erased:  # somebody whom it names: what is left of it can only be taken back
         intact = intact and await audit.is_erased(conn, requested)
     elif not kept:  # else an erasure has changed the words of the row, and comes to the record next
-        masked = await audit.every(conn, found.run, ("run.masked",), approval=found.id)
-        intact = intact and _is_as_requested(found, requested, masked)
+        intact = intact and await _is_as_requested(conn, found, requested)
     decided = next((event for event in events if event.kind == "approval.decided"), None)
     if decided is not None and found.decided_at is not None and found.decided_at > decided.at:
         intact = False
@@ -124,7 +152,7 @@ def _subject(actor: Actor | None) -> str:
     return "" if actor is None else actor.subject
 
 
-def _is_as_requested(found: Approval, requested: Event, masked: Sequence[Event]) -> bool:
+async def _is_as_requested(conn: Connection, found: Approval, requested: Event) -> bool:
     """Whether the approval is what people were asked for, in what is sent and in the words of its card.
 
     Words that named somebody who was erased since then are those that the record says took their place.
@@ -132,10 +160,11 @@ def _is_as_requested(found: Approval, requested: Event, masked: Sequence[Event])
     said = {**requested.facts, **(requested.detail or {})}
     if said.get("digest") != found.digest:
         return False
-    if masked and masked[-1].facts.get("words") == shown_words(found):
-        return True
     shown, told = _words(cards.plain(found)), _words(cards.as_now(said.get("card") or {}))
-    return all(shown[name] == told[name] for name in told)
+    if all(shown[name] == told[name] for name in told):
+        return True
+    masked = await audit.last(conn, found.run, ("run.masked",), approval=found.id)
+    return masked is not None and masked.facts.get("words") == _hashed(shown)
 
 
 def shown_words(found: Approval) -> str:
@@ -201,26 +230,30 @@ class Ledger:
         }
 
 
-async def ledger(conn: Connection, approval: str) -> Ledger:
+async def ledger(
+    conn: Connection, approval: str, *, rows: Sequence[Effect] | None = None, told: Told = None
+) -> Ledger:
     """Return the effects of an approval as the record has them, and put their rows right.
 
     Raises audit.ChainBroken and audit.Locked.
     """
-    rows = await effects.of_approval(conn, approval)
+    rows = await effects.of_approval(conn, approval) if rows is None else rows
     if not rows:
         return Ledger(effects={}, strays={}, seen={})
-    events = await audit.of_approval(conn, approval, (*_EFFECT, _READ_BACK))
+    kinds = (*_EFFECT, _READ_BACK)
+    asked = await audit.of_approval(conn, approval, kinds) if told is None else told
+    events = _about(asked, approval, kinds)
     for event in events:
         if event.erased and not await audit.is_erased(conn, event):
             raise audit.Locked("values beside the record are gone, and nothing in the record says why")
     known: dict[tuple[str, Act], Effect] = {}
     strays: dict[tuple[str, Act], Effect] = {}
     for row in rows:
-        told = await _put_right(conn, row, events)
-        if told is None:
+        right = await _put_right(conn, row, events)
+        if right is None:
             strays[row.step, row.act] = row
         else:
-            known[row.step, row.act] = told
+            known[row.step, row.act] = right
     seen = {
         str(event.facts["effect"]): str(event.facts["status"]) for event in events if event.kind == _READ_BACK
     }
@@ -325,20 +358,21 @@ def moment(text: object) -> datetime | None:
     return datetime.fromisoformat(str(text)) if text else None
 
 
-async def is_run(conn: Connection, run: Run) -> bool:
+async def is_run(conn: Connection, run: Run, told: Told = None) -> bool:
     """Whether the record has it that somebody asked for this: the requester, the workflow and every value.
 
     Of a run that ends what was granted: that the grant was recorded with this very end.
     """
-    events = await audit.every(conn, run.id, ("run.started", "run.filled", "approval.void", "run.masked"))
+    asked = await audit.every(conn, run.id, _RUN) if told is None else told
+    events = [event for event in asked if event.run == run.id and event.kind in _RUN]
     started = next((event for event in events if event.kind == "run.started"), None)
     if started is None:
         return await _is_end(conn, run)
     said = started.detail or {}
     values = dict(said.get("values") or {})
     for event in events:
-        told = event.detail or {}
-        values |= told.get("values" if event.kind == "run.filled" else "after") or {}
+        filled = event.detail or {}
+        values |= filled.get("values" if event.kind == "run.filled" else "after") or {}
     requester = (said.get("requester") or {}).get("subject")
     masked = [event.facts.get("values") for event in events if event.kind == "run.masked"]
     if masked and masked[-1] == values_of(run):

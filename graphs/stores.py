@@ -150,7 +150,7 @@ TABLES = (
     Table(
         name="audit_event",
         key=("seq",),
-        columns=columns(nobody="tenant seq run kind previous hash body trace mac"),
+        columns=columns(nobody="tenant seq run kind previous hash body trace mac approval"),
     ),
     Table(
         name="audit_subject",

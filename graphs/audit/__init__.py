@@ -8,7 +8,7 @@ salts that are erased together with the key.
 from graphs.audit.chain import append
 from graphs.audit.events import ChainBroken, Event, plain
 from graphs.audit.keeping import Held, erase
-from graphs.audit.reading import every, is_erased, last, of_approval, people_in, read, standing
+from graphs.audit.reading import around, every, is_erased, last, of_approval, people_in, read, standing
 from graphs.audit.vault import Book, Bookish, Locked, Vault, vault_of
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Locked",
     "Vault",
     "append",
+    "around",
     "erase",
     "every",
     "is_erased",

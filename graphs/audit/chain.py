@@ -17,7 +17,6 @@ from graphs.audit.values import HOUSE, PARAMETERS, split
 from graphs.audit.vault import Someone, book_of, seal, vault_of
 from graphs.ports import Connection
 
-_NEAR = 8  # events at the end that are read at once: those since the last that this process knows
 _TRIES = 100  # numbers that somebody else may take before us while we write
 
 
@@ -36,9 +35,11 @@ async def append(
     own key; `house` too, for what concerns nobody and outlives everybody. Raises Unopened where this process
     has not opened the record.
     """
-    tenant, around = await context.hold(conn, kind, run, facts, detail)
-    for _ in range(_TRIES):
-        if await _append(conn, tenant, around, house):
+    near = book_of(conn).near.get(run, ())
+    seen, around = await context.hold(conn, kind, run, facts, detail, handles=near)
+    tenant = seen["tenant"]
+    for attempt in range(_TRIES):
+        if await _append(conn, tenant, around, house, None if attempt else seen):
             return
     raise ChainBroken("somebody else takes every number of the record before we can")
 
@@ -53,17 +54,31 @@ class _Place:
     found: Sequence[Mapping[str, Any]]
 
 
-async def _append(conn: Connection, tenant: str, around: Context, house: Mapping[str, Any] | None) -> bool:
-    """Write the event at the end. False where something foreign was in the way: it has been named now."""
+async def _append(
+    conn: Connection,
+    tenant: str,
+    around: Context,
+    house: Mapping[str, Any] | None,
+    seen: Mapping[str, Any] | None,
+) -> bool:
+    """Write the event at the end. False where something is in the way: what is foreign has been named now.
+
+    `seen` is what the end of the record and its people were like a moment before the end was held. None, or
+    where it lacks somebody: they are looked at again.
+    """
     vault = vault_of(conn)
     parts = split(around.values, around.people, around.concerned)
     wanted = {subject for part in parts for subject in part.owners}
     wanted |= {subject for subject in (around.actor, HOUSE if house else None) if subject is not None}
     handles = people.handles(vault, tenant, wanted)
-    place = await _place(conn, list(handles))
+    if seen is None or not wanted <= {handles.get(row["handle"]) for row in seen["found"]}:
+        seen = await context.look(conn, list(handles))
+        book_of(conn).remember(around.id, list(handles))
+    place = await _place(conn, seen)
     if place is None:
         return False
-    known = {handles[row["handle"]]: people.someone(vault, tenant, row) for row in place.found}
+    found = [row for row in place.found if row["handle"] in handles]
+    known = {handles[row["handle"]]: people.someone(vault, tenant, row) for row in found}
     known |= await people.welcome(conn, vault, tenant, wanted - known.keys())
     kept = [(part.owners, _committed(part.owners, known, part.values)) for part in parts]
     if house:
@@ -85,21 +100,15 @@ async def _append(conn: Connection, tenant: str, around: Context, house: Mapping
     return True
 
 
-async def _place(conn: Connection, handles: list[str]) -> _Place | None:
-    """Find the end of the record, and read who of these people is known. None where it was not as it should.
+async def _place(conn: Connection, seen: Mapping[str, Any]) -> _Place | None:
+    """Find the end of the record. None where it was not as it should be.
 
     What is foreign at the end has been named by an event of ours then.
     """
     book = book_of(conn)
-    cursor = await conn.execute(
-        f"SELECT moment() AS at, ARRAY({people.KNOWN}) AS found, ARRAY({_END}) AS ending",
-        (handles, book.end),
-    )
-    row = await cursor.fetchone()
-    assert row is not None
-    ending = row["ending"]
+    ending = seen["ending"]
     if not ending and book.end is None:
-        return _Place(seq=1, previous=GENESIS, at=row["at"], found=row["found"])
+        return _Place(seq=1, previous=GENESIS, at=seen["at"], found=seen["found"])
     walked = await _walked(conn, ending)
     if not book.noted.issuperset(walked.foreign):
         await name(conn, walked.foreign)
@@ -107,14 +116,14 @@ async def _place(conn: Connection, handles: list[str]) -> _Place | None:
     last = walked.last
     book.end = last["seq"] if last is not None else None
     previous = last["hash"] if last is not None else GENESIS
-    return _Place(seq=walked.free, previous=previous, at=row["at"], found=row["found"])
+    return _Place(seq=walked.free, previous=previous, at=seen["at"], found=seen["found"])
 
 
 async def _walked(conn: Connection, ending: Sequence[Mapping[str, Any]]) -> Walked:
     """Go through the end of the record; from the last checkpoint on where what was known of it is no help."""
     strange: tuple[int, ...] = ()
     if ending:
-        near = await foreign.walk(conn, ending, free=ending[0]["seq"], full=len(ending) == _NEAR)
+        near = await foreign.walk(conn, ending, free=ending[0]["seq"], full=len(ending) == context.NEAR)
         strange = near.foreign
         if near.whole and near.last is not None and ending[0]["seq"] not in strange:
             return near
@@ -151,17 +160,19 @@ async def _insert(
     written: bytes,
     kept: list[tuple[Committed, list[Someone]]],
 ) -> bool:
-    """Write the event, unless somebody else has taken its number."""
+    """Write the event, unless its number has been taken, or the key of somebody was deleted meanwhile."""
     text, digest = written.decode(), hashlib.sha256(written).hexdigest()
     parts = [
         {"part": part, "owners": list(one.of), "sealed": _sealed(one, owners, place(tenant, seq, part)).hex()}
         for part, (one, owners) in enumerate(kept)
     ]
+    owners = sorted({name for one, _ in kept for name in one.of})
     cursor = await conn.execute(
         "WITH said AS (SELECT %(body)s::text AS body, %(hash)s AS hash, %(body)s::jsonb AS j),"
         " event AS (INSERT INTO audit_event (seq, run, trace, kind, previous, hash, body, mac)"
         "  SELECT %(seq)s, j ->> 'run', j ->> 'trace', j ->> 'kind', j ->> 'previous', hash, body, %(mac)s"
-        "  FROM said ON CONFLICT DO NOTHING RETURNING 1),"
+        "  FROM said WHERE (SELECT count(*) FROM audit_subject WHERE pseudonym = ANY(%(owners)s)) = %(many)s"
+        "  ON CONFLICT DO NOTHING RETURNING 1),"
         " kept AS (INSERT INTO audit_part (seq, part, owners, sealed)"
         "  SELECT %(seq)s, part, owners, decode(sealed, 'hex')"
         "  FROM jsonb_to_recordset(%(parts)s) AS kept (part integer, owners text[], sealed text), event)"
@@ -172,6 +183,8 @@ async def _insert(
             "mac": keyed.mac(vault_of(conn), tenant, seq, digest),
             "seq": seq,
             "parts": Jsonb(parts),
+            "owners": owners,
+            "many": len(owners),
         },
     )
     return cursor.rowcount == 1
@@ -185,11 +198,3 @@ def _sealed(committed: Committed, owners: Sequence[Someone], where: str) -> byte
 def place(tenant: str, seq: int, part: int) -> str:
     """Return where a part belongs; it opens nowhere else."""
     return f"{tenant}\0{seq}\0{part}"
-
-
-_END = (  # from the last event of ours that this process knows, else the last event there is
-    "SELECT jsonb_build_object('tenant', tenant, 'seq', seq, 'hash', hash, 'mac', mac) FROM"
-    f" (SELECT tenant, seq, hash, {keyed.MAC} FROM audit_event AS event"
-    "  WHERE seq >= coalesce(%s, (SELECT max(seq) FROM audit_event))"
-    f"  ORDER BY seq LIMIT {_NEAR}) AS ending"
-)

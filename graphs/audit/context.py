@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphs.audit import head, keyed
+from graphs.audit import head, keyed, people
 from graphs.audit.events import Envelope, Fact, release
 from graphs.audit.values import HOUSE, Owners, People, is_person, subject_of
+from graphs.audit.vault import book_of
 from graphs.ports import Connection
 
 _BY_REQUESTER = frozenset({"run.started", "run.filled"})
@@ -101,16 +102,28 @@ class Context:
 
 
 async def hold(
-    conn: Connection, kind: str, run: str | None, facts: Mapping[str, Fact], detail: Mapping[str, Any]
-) -> tuple[str, Context]:
+    conn: Connection,
+    kind: str,
+    run: str | None,
+    facts: Mapping[str, Fact],
+    detail: Mapping[str, Any],
+    *,
+    handles: Sequence[str],
+) -> tuple[Mapping[str, Any], Context]:
     """Hold the end of the record, and read what there is around an event that is about to be written.
 
-    Returns the tenant too.
+    Returns the tenant too, and what `look` does: as it was when this began to wait for the end.
     """
-    cursor = await conn.execute(_HOLD, {"run": run, "approval": facts.get("approval")})
+    about = {
+        "run": run,
+        "approval": facts.get("approval"),
+        "handles": list(handles),
+        "end": book_of(conn).end,
+    }
+    cursor = await conn.execute(_HOLD, about)
     row = await cursor.fetchone()
     assert row is not None
-    return row["tenant"], Context(
+    return row, Context(
         kind=kind,
         id=run,
         run=row["run"],
@@ -119,6 +132,14 @@ async def hold(
         facts=facts,
         detail=detail,
     )
+
+
+async def look(conn: Connection, handles: Sequence[str]) -> Mapping[str, Any]:
+    """Return the time, the end of the record, and who of these people is known. The caller holds the end."""
+    cursor = await conn.execute(f"SELECT {_SEEN}", {"handles": list(handles), "end": book_of(conn).end})
+    row = await cursor.fetchone()
+    assert row is not None
+    return row
 
 
 async def _approved_by(conn: Connection, voted: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -135,11 +156,19 @@ async def _approved_by(conn: Connection, voted: Sequence[Mapping[str, Any]]) -> 
     )
 
 
+NEAR = 8  # events at the end that are read at once: those since the last that this process knows
+_END = (  # from the last event of ours that this process knows, else the last event there is
+    "SELECT jsonb_build_object('tenant', tenant, 'seq', seq, 'hash', hash, 'mac', mac) FROM"
+    f" (SELECT tenant, seq, hash, {keyed.MAC} FROM audit_event AS event"
+    "  WHERE seq >= coalesce(%(end)s, (SELECT max(seq) FROM audit_event))"
+    f"  ORDER BY seq LIMIT {NEAR}) AS ending"
+)
+_SEEN = f"moment() AS at, ARRAY({people.KNOWN}) AS found, ARRAY({_END}) AS ending"
 _HOLD = (
-    f"SELECT {head.HOLD}, around.*, ARRAY(SELECT to_jsonb(told) FROM"
+    f"SELECT {head.HOLD}, {_SEEN}, around.*, ARRAY(SELECT to_jsonb(told) FROM"
     f"  (SELECT tenant, seq, hash, body, {keyed.MAC} FROM audit_event AS event"
     "   WHERE kind IN ('approval.voted', 'approval.decided')"
-    f"   AND {keyed.APPROVAL} = %(approval)s ORDER BY seq) AS told) AS voted"
+    "   AND event.approval = %(approval)s ORDER BY seq) AS told) AS voted"
     " FROM (SELECT 1) AS one LEFT JOIN"
     " (SELECT to_jsonb(run) || jsonb_build_object('trace', coalesce(slots ->> 'run', id)) AS run,"
     "   (SELECT jsonb_agg(to_jsonb(approval) || jsonb_build_object('votes',"

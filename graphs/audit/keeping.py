@@ -17,7 +17,7 @@ from graphs.audit.chain import place
 from graphs.audit.events import canonical
 from graphs.audit.reading import standing
 from graphs.audit.values import HOUSE
-from graphs.audit.vault import Vault, seal, vault_of
+from graphs.audit.vault import Vault, book_of, seal, vault_of
 from graphs.ports import Connection
 
 _PORTION = 1_000  # events whose values one sweep deletes
@@ -43,8 +43,8 @@ async def erase(
     them is under hold.
     """
     async with pool.connection() as conn:
-        tenant = await head.hold(conn)
-        name = await people.pseudonym(conn, vault_of(conn), tenant, subject)
+        book, tenant = book_of(conn), await head.hold(conn)
+        name = await people.pseudonym(conn, book.vault, tenant, subject)
         if name is None or subject == HOUSE:
             return False
         if traces := await _held_of(conn, name):
@@ -53,6 +53,7 @@ async def erase(
         await chain.append(conn, "audit.erased", run=None, facts=facts, detail={"by": {"name": by}})
     await owner.execute("DELETE FROM audit_part WHERE tenant = %s AND owners @> ARRAY[%s]", (tenant, name))
     await owner.execute("DELETE FROM audit_subject WHERE tenant = %s AND pseudonym = %s", (tenant, name))
+    book.read.clear()
     return True
 
 

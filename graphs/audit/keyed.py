@@ -18,7 +18,6 @@ MAC = (  # of an `event`, as a column of a query over it
     "coalesce(event.mac, (SELECT adopted.mac FROM audit_adopted AS adopted"
     " WHERE (adopted.tenant, adopted.seq) = (event.tenant, event.seq))) AS mac"
 )
-APPROVAL = 'substring(body from \'"approval":"([^"]+)"\')'  # of an event, as the index of its kinds has it
 _PURPOSE = "event"
 _PORTION = 1_000  # events
 

@@ -10,7 +10,7 @@ _ONE = (
     "SELECT jsonb_build_object('handle', handle, 'pseudonym', pseudonym, 'key_id', key_id,"
     " 'sealed', encode(sealed, 'hex')) FROM audit_subject"
 )
-KNOWN = f"{_ONE} WHERE handle = ANY(%s)"  # by their handles, each as one value
+KNOWN = f"{_ONE} WHERE handle = ANY(%(handles)s)"  # by their handles, each as one value
 OWNERS = (  # of what stands beside an `event`, likewise
     f"{_ONE} WHERE pseudonym IN (SELECT unnest(owners) FROM audit_part WHERE audit_part.seq = event.seq)"
 )
@@ -68,6 +68,6 @@ def someone(vault: Vault, tenant: str, row: Mapping[str, Any]) -> Someone:
 
 async def _find(conn: Connection, vault: Vault, tenant: str, subjects: Collection[str]) -> dict[str, Someone]:
     wanted = handles(vault, tenant, subjects)
-    cursor = await conn.execute(f"SELECT found FROM ({KNOWN}) AS known (found)", (list(wanted),))
+    cursor = await conn.execute(f"SELECT found FROM ({KNOWN}) AS known (found)", {"handles": list(wanted)})
     rows = [row["found"] for row in await cursor.fetchall()]
     return {wanted[row["handle"]]: someone(vault, tenant, row) for row in rows}

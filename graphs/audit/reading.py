@@ -12,13 +12,14 @@ from graphs.audit import keyed, people
 from graphs.audit.chain import place
 from graphs.audit.events import GENESIS, ChainBroken, Event, canonical, commit
 from graphs.audit.values import merged, persons
-from graphs.audit.vault import Locked, Someone, unseal, vault_of
+from graphs.audit.vault import Locked, Someone, book_of, unseal, vault_of
 from graphs.ports import Connection
 from graphs.records import Actor
 
 log = logging.getLogger(__name__)
 
 _PORTION = 500  # events
+_REMEMBERED = 500  # events whose rows are not verified again while they are the same
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,9 +106,27 @@ async def of_approval(conn: Connection, approval: str, kinds: Collection[str]) -
 
     These are kinds of the index `audit_event_approval`. The oldest is first.
     """
-    condition = f"{_of(kinds)} AND {keyed.APPROVAL} = %(approval)s"
+    condition = f"{_of(kinds)} AND event.approval = %(approval)s"
     about = {"kinds": list(kinds), "approval": approval}
     return (await _found(conn, condition, about, {"approval": approval}, one=False))[::-1]
+
+
+async def around(
+    conn: Connection, approval: str, kinds: Collection[str], *, run: str, of_run: Collection[str]
+) -> list[Event]:
+    """Return what `of_approval` returns, and the events of these kinds of a run, read at once.
+
+    The oldest is first. Raises as `last` does.
+    """
+    about = {"approval": approval, "run": run, "of_run": list(of_run)}
+    rows = await (await conn.execute(_AROUND.format(of=_of(kinds)).encode(), about)).fetchall()
+    events = [_read(conn, row) for row, ours in zip(rows, await keyed.own(conn, rows), strict=True) if ours]
+    return [
+        one
+        for one in events
+        if (one.kind in kinds and one.facts.get("approval") == approval)
+        or (one.run == run and one.kind in of_run)
+    ]
 
 
 async def standing(conn: Connection, kinds: Collection[str], *, naming: str = "", **fact: str) -> list[Event]:
@@ -208,6 +227,28 @@ def _is_about(event: Event, about: Mapping[str, Any], fact: Mapping[str, str]) -
 
 
 def _read(conn: Connection, row: Mapping[str, Any]) -> Event:
+    """Return an event, opened and verified: once for each content of its row, which is all that it rests on.
+
+    Whether it is ours is asked each time, for that rests on our keys.
+    """
+    read = book_of(conn).read
+    content = _content(row)
+    found = read.get(content)
+    if found is None:
+        found = _verified(conn, row)
+        if len(read) >= _REMEMBERED:
+            del read[next(iter(read))]
+        read[content] = found
+    return found
+
+
+def _content(row: Mapping[str, Any]) -> tuple[object, ...]:
+    parts = tuple((one["part"], *one["owners"], one["sealed"]) for one in row["parts"])
+    keys = tuple((one["pseudonym"], one["key_id"], one["sealed"]) for one in row["known"])
+    return row["tenant"], row["seq"], row["hash"], row["body"], parts, keys
+
+
+def _verified(conn: Connection, row: Mapping[str, Any]) -> Event:
     known = {one["pseudonym"]: people.someone(vault_of(conn), row["tenant"], one) for one in row["known"]}
     details = tuple(_opened(row, known))
     kept = Kept(seq=row["seq"], hash=row["hash"], body=row["body"], details=details)
@@ -235,6 +276,10 @@ _EVENTS = (
     " FROM audit_event AS event"
 )
 _KNOWN = _EVENTS.format(more=f", ARRAY({people.OWNERS}) AS known")
+_AROUND = (  # two looks, each with its index
+    f"{_KNOWN} WHERE seq = ANY(ARRAY(SELECT seq FROM audit_event WHERE {{of}} AND approval = %(approval)s"
+    " UNION ALL SELECT seq FROM audit_event WHERE run = %(run)s AND kind = ANY(%(of_run)s))) ORDER BY seq"
+)
 _OF_RUN = "run = %(run)s AND kind = ANY(%(kinds)s)"
 _READ = (
     _EVENTS.format(more="") + " WHERE seq > %(after)s AND (%(trace)s::text IS NULL OR trace = %(trace)s)"

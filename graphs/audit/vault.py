@@ -19,9 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from psycopg import AsyncConnection
 
 from connectors.keys import Key, Keys
+from graphs.audit.events import Event
 from graphs.ports import Connection
 
 _NONCE = 12  # bytes, as AES-GCM wants them
+_RUNS = 1_000  # of which it is remembered whom their events are about
 _ASK_AGAIN = 60.0  # seconds until the secrets are asked again for a key that they did not hold
 
 
@@ -121,7 +123,8 @@ class Book:
     """Where the connections of one database find the vault, once it has been opened.
 
     `end` is the last event of ours that this process has read, and `noted` what it has found to be foreign:
-    they save reading and are no authority.
+    they save reading and are no authority. `read` are events by the whole content of their
+    rows, and `near` the handles of those whom the last event of a run was about.
     """
 
     def __init__(self) -> None:
@@ -130,11 +133,19 @@ class Book:
         self._asked: dict[str, float] = {}
         self.end: int | None = None
         self.noted: set[int] = set()
+        self.read: dict[tuple[object, ...], Event] = {}
+        self.near: dict[str | None, Sequence[str]] = {}
 
     def open(self, vault: Vault, reopen: Reopen | None = None) -> None:
         """Let the connections keep and read what is personal. `reopen` reads the secrets afresh."""
         self._vault = vault
         self._reopen = reopen
+
+    def remember(self, run: str | None, handles: Sequence[str]) -> None:
+        """Keep whom the last event of a run was about: the next one is about them too, as a rule."""
+        if len(self.near) >= _RUNS:
+            del self.near[next(iter(self.near))]
+        self.near[run] = handles
 
     async def learn(self, key_ids: Collection[str]) -> None:
         """Read the secrets again where something was written with keys that we do not have: they may be new.

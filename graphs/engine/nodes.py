@@ -46,8 +46,9 @@ from graphs.plans import PlanInvalid, Proposal
 from graphs.policy import views
 from graphs.policy.engine import INACTIVE, NOT_ALONE, NOT_PERMITTED, Policy, Resource
 from graphs.policy.views import People
+from graphs.pools import reading
 from graphs.ports import Connection
-from graphs.recorded import Ledger
+from graphs.recorded import Ledger, Told
 from graphs.records import (
     Actor,
     Approval,
@@ -96,6 +97,7 @@ class Found:
 
     approval: Approval
     ledger: Ledger
+    told: Told = None  # by the record, of its run as well
 
     @property
     def next(self) -> PlanStep | None:
@@ -108,13 +110,12 @@ class Found:
         return effect is not None and effect.state == "done" and effect.id in self.ledger.seen
 
 
-async def _found(conn: Connection, card: str) -> Found:
-    approval = await approvals.load(conn, card)
-    assert approval is not None
+async def _found(conn: Connection, card: str, run: str = "") -> Found:
     try:
-        return Found(approval=approval, ledger=await recorded.ledger(conn, card))
+        approval, ledger, told = await approvals.follow(conn, card, run=run, of_run=(_MOVED,))
     except (audit.ChainBroken, audit.Locked) as error:
         raise Refused("record_changed") from error
+    return Found(approval=approval, ledger=ledger, told=told if run else None)
 
 
 class Nodes:
@@ -140,9 +141,12 @@ class Nodes:
                 return Command(goto="back", update={"approval": card})
             return Command(goto="step", update={"approval": card})
 
-    async def _stage(self, conn: Connection, case: Case) -> str:
+    async def _stage(self, conn: Connection, case: Case, told: Told = None) -> str:
         """Return the stage that a run has come to, by the record: the first one, until it says otherwise."""
-        moved = await audit.last(conn, case.id, (_MOVED,))
+        if told is None:
+            moved = await audit.last(conn, case.id, (_MOVED,))
+        else:
+            moved = next((event for event in reversed(told) if event.kind == _MOVED), None)
         known = self.workflow.stages
         return next(iter(known)) if moved is None else str(moved.facts["stage"])
 
@@ -215,9 +219,10 @@ class Nodes:
     async def step(self, state: State, runtime: Runtime[Case]) -> Command[str]:  # noqa: PLR0911  # its ways out
         """Carry out the next step of the approved plan and look whether it is so; when all are, end."""
         case, card = runtime.context, state["approval"]
-        async with case.kit.pool.connection() as conn:
-            found = await _found(conn, card)
-            stage = await self._stage(conn, case)
+        async with reading(case.kit.pool) as conn:
+            row = await cases.load(conn, case.id, case.kit.titles)
+            found = await _found(conn, card, case.id)
+            stage = await self._stage(conn, case, found.told)
         approval = found.approval
         if approval.status is ApprovalStatus.VOID:
             return Command(goto=stage)
@@ -229,7 +234,7 @@ class Nodes:
         if not found.ledger.effects:
             await _begin(case, approval)
         try:
-            effect = await self._carry_out(case, approval, wanted, stage)
+            effect = await self._carry_out(case, row, found, wanted, stage)
         except Changed as change:
             if not found.ledger.results:
                 await _void(case, card, change)
@@ -239,17 +244,16 @@ class Nodes:
             return await _stop(case, found, wanted, Refused("taken_back"))
         except Refused as refusal:
             return await _stop(case, found, wanted, refusal)
-        if not await is_there(case, effect, blind=True):
+        more = wanted is not approval.steps[-1]
+        if not await is_there(case, effect, blind=True, show=more):
             system = effect.operation.partition(".")[0]
             return await _stop(case, found, wanted, Refused("read_back_failed", system=system))
-        if wanted is not approval.steps[-1]:
-            async with case.writing() as conn:
-                await case.kit.notifier.progress(conn, case.id)
-            return Command(goto="step")
-        return await self._done(case, found)
+        return Command(goto="step") if more else await self._done(case, found)
 
-    async def _carry_out(self, case: Case, approval: Approval, wanted: PlanStep, stage: str) -> Effect:
-        held = await case.held()
+    async def _carry_out(
+        self, case: Case, row: cases.Row, found: Found, wanted: PlanStep, stage: str
+    ) -> Effect:
+        approval, held = found.approval, await case.held(row, found.told)
 
         async def again() -> Proposal:
             return await self._look(case, RunContext(case, held.run), stage)
@@ -260,7 +264,10 @@ class Nodes:
         async def ending(conn: Connection, effect: Effect) -> Mapping[str, Any] | None:
             return await _schedule_end(conn, held, effect, self.workflow) if effect.ends_at else None
 
-        return await case.kit.gate.execute(held, approval.id, wanted.name, again=again, now=now, also=ending)
+        read = approval, found.ledger
+        return await case.kit.gate.execute(
+            held, approval.id, wanted.name, again=again, now=now, also=ending, read=read
+        )
 
     async def _done(self, case: Case, found: Found) -> Command[str]:
         """End the run whose plan is carried out, or go on to the stage that follows."""
@@ -511,14 +518,15 @@ async def _taken_back(case: Case, card: str, step: PlanStep) -> bool:
     return gone
 
 
-async def is_there(case: Case, effect: Effect, *, blind: bool) -> bool:
+async def is_there(case: Case, effect: Effect, *, blind: bool, show: bool = False) -> bool:
     """Say whether the outside system has what an effect did, and record it; `blind` where none can see.
 
     What was undone had been seen to be gone by the operation itself, so it is there only if it is seen.
+    `show`: the run's message is drawn again, in the transaction that records it.
     """
     operation = case.kit.registry.operation(effect.operation)
     if operation.repeat == "blind":
-        await _record(case, effect, "not_visible", None)
+        await _record(case, effect, "not_visible", None, show=show)
         return blind
     if effect.act == "undo":
         done = await _done(case, effect)
@@ -526,7 +534,7 @@ async def is_there(case: Case, effect: Effect, *, blind: bool) -> bool:
         await _record(case, effect, _UNDONE[seen], None)
         return seen is Sight.THERE
     found = await operation.find(parse(operation, effect.payload), effect.key)
-    await _record(case, effect, "differs" if found is None else "matches", found)
+    await _record(case, effect, "differs" if found is None else "matches", found, show=show)
     return found is not None
 
 
@@ -546,7 +554,9 @@ def _left(operation: Operation[Any, Any], done: Effect) -> Result | None:
     return operation.result.model_validate(done.result) if done.result else None
 
 
-async def _record(case: Case, effect: Effect, status: str, found: Result | None) -> None:
+async def _record(
+    case: Case, effect: Effect, status: str, found: Result | None, *, show: bool = False
+) -> None:
     """Write down what was seen when an effect was looked at again."""
     facts = {
         "effect": effect.id,
@@ -561,6 +571,8 @@ async def _record(case: Case, effect: Effect, status: str, found: Result | None)
         "found": found.model_dump(mode="json") if found is not None else None,
     }
     async with case.writing() as conn:
+        if show:
+            await case.kit.notifier.progress(conn, case.id)
         await audit.append(conn, "effect.read_back", run=case.id, facts=facts, detail=detail)
 
 

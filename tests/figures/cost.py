@@ -3,19 +3,21 @@
 Both resume a waiting run on the same PostgreSQL, turn by turn, go through as many nodes that act, and make
 the same changes in a directory that answers at once; what is left is policy, approval check, ledger, audit,
 and sealed and fenced checkpoints. The queue and the reading back of the last effect are not in it; that of
-each earlier step of a plan is. Compare the ratios; seconds are this machine's.
+each earlier step of a plan is. Compare the ratios; seconds are this machine's. How many statements an effect
+takes is the same on each.
 """
 
 import secrets
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
@@ -37,6 +39,8 @@ from tests.scenario import desk
 DEAREST = 3.3  # times the bare node, of one effect
 FURTHER = 2.5  # of each further effect of a plan
 SEVERAL = 5
+STATEMENTS = 24  # of one effect, from the decision to where it would be read back
+EACH = 18  # of each further effect of a plan
 GROUPS = tuple(f"group-{number}" for number in range(SEVERAL))
 
 
@@ -136,8 +140,18 @@ class Bench:
     ada: Person
     grace: Person
 
+    async def statements(self, many: int) -> int:
+        """Return how many statements there are from the decision to where the last is read back."""
+        with sent() as times:
+            began, ended = await self._governed(many)
+        return sum(began <= one <= ended for one in times)
+
     async def governed(self, many: int) -> float:
         """Return the seconds from the decision to where the last effect would be read back."""
+        began, ended = await self._governed(many)
+        return ended - began
+
+    async def _governed(self, many: int) -> tuple[float, float]:
         run = await self.office.runs.start(
             workflow="lasting",
             values={"many": str(many)},
@@ -152,7 +166,7 @@ class Bench:
         await self.office.work()
         assert (await self.office.runs.run(run)).status.value == "done"
         self.forget()
-        return self.operation.at - began
+        return began, self.operation.at
 
     async def ungoverned(self, many: int) -> float:
         """Return the seconds of the same resume and the same changes, by LangGraph alone."""
@@ -169,6 +183,23 @@ class Bench:
         """Have nobody in a group any more."""
         for name in GROUPS:
             self.people.members[name].clear()
+
+
+@contextmanager
+def sent() -> Iterator[list[float]]:
+    """Note when this process sends statements to the database."""
+    times: list[float] = []
+    execute = psycopg.AsyncCursor.execute
+
+    async def noted(cursor: Any, *args: Any, **kwargs: Any) -> Any:
+        times.append(time.perf_counter())
+        return await execute(cursor, *args, **kwargs)
+
+    psycopg.AsyncCursor.execute = noted  # type: ignore[method-assign,assignment]
+    try:
+        yield times
+    finally:
+        psycopg.AsyncCursor.execute = execute  # type: ignore[method-assign]
 
 
 @asynccontextmanager
@@ -244,6 +275,10 @@ async def measure(*, quick: bool) -> AsyncIterator[Figure]:
             yield _ratio(
                 "median of each further effect of a plan", more["ours"], more["bare"], tried, FURTHER
             )
+            one, several = await bench.statements(1), await bench.statements(SEVERAL)
+            yield _count("statements of a governed effect", one, STATEMENTS)
+            each = (several - one) / (SEVERAL - 1)
+            yield _count("statements of each further effect of a plan", each, EACH)
 
 
 def _ratio(what: str, governed: float, alone: float, tried: int, dearest: float) -> Figure:
@@ -256,6 +291,18 @@ def _ratio(what: str, governed: float, alone: float, tried: int, dearest: float)
         value=round(governed / alone, 2),
         goal=f"at most {dearest:g} times",
         holds=governed <= dearest * alone,
+    )
+
+
+def _count(what: str, found: float, most: int) -> Figure:
+    return Figure(
+        promise="cost",
+        what=what,
+        tried=1,
+        wrong=0,
+        value=found,
+        goal=f"at most {most}",
+        holds=found <= most,
     )
 
 

@@ -73,7 +73,7 @@ async def test_rows_alone_let_nothing_through_the_gate(
     ]
     async with arena(database_home, tmp_path / "directory") as found:
         assert [(await matrix.attempt(found, scenes()[0], abuse)).landed for abuse in forged] == [0, 0]
-        monkeypatch.setattr(admission, "_require_recorded", mock.AsyncMock())
+        monkeypatch.setattr(admission, "_require_recorded", mock.Mock())
         monkeypatch.setattr(recorded, "approval", _believed)
         landed = [(await matrix.attempt(found, scenes()[0], abuse)).landed for abuse in forged]
     assert landed == [1, 1], "it is the record that stops them"

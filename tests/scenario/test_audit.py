@@ -1,5 +1,6 @@
 """The audit record on a real database: who may write it, and what it takes to change it unnoticed."""
 
+import asyncio
 from pathlib import Path
 
 import psycopg
@@ -7,6 +8,8 @@ import pytest
 
 from bot.database import Database, open_owner
 from graphs import audit
+from graphs.audit import head
+from graphs.ports import Connection
 
 ADA = {"subject": "larkfield#ada-1", "name": "Ada Okafor", "email": "ada@larkfield.example"}
 GRACE = {"subject": "larkfield#grace-2", "name": "Grace Lindqvist", "email": "grace@larkfield.example"}
@@ -111,3 +114,95 @@ async def test_one_persons_events_are_linked_until_they_are_erased(
         await audit.append(conn, "test.event", run=None, facts={}, detail={"by": ADA})
     *_, last = await read(record)
     assert last.actor not in {event.actor for event in events}
+
+
+async def of_run(database: Database) -> audit.Event | None:
+    async with database.pool.connection() as conn:
+        return await audit.last(conn, "r", ("test.event",))
+
+
+async def write(database: Database, number: int) -> None:
+    async with database.pool.connection() as conn:
+        await audit.append(conn, "test.event", run="r", facts={"number": number}, detail={"by": ADA})
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (b"UPDATE audit_part SET sealed = sealed || 'x'", audit.Locked),
+        (b"UPDATE audit_subject SET sealed = sealed || 'x'", audit.Locked),
+        (b"UPDATE audit_event SET body = replace(body, '\"number\":7', '\"number\":8')", audit.ChainBroken),
+    ],
+)
+async def test_an_event_that_has_been_verified_is_verified_again_when_its_row_has_changed(
+    database_home: Path, database: Database, change: bytes, error: type[Exception]
+) -> None:
+    await write(database, 7)
+    before = await of_run(database)
+    assert await of_run(database) is before, "the same row is verified once"
+    async with open_owner(database_home, None) as owner:
+        await owner.execute(change)
+    with pytest.raises(error):
+        await of_run(database)
+
+
+async def test_what_is_erased_is_gone_from_an_event_that_had_been_read(
+    database_home: Path, database: Database
+) -> None:
+    await write(database, 7)
+    before = await of_run(database)
+    assert before is not None
+    assert before.detail == {"by": ADA}
+    async with open_owner(database_home, None) as owner:
+        assert await audit.erase(database.pool, owner, ADA["subject"], by="an operator")
+    assert not database.book.read, "nor does this process keep it"
+    after = await of_run(database)
+    assert after is not None
+    assert (after.erased, after.detail) == (True, None)
+
+
+async def until_somebody_waits(conn: Connection) -> None:
+    """Return when another connection has looked at the end of the record, and waits for it."""
+    while True:
+        cursor = await conn.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        if cursor.rowcount:
+            return
+
+
+async def test_an_event_that_was_written_while_another_waited_is_followed(database: Database) -> None:
+    for number in (1, 2):
+        await write(database, number)
+    async with database.pool.connection() as conn:
+        await head.hold(conn)
+        writing = asyncio.create_task(write(database, 4))
+        await until_somebody_waits(conn)
+        await audit.append(conn, "test.event", run="r", facts={"number": 3}, detail={"by": GRACE})
+    await writing
+    assert [event.facts["number"] for event in await read(database)] == [1, 2, 3, 4]
+
+
+async def test_nothing_is_closed_with_a_key_that_was_deleted_while_the_writer_waited(
+    database_home: Path, database: Database
+) -> None:
+    await write(database, 1)
+    async with database.pool.connection() as conn, open_owner(database_home, None) as owner:
+        await head.hold(conn)
+        writing = asyncio.create_task(write(database, 2))
+        await until_somebody_waits(conn)
+        await owner.execute("DELETE FROM audit_part")
+        await owner.execute("DELETE FROM audit_subject")
+    await writing
+    last = await of_run(database)
+    assert last is not None
+    assert (last.facts["number"], last.detail) == (2, {"by": ADA})
+
+
+async def test_what_the_record_says_of_an_approval_is_found_by_its_id(database: Database) -> None:
+    """Also by the application, whose rows a policy filters."""
+    async with database.pool.connection() as conn:
+        cursor = await conn.execute(
+            "EXPLAIN SELECT seq FROM audit_event WHERE kind IN ('effect.done', 'effect.failed')"
+            " AND approval = 'a' ORDER BY seq"
+        )
+        plan = [str(*row.values()) for row in await cursor.fetchall()]
+    assert any("Index Cond" in line and "approval = 'a'" in line for line in plan), plan
