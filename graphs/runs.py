@@ -199,7 +199,7 @@ class Runs:
         values: Mapping[str, str],
     ) -> tuple[str, bool]:
         kind = self._workflow(workflow)
-        known = {field.name: values[field.name] for field in kind.fields if values.get(field.name)}
+        known = forms.canonical(kind.fields, values)
         if self._most_open is not None:
             await cases.admit(
                 conn,
@@ -243,6 +243,7 @@ class Runs:
             problems = forms.examine([field for field in fields if field.name in given], given)
             if problems:
                 return problems
+            given = forms.canonical(fields, given)
             if not await cases.fill(conn, run, given):
                 return dict.fromkeys(values, "closed")
             await self._kit.queue.advance(conn, run)
