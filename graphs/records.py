@@ -339,7 +339,7 @@ class Field:
     places: int = 2  # of money or a quantity: its decimal places
     pattern: str = ""  # of a text: what all of it matches
     narrows: Literal["less"] | None = None  # of a number: the direction in which a change only takes away
-    theirs: bool = False  # the requester's own words, which no approver rewrites
+    requester_only: bool = False  # the requester's own words, which no approver rewrites
     binds: str = ""  # how what it becomes is called in a step of the plan; by default as it is called itself
 
     def __post_init__(self) -> None:

@@ -162,7 +162,7 @@ class Runs:
     def editable(self, workflow: str) -> tuple[Field, ...]:
         """Return what approvers may change in a request."""
         known = self._workflows.get(workflow)
-        return () if known is None else tuple(field for field in known.fields if not field.theirs)
+        return () if known is None else tuple(field for field in known.fields if not field.requester_only)
 
     async def start(
         self,
