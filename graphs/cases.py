@@ -164,7 +164,7 @@ def _row(row: Mapping[str, Any], title: Mapping[str, str]) -> Row:
         authors=tuple(Actor(**author) for author in row["authors"]),
         origin=row["origin"],
         values=_texts(row["slots"]),
-        missing=tuple(Field(**{**field, "options": tuple(field["options"])}) for field in row["missing"]),
+        missing=tuple(map(_field, row["missing"])),
         problems=_texts(row["problems"]),
         milestones=tuple(
             Milestone(**{**one, "at": datetime.fromisoformat(one["at"])}) for one in row["milestones"]
@@ -176,6 +176,14 @@ def _row(row: Mapping[str, Any], title: Mapping[str, str]) -> Row:
         begun=row["begun"],
     )
     return Row(run=record, version=row["version"], submissions=row["submissions"], attempts=row["attempts"])
+
+
+def _field(stored: Mapping[str, Any]) -> Field:
+    """Return a field as it was stored, also by an earlier version, to which `requester_only` was `theirs`."""
+    known = {**stored, "options": tuple(stored["options"])}
+    if "theirs" in known:
+        known["requester_only"] = known.pop("theirs")
+    return Field(**known)
 
 
 def _texts(found: object) -> Mapping[str, str]:

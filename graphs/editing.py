@@ -43,7 +43,8 @@ async def edit(
     fields = editable(approval.workflow)
     given = {field.name: values[field.name].strip() for field in fields if field.name in values}
     problems = forms.examine([field for field in fields if field.name in given], given)
-    change = edits.of(fields, run.values, given, card=card, by=approvals.actor(held[0].by))
+    before, after = forms.canonical(fields, run.values), forms.canonical(fields, given)
+    change = edits.of(fields, before, after, card=card, by=approvals.actor(held[0].by))
     if problems or change is None:
         return Answered.NOT_CHANGED, problems
     if not change.narrows and not await _can_do_without(kit, approval, change.author, people):

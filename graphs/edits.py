@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from psycopg.types.json import Jsonb
 
 from graphs import delegations, recorded
+from graphs.forms import shown
 from graphs.ports import Connection
 from graphs.records import Actor, Approval, Delegation, Field
 
@@ -26,9 +27,10 @@ class Edit:
 
     def words(self, fields: Iterable[Field]) -> str:
         """Say what was changed, for people to read."""
-        labels = {field.name: field.label for field in fields}
+        known = {field.name: field for field in fields}
         return "; ".join(
-            f"{labels.get(name, name)}: {self.before[name]} → {self.after[name]}" for name in self.after
+            f"{known[name].label}: {shown(known[name], self.before[name])} → {shown(known[name], after)}"
+            for name, after in self.after.items()
         )
 
 

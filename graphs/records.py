@@ -3,11 +3,12 @@
 They carry facts and keys. The sentences that people read are made in `bot`.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 
 class Verdict(StrEnum):
@@ -307,20 +308,65 @@ class Review:
     reason: str = ""
 
 
+_UNIT = re.compile(r"[^\s0-9.,'](.*\S)?")
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
+
+
+FieldKind = Literal["choice", "date", "money", "number", "quantity", "several", "text", "time", "yes_no"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """One thing a workflow must know before it can be checked."""
+    """One thing a workflow must know before it can be checked. `graphs.forms` reads its values.
+
+    Raises ValueError with a sentence for whoever declares a field that cannot work.
+    """
 
     name: str
     label: str
-    kind: Literal["choice", "number", "text"]
+    kind: FieldKind
     help: str = ""
-    options: tuple[str, ...] = ()  # of a choice
-    least: int | None = None  # of a number
-    most: int | None = None  # of a number; of a text: its characters
+    options: tuple[str, ...] = ()  # of a choice or several; of money its currencies, of a quantity its units
+    least: int | None = None  # of a number or an amount; of a text, its characters; of several, how many
+    most: int | None = None  # as `least`
+    places: int = 2  # of money or a quantity: its decimal places
+    pattern: str = ""  # of a text: what all of it matches
     narrows: Literal["less"] | None = None  # of a number: the direction in which a change only takes away
-    theirs: bool = False  # the requester's own words, which no approver rewrites
+    requester_only: bool = False  # the requester's own words, which no approver rewrites
     binds: str = ""  # how what it becomes is called in a step of the plan; by default as it is called itself
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that nobody could fill in, or that says what its kind does not know."""
+        for wrong in self._faults():
+            raise ValueError(f"field {self.name}: {wrong}")
+
+    def _faults(self) -> Iterator[str]:
+        kind, bounded = self.kind, {"money", "number", "quantity", "several", "text"}
+        if kind not in get_args(FieldKind):
+            yield f"there is no kind {kind!r}; use one of {', '.join(get_args(FieldKind))}"
+        if kind in {"money", "quantity"} and not self.options:
+            yield f"name the {'currencies' if kind == 'money' else 'units'} in options"
+        if kind in {"money", "quantity"} and not all(map(_UNIT.fullmatch, self.options)):
+            yield "a unit begins with no digit, space or mark of a number, and ends with no space"
+        if kind in {"money", "quantity", "several"} and len(set(self.options)) < len(self.options):
+            yield "options name the same twice"
+        if kind not in bounded and (self.least, self.most) != (None, None):
+            yield f"a {kind} takes neither least nor most"
+        if self.least is not None and self.most is not None and self.least > self.most:
+            yield "least is more than most"
+        if not 0 <= self.places <= 4:  # as many as a decimal of Cedar has
+            yield "places are 0 to 4"
+        if self.narrows and kind != "number":
+            yield "only a number narrows"
+        if self.pattern and (kind != "text" or not _is_pattern(self.pattern)):
+            yield "pattern is a regular expression, of a text alone"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -163,7 +163,7 @@ class Runs:
     def editable(self, workflow: str) -> tuple[Field, ...]:
         """Return what approvers may change in a request."""
         known = self._workflows.get(workflow)
-        return () if known is None else tuple(field for field in known.fields if not field.theirs)
+        return () if known is None else tuple(field for field in known.fields if not field.requester_only)
 
     async def start(
         self,
@@ -200,7 +200,7 @@ class Runs:
         values: Mapping[str, str],
     ) -> tuple[str, bool]:
         kind = self._workflow(workflow)
-        known = {field.name: values[field.name] for field in kind.fields if values.get(field.name)}
+        known = forms.canonical(kind.fields, values)
         if self._most_open is not None:
             await cases.admit(
                 conn,
@@ -244,6 +244,7 @@ class Runs:
             problems = forms.examine([field for field in fields if field.name in given], given)
             if problems:
                 return problems
+            given = forms.canonical(fields, given)
             if not await cases.fill(conn, run, given):
                 return dict.fromkeys(values, "closed")
             await self._kit.queue.advance(conn, run)

@@ -276,3 +276,14 @@ async def test_only_one_approval_of_a_run_can_wait(office: Office) -> None:
                 (secrets.token_hex(4), first.id),
             )
         await conn.rollback()
+
+
+async def test_a_value_is_kept_in_one_form_however_it_came(office: Office) -> None:
+    run, card = await asked(office, days="009")
+    assert (await office.runs.run(run)).values["days"] == "9"
+    assert await change(office, card.id, GRACE, days="09") is Answered.NOT_CHANGED
+    assert await change(office, card.id, GRACE, days="03") is Answered.RECORDED
+    assert (await office.runs.run(run)).values["days"] == "3"
+    lacking = await office.ask({**WANTED, "group": "prod-logs", "days": ""})
+    assert not await office.runs.submit(lacking, {"days": " 004 "}, by=await office.person(ADA))
+    assert (await office.runs.run(lacking)).values["days"] == "4"

@@ -118,6 +118,19 @@ async def test_both_effects_land_under_one_approval(lab: Lab) -> None:
     assert said == "The balance-3 is yours on 2026-03-02, reservation R-1."
 
 
+async def test_a_day_that_is_none_is_asked_for_again(lab: Lab) -> None:
+    run = await lab.office.ask({**ASKED, "day": "2026-02-30"}, workflow="loan")
+    found = await lab.office.runs.run(run)
+    assert (found.status, found.problems) == (RunStatus.COLLECTING, {"day": "not_a_date"})
+    assert [field.kind for field in found.missing] == ["date"]
+    ada = await lab.office.person("ada.okafor")
+    assert await lab.office.runs.submit(run, {"day": "2 March"}, by=ada) == {"day": "not_a_date"}
+    assert not await lab.office.runs.submit(run, {"day": " 2026-03-02 "}, by=ada)
+    await lab.office.work()
+    assert (await lab.office.runs.run(run)).values == ASKED
+    assert (await lab.office.pending(run)).lines[1].value == "2026-03-02"
+
+
 async def test_what_its_system_refuses_takes_back_what_was_done(lab: Lab) -> None:
     lab.entries.broken = "lab.prepare"
     run = await lab.office.ask(ASKED, workflow="loan")

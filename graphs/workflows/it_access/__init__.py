@@ -85,7 +85,7 @@ class ItAccess(Workflow[Rules]):
                 label="What for",
                 kind="text",
                 most=500,
-                theirs=True,
+                requester_only=True,
                 help="The approver reads this, in your words.",
             ),
         )

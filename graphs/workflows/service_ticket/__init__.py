@@ -69,7 +69,7 @@ class ServiceTicket(Workflow[Rules]):
                 label="What does not work",
                 kind="text",
                 most=2000,
-                theirs=True,
+                requester_only=True,
                 help="What you see, since when, and whom it keeps from working.",
             ),
         )

@@ -46,7 +46,7 @@ class Loan(Workflow[Rules]):
     def fields(self) -> tuple[Field, ...]:
         return (
             Field(name="device", label="Which device", kind="choice", options=self.rules.devices),
-            Field(name="day", label="On which day", kind="text", most=10),
+            Field(name="day", label="On which day", kind="date"),
             Field(name="note", label="How it has to be prepared", kind="text", most=200),
         )
 

@@ -12,6 +12,8 @@ from syrupy.assertion import SnapshotAssertion
 from bot.blocks import answer, approval, beside, delegation, doubt, feedback, progress, request, review
 from bot.blocks import help as words
 from bot.blocks.parts import Message
+from bot.workspace.elements import initial_values
+from bot.workspace.validate.surfaces import view_problems
 from graphs.records import (
     Alarm,
     ApprovalStatus,
@@ -43,6 +45,16 @@ NOTICES = (
     "new",
 )
 MARKUP = re.compile(r"<([^>]*)>")
+
+
+TYPED = (
+    Field(name="parts", label="Parts", kind="several", options=("probe", 'a "b", c', "lid"), most=2),
+    Field(name="price", label="Price", kind="money", options=("EUR", "USD"), most=5000),
+    Field(name="weight", label="Weight", kind="quantity", options=("kg",), places=3),
+    Field(name="day", label="Day", kind="date"),
+    Field(name="hour", label="Hour", kind="time"),
+    Field(name="sure", label="Sure", kind="yes_no"),
+)
 
 
 def messages(text: str | None) -> Iterator[Message]:
@@ -109,6 +121,8 @@ def views(text: str | None) -> Iterator[dict[str, Any]]:
         ),
         Field(name="many", label="Many", kind="choice", options=tuple(str(each) for each in range(101))),
         Field(name="free", label="Free", kind="number"),
+        Field(name="long", label="Long", kind="several", options=("x" * 151,)),
+        *TYPED,
     )
     for values in ({}, {field.name: said for field in fields}, {"days": "12", "group": "billing-db"}):
         yield request.form("Access to data", fields, values, metadata="it_access", callback=request.FORM)
@@ -304,3 +318,35 @@ def test_a_review_that_is_signed_off_has_no_buttons() -> None:
     signed = review.card(records.review(finding=Finding.NOT_IN_ORDER), users={})
     assert list(_objects(signed.blocks, "button")) == []
     assert "Signed off by Ines Moreau" in sayings(signed)
+
+
+def test_a_form_shows_values_of_every_kind_and_gives_the_same_back() -> None:
+    values = {
+        "parts": '["probe", "a \\"b\\", c"]',
+        "price": "4500.00 EUR",
+        "weight": "1.250 kg",
+        "day": "2026-12-05",
+        "hour": "14:30",
+        "sure": "no",
+    }
+    view = request.form("Order", TYPED, values, metadata="x", callback=request.FORM)
+    assert view_problems(view) == []
+    shown = [block["element"] for block in view["blocks"]]
+    assert [element["type"] for element in shown] == [
+        "multi_static_select",
+        "plain_text_input",
+        "plain_text_input",
+        "datepicker",
+        "timepicker",
+        "radio_buttons",
+    ]
+    assert request.values(initial_values(view["blocks"])) == values  # as the workspace holds them
+
+
+@pytest.mark.parametrize("value", ["", "nonsense", "2026-02-30", "25:00", "maybe", '["gone"]'])
+def test_a_picker_starts_empty_where_the_value_is_none_that_it_could_give(value: str) -> None:
+    view = request.form("Order", TYPED, {field.name: value for field in TYPED}, metadata="x", callback="y")
+    assert view_problems(view) == []
+    for block in view["blocks"]:
+        if block["element"]["type"] != "plain_text_input":
+            assert not [key for key in block["element"] if key.startswith("initial")]
