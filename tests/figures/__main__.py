@@ -2,7 +2,8 @@
 
 Every other module of this folder is one measure: `async def measure(*, quick: bool)` yields its figures.
 Names on the command line choose among them. `--quick` takes a seeded sample of each: two at a time, but for
-those that measure time. Exits 1 where a promise does not hold.
+those that measure time. What is taken in full is written into docs/figures.md. Exits 1 where a promise does
+not hold.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+from tests.figures import page
 from tests.figures.record import Figure
 
 TIMED = frozenset({"availability", "cost", "clicks", "waiting"})  # nothing else may run beside these
@@ -23,19 +25,21 @@ Measure = Callable[..., AsyncIterator[Figure]]
 def names() -> list[str]:
     """Return the names of all measures."""
     here = {path.stem for path in Path(__file__).parent.glob("*.py")}
-    return sorted(here - {"__main__", "record"})
+    return sorted(here - {"__main__", "page", "record"})
 
 
 async def take(name: str, *, quick: bool) -> bool:
     """Print the figures of one measure; say whether all of them hold."""
     measure: Measure = importlib.import_module(f"tests.figures.{name}").measure
-    began, hold = time.monotonic(), True
+    began, taken = time.monotonic(), []
     async for figure in measure(quick=quick):
         sys.stdout.write(f"{figure.line()}\n")
         sys.stdout.flush()
-        hold = hold and figure.holds
+        taken.append(figure)
     sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
-    return hold
+    if not quick:
+        page.write(name, taken)
+    return all(one.holds for one in taken)
 
 
 def main() -> int:
