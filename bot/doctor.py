@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot import credentials, faults, homes, policies, strength
 from bot.demo import home as demo
-from bot.examinations import converter, database, directory, editions, model, slack, work
+from bot.examinations import connectors, converter, database, directory, editions, model, slack, work
 from bot.examinations.patient import Patient, fine, wrong
 from bot.settings import Settings, SettingsError, load
 from bot.storage.cluster import DatabaseUnavailable
@@ -71,6 +71,8 @@ def _parts(settings: Settings) -> Sequence[tuple[str, Examine, float]]:
         ("converter", converter.examine, 60),
         ("work", work.examine, 90),
     ]
+    if any(settings.connectors.items()):
+        parts.append(("connectors", connectors.examine, 60))
     return [*parts, ("model", model.examine, 60)] if settings.model is not None else parts
 
 

@@ -109,7 +109,9 @@ class Tickets:
             raise Invalid(f"the ticket system knows no such {kind}")
 
     async def ping(self) -> Health:
-        """A sign of life, with our credential."""
+        """A sign of life, with each of our credentials."""
+        if self._writer is not None:
+            await self._writer.get("status", **{"@page_size": "1"})
         answer = await self._reader.get("status", **{"@page_size": "1"})
         return Health(system="tickets", detail=f"{len(_collection(answer))} status seen as {self.account}")
 

@@ -9,6 +9,9 @@ import pytest_asyncio
 
 from bot import lexicon, sentences
 from bot.database import Database
+from bot.examinations import connectors
+from bot.examinations.patient import Patient
+from bot.settings import made
 from connectors.registry import SHIPPED
 from connectors.sandbox import process
 from connectors.sandbox.process import Running
@@ -79,6 +82,22 @@ async def place(
         write_token=server.read_token if refuses else "",
     ) as office:
         yield Place(office=office, tracker=tracker, before=max(every, default=0))
+
+
+async def test_the_doctor_asks_the_ticket_system_with_each_credential(
+    tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = tracker.running
+    settings = made({"home": tmp_path, "connectors": {"tickets": {"url": given.url}}})
+    (missing, *_) = await connectors.examine(Patient(settings=settings, key=None))
+    assert (missing.name, missing.ok) == ("tickets_read_token", False)
+    assert "COUNTERSIGN_CONNECTOR_TOKENS__TICKETS_READ" in missing.mend
+    monkeypatch.setenv("COUNTERSIGN_CONNECTOR_TOKENS__TICKETS_READ", given.read_token)
+    for token, ok in ((given.token, True), ("of yesterday", False)):
+        monkeypatch.setenv("COUNTERSIGN_CONNECTOR_TOKENS__TICKETS_WRITE", token)
+        settings = made({"home": tmp_path, "connectors": {"tickets": {"url": given.url}}})
+        found = await connectors.examine(Patient(settings=settings, key=None))
+        assert [(one.name, one.ok) for one in found] == [("the ticket system", ok)], found
 
 
 async def test_an_access_has_a_ticket_that_is_closed_when_it_is_granted(place: Place) -> None:
