@@ -71,7 +71,8 @@ _WHAT_TO_TRY = """\
 Try, as Ada (change who you are at the top right):
   in #ask-policy   @Countersign how many days of parental leave do I get?
   to Countersign   I need billing-db for 3 days to close the quarter
-then, as Grace, approve it in #access-approvals, and move the clock by three days.
+  to Countersign   My VPN is down since this morning, I cannot work
+then, as Grace, approve the access in #access-approvals, and move the clock by three days.
 The whole story: countersign audit show
 
 Ctrl-C ends everything."""

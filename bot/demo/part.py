@@ -94,7 +94,10 @@ async def run_tickets(home: Path, port: int) -> None:
     from connectors.sandbox.catalogue import TICKETS  # noqa: PLC0415
 
     state = home / "tickets"
-    python = await asyncio.to_thread(environment.ensure, environment.folder(home), _say)
+    try:
+        python = await asyncio.to_thread(environment.ensure, environment.folder(home), _say)
+    except environment.EnvironmentFailed as error:
+        raise SystemExit(str(error)) from None
     TICKETS.prepare(state)
     server = await asyncio.create_subprocess_exec(*TICKETS.command(str(python), state, port))
     try:

@@ -17,6 +17,7 @@ from typing import BinaryIO
 logger = logging.getLogger(__name__)
 
 READY_WITHIN = 120.0  # seconds; the first start builds the language model's graph
+BEHIND_WITHIN = 900.0  # of a part that nobody waits for: it may have an environment to make
 GONE_WITHIN = 12.0
 PAUSE = 1.0  # before something that died is started again
 
@@ -50,12 +51,12 @@ class Part:
             self.process = await _start(self.command, log)
         self._listening = asyncio.create_task(self._listen(self.process))
 
-    async def until_ready(self) -> None:
+    async def until_ready(self, within: float = READY_WITHIN) -> None:
         """Wait until the process says that it is ready. Raises PartFailed when it ends or takes too long."""
         assert self.process is not None
         ended = asyncio.create_task(self.process.wait())
         ready = asyncio.create_task(self.ready.wait())
-        await asyncio.wait({ended, ready}, timeout=READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ended, ready}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
         ready.cancel()
         if not self.ready.is_set():
@@ -109,16 +110,19 @@ async def supervised(parts: Sequence[Part]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def behind(part: Part, progress: Callable[[str], None]) -> AsyncIterator[None]:
-    """Run a part that nobody has to wait for, until the block ends, and say when it is ready or why not."""
+    """Run a part that nobody has to wait for, until the block ends, and say when it is ready.
+
+    One that does not start is not tried again: why is said.
+    """
 
     async def run() -> None:
         await part.start()
         try:
-            await part.until_ready()
+            await part.until_ready(BEHIND_WITHIN)
         except PartFailed as error:
-            progress(str(error))
-        else:
-            progress(part.said)
+            progress(f"{error} What needs it waits.")
+            return
+        progress(part.said)
         await _keep(part)
 
     running = asyncio.create_task(run())
