@@ -1,5 +1,6 @@
 """`countersign new`: what it makes loads, runs as far as it is written, and says what to write next."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_its_test_says_what_to_write_next(home: Path, sort: str, steps: int) -> 
     test = home / "extensions" / "test_badges.py"
     said = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", test],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT, env={**os.environ, "PYTEST_ADDOPTS": ""}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert f"{steps} failed" in said.stdout, said.stdout
     assert said.stdout.count("AssertionError: Next: ") >= steps
