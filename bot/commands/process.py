@@ -54,7 +54,10 @@ async def _demo(home: Path, port: int, *, tour: bool) -> int:
         async with staged(home, port=port, progress=console.print) as stage:
             if tour:
                 from bot.demo.tour import play  # noqa: PLC0415  # only the tour needs it
+                from connectors.sandbox.supervision import BEHIND_WITHIN  # noqa: PLC0415
 
+                if stage.tickets is not None:  # else it would play while they come up
+                    await stage.tickets.until_ready(BEHIND_WITHIN)
                 return 0 if await play(stage, console) else 1
             console.print(f"\nReady after {time.monotonic() - begun:.1f} s. Open [bold]{stage.url}[/bold]\n")
             console.print(_WHAT_TO_TRY)

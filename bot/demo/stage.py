@@ -33,6 +33,7 @@ class Stage:
     url: str  # of the page
     directory_url: str
     parts: tuple[Part, ...]
+    tickets: Part | None = None  # which comes up behind
 
 
 @asynccontextmanager
@@ -64,15 +65,17 @@ async def staged(
     try:
         async with supervised(parts):
             await reading
-            async with _tracker(home, logs, tracker_port, progress):
-                yield Stage(home=home, url=url, directory_url=directory_url, parts=parts)
+            async with _tracker(home, logs, tracker_port, progress) as tracker:
+                yield Stage(home=home, url=url, directory_url=directory_url, parts=parts, tickets=tracker)
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         await stop_unused(home)  # a part that was killed has left the database server running
 
 
-def _tracker(home: Path, logs: Path, port: int, progress: Progress) -> AbstractAsyncContextManager[None]:
+def _tracker(
+    home: Path, logs: Path, port: int, progress: Progress
+) -> AbstractAsyncContextManager[Part | None]:
     return behind(_part("tickets", home, logs, port), progress) if port else nullcontext()
 
 

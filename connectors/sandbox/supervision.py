@@ -109,14 +109,13 @@ async def supervised(parts: Sequence[Part]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def behind(part: Part, progress: Callable[[str], None]) -> AsyncIterator[None]:
+async def behind(part: Part, progress: Callable[[str], None]) -> AsyncIterator[Part]:
     """Run a part that nobody has to wait for, until the block ends, and say when it is ready.
 
     One that does not start is not tried again: why is said.
     """
 
     async def run() -> None:
-        await part.start()
         try:
             await part.until_ready(BEHIND_WITHIN)
         except PartFailed as error:
@@ -125,9 +124,10 @@ async def behind(part: Part, progress: Callable[[str], None]) -> AsyncIterator[N
         progress(part.said)
         await _keep(part)
 
+    await part.start()
     running = asyncio.create_task(run())
     try:
-        yield
+        yield part
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
