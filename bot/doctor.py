@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot import credentials, faults, homes, policies, strength
+from bot import credentials, faults, homes, policies, strength, workflows
 from bot.demo import home as demo
 from bot.examinations import connectors, converter, database, directory, editions, model, slack, work
 from bot.examinations.patient import Patient, fine, wrong
@@ -116,6 +116,10 @@ def _settings(settings: Settings, config: Path | None) -> Sequence[Finding]:
         found.append(wrong("directory", "no directory is configured, and the bot does not start", mend))
     if not any(settings.workflows.items()):
         found.append(fine("workflows", "none is switched on: the bot answers, and nothing can be asked for"))
+    try:
+        workflows.require_served(settings)
+    except SettingsError as error:
+        found.append(wrong("workflows", str(error), "Change what it names."))
     try:
         policies.of(settings)
         found.append(fine("policies", "they load"))

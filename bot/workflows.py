@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.drawing import Channels
 from bot.settings import Settings, SettingsError
+from bot.systems import operations
 from graphs.engine.workflow import Workflow
 from graphs.kit import Kind
 from graphs.sections import CHANNEL, GROUP, ClauseRef, Mark, marked
@@ -22,13 +23,31 @@ def switched_on(settings: Settings) -> Sequence[Workflow[Any]]:
 
 
 def workflows(settings: Settings) -> Iterable[Kind]:
-    """Yield what the settings switch on, and what ends what was once granted."""
+    """Yield what the settings switch on, and what ends what was once granted. Raises SettingsError."""
     from graphs.engine import machine  # noqa: PLC0415  # LangGraph takes seconds to import
 
+    require_served(settings)
     for workflow in switched_on(settings):
         yield machine.kind(workflow)
     for every in settings.rooms.every_workflow():
         yield from every.ends()
+
+
+def require_served(settings: Settings) -> None:
+    """Return if everything that the workflows may plan can be done here. Raises SettingsError."""
+    known = {one.name for one in operations(settings)}
+    on = {one.name for one in switched_on(settings)}
+    for workflow in switched_on(settings):
+        for needed in workflow.needs:
+            if needed.name not in known:
+                system = needed.name.partition(".")[0]
+                raise SettingsError(
+                    f"The workflow {workflow.name} needs {needed.name}, and nothing is connected that can do"
+                    f" it: add [connectors.{system}]."
+                )
+    for name in settings.confirm.workflows:
+        if name not in on:
+            raise SettingsError(f"[confirm] workflows names {name}, and no such workflow is switched on.")
 
 
 def hints(settings: Settings) -> Mapping[str, WorkflowHints]:

@@ -5,6 +5,7 @@ say what comes next. A stage only reads; everything that acts is the core's. Not
 it.
 """
 
+from connectors.base import Operation
 from connectors.directory import Person
 from graphs.admission import Refused
 from graphs.engine.workflow import Next, Results, RunContext, Workflow, stage
@@ -24,6 +25,7 @@ __all__ = [
     "GroupName",
     "Groups",
     "Next",
+    "Operation",
     "Party",
     "Person",
     "Plan",

@@ -5,11 +5,11 @@ engine's: asking for approval, carrying out, reading back, taking back, and tell
 """
 
 from abc import ABC
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
-from connectors.base import Change
+from connectors.base import Change, Operation
 from connectors.directory import Directory, Person
 from connectors.errors import Invalid, NotFound
 from graphs.admission import Refused
@@ -137,6 +137,11 @@ class Workflow(ABC, Generic[RulesT]):
     def __init__(self, rules: RulesT) -> None:
         """Take what the installation has decided."""
         self.rules = rules
+
+    @property
+    def needs(self) -> Sequence[type[Operation[Any, Any]]]:
+        """The operations that its plans may have: without their connectors it does not start."""
+        return ()
 
     @property
     def hints(self) -> WorkflowHints | None:

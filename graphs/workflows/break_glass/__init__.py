@@ -1,11 +1,13 @@
 """Membership of a group in an emergency: two people approve, an alarm says so, a review follows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field as Limit
 
+from connectors.base import Operation
+from connectors.directory import AddToGroup
 from graphs.admission import Refused
 from graphs.effects import Effect
 from graphs.engine.workflow import Next, Results, RunContext, Workflow, stage
@@ -64,6 +66,11 @@ class BreakGlass(Workflow[Rules]):
                 help="Two people read this before they approve, and a third one afterwards.",
             ),
         )
+
+    @property
+    def needs(self) -> Sequence[type[Operation[Any, Any]]]:
+        """A membership."""
+        return (AddToGroup,)
 
     @property
     def channels(self) -> Mapping[str, str]:

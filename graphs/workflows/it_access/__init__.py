@@ -1,11 +1,14 @@
 """Membership of a group, for some days."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field as Limit
 
+from connectors.base import Operation
+from connectors.directory import AddToGroup
+from connectors.tickets import Close, OpenTicket
 from graphs.admission import Refused
 from graphs.effects import Effect
 from graphs.engine.workflow import Next, Results, RunContext, Workflow, stage
@@ -89,6 +92,11 @@ class ItAccess(Workflow[Rules]):
                 help="The approver reads this, in your words.",
             ),
         )
+
+    @property
+    def needs(self) -> Sequence[type[Operation[Any, Any]]]:
+        """A membership, and a ticket where the rules want one."""
+        return (AddToGroup, OpenTicket, Close) if self.rules.tickets else (AddToGroup,)
 
     @property
     def hints(self) -> WorkflowHints:

@@ -1,10 +1,11 @@
 """Something does not work: it is sorted, compared with the open tickets, and a ticket is opened for it."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field as Limit
 
+from connectors.base import Operation
 from connectors.tickets import NewTicket, OpenTicket, Ticket, Tickets
 from graphs.sdk import (
     REQUESTER,
@@ -73,6 +74,11 @@ class ServiceTicket(Workflow[Rules]):
                 help="What you see, since when, and whom it keeps from working.",
             ),
         )
+
+    @property
+    def needs(self) -> Sequence[type[Operation[Any, Any]]]:
+        """A ticket."""
+        return (OpenTicket,)
 
     @property
     def hints(self) -> WorkflowHints:

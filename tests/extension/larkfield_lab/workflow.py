@@ -1,7 +1,7 @@
 """Somebody borrows a device of the laboratory for a day: it is reserved, and prepared, under one approval."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from graphs.sdk import (
     Approval,
@@ -11,6 +11,7 @@ from graphs.sdk import (
     Field,
     Groups,
     Next,
+    Operation,
     Plan,
     Refused,
     Results,
@@ -49,6 +50,10 @@ class Loan(Workflow[Rules]):
             Field(name="day", label="On which day", kind="date"),
             Field(name="note", label="How it has to be prepared", kind="text", most=200),
         )
+
+    @property
+    def needs(self) -> Sequence[type[Operation[Any, Any]]]:
+        return (Reserve, Prepare)
 
     @property
     def hints(self) -> WorkflowHints:
