@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Extension:
     def hash(self) -> str:
         """What stands for its files, as the settings name it."""
         whole = hashlib.sha256()
-        base = self.folder or _common(self.files)
+        base = self.folder or os.path.commonpath([file.parent for file in self.files])
         for file in sorted(self.files):
             whole.update(f"{file.relative_to(base).as_posix()}\n".encode())
             whole.update(hashlib.sha256(file.read_bytes()).digest())
@@ -76,11 +77,33 @@ def extensions(home: Path) -> Mapping[str, Extension]:
 
 def _installed() -> Iterator[Extension]:
     for point in entry_points(group=GROUP):
-        spec = importlib.util.find_spec(point.module.partition(".")[0])
-        places = list(spec.submodule_search_locations or ()) if spec is not None else []
         version = point.dist.version if point.dist is not None else ""
-        files = tuple(file for place in places for file in _files(Path(place)))
-        yield Extension(name=point.name, origin="installed", version=version, files=files, point=point)
+        files = tuple(sorted({*_of_module(point), *_of_distribution(point)}))
+        if files:  # else there is nothing that could be looked at, and so nothing that may run
+            yield Extension(name=point.name, origin="installed", version=version, files=files, point=point)
+
+
+def _of_module(point: EntryPoint) -> Iterator[Path]:
+    """Yield the files of the package, or the one of the module, that an entry point names."""
+    spec = importlib.util.find_spec(point.module.partition(".")[0])
+    if spec is None:
+        return
+    for place in spec.submodule_search_locations or ():
+        yield from _files(Path(place).resolve())
+    if spec.origin is not None and Path(spec.origin).is_file():
+        yield Path(spec.origin).resolve()
+
+
+def _of_distribution(point: EntryPoint) -> Iterator[Path]:
+    """Yield what was installed with it: its other packages run as well."""
+    for file in (point.dist.files if point.dist is not None else None) or ():
+        path = Path(str(file.locate())).resolve()
+        if (
+            path.suffix != ".pyc"
+            and not any(part.endswith(".dist-info") for part in path.parts)
+            and path.is_file()
+        ):
+            yield path
 
 
 def _of_home(home: Path) -> Iterator[Extension]:
@@ -96,10 +119,6 @@ def _files(folder: Path) -> Iterator[Path]:
     for file in folder.rglob("*"):
         if file.is_file() and "__pycache__" not in file.parts and not file.name.startswith("."):
             yield file
-
-
-def _common(files: tuple[Path, ...]) -> Path:
-    return min((file.parent for file in files), key=lambda one: len(one.parts), default=Path())
 
 
 def _imported(name: str, folder: Path) -> ModuleType:

@@ -194,6 +194,27 @@ def test_changed_files_do_not_run(installed: Path, tmp_path: Path, entries: Entr
     assert load(home).workflows.get("loan") is not None
 
 
+def test_a_distribution_is_whole_in_its_hash_whatever_it_consists_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A single module, and another package beside it: a change of any file is another extension."""
+    site, info = tmp_path / "site", tmp_path / "site" / "lone-1.0.dist-info"
+    (site / "beside").mkdir(parents=True)
+    info.mkdir()
+    (site / "lone.py").write_text("import beside\n")
+    (site / "beside" / "__init__.py").write_text("x = 1\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lone\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[countersign.extensions]\nlone = lone\n")
+    (info / "RECORD").write_text("lone.py,,\nbeside/__init__.py,,\nlone-1.0.dist-info/METADATA,,\n")
+    monkeypatch.syspath_prepend(site)
+    invalidate_caches()
+    seen = {extensions(tmp_path)["lone"].hash}
+    for name in ("lone.py", "beside/__init__.py"):
+        (site / name).write_text("# changed\n")
+        seen.add(extensions(tmp_path)["lone"].hash)
+    assert len(seen) == 3
+
+
 def test_a_folder_of_the_home_runs_as_well(tmp_path: Path, entries: Entries) -> None:
     home = tmp_path / "home"
     folder = home / "extensions" / "lab_home"
