@@ -115,9 +115,9 @@ def _of_home(home: Path) -> Iterator[Extension]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield what is in a package; tests beside it and what Python makes of it by itself are no part of it."""
+    """Yield what is in a package, but what Python makes of it by itself."""
     for file in folder.rglob("*"):
-        if file.is_file() and "__pycache__" not in file.parts and not file.name.startswith("."):
+        if file.is_file() and "__pycache__" not in file.parts:
             yield file
 
 
