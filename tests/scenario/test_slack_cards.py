@@ -31,7 +31,18 @@ async def slack(
 
 
 async def passed_on(slack: Office, card: dict[str, Any], channel: str) -> str:
-    """Post the card's very blocks once more, with the bot's own token."""
+    """Post the card's very blocks once more, with the bot's own token, when the bot knows where its own is.
+
+    While it posts a card, a click in that channel counts: the card can be seen before its place is known.
+    """
+    async with slack.parts.pool.connection() as conn:
+        cursor = await conn.execute("SELECT id FROM approval")
+        (name,) = [f"card:{row['id']}" for row in await cursor.fetchall()]
+
+    async def known() -> bool:
+        return not await slack.parts.outbox.has_posted(name, channel=APPROVERS, ts="0")
+
+    await slack.people.wait_for(known, what="the place of the card")
     copy = await slack.parts.slack.chat_postMessage(channel=channel, text="a copy", blocks=card["blocks"])
     return str(copy["ts"])
 
