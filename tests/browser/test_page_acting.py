@@ -88,6 +88,7 @@ async def test_an_unknown_command_is_refused_and_kept(page: Page) -> None:
 async def test_a_draft_waits_in_its_conversation(open_page: OpenPage, office: Office) -> None:
     page = await open_page(office.url(GRACE))
     composer = page.locator("[data-test=composer]")
+    await expect(page.locator(f"[data-channel={GENERAL}][aria-current]")).to_be_visible()  # it has entered
     await composer.fill("half a thought")
     await page.locator(f"[data-channel={APPROVALS}]").click()
     await expect(composer).to_have_value("")
